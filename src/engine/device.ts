@@ -1,0 +1,209 @@
+/**
+ * `Gpu`: one GPUDevice, owned or borrowed, with what the rest of the engine asks of it: granted features and limits, the
+ * pipeline cache, buffers that are counted, and loss and stray errors turned into typed ones.
+ */
+import { DeviceLostError, FullposeError, LimitError, WebGPUUnavailableError } from './errors.js';
+import { PipelineCache } from './pipelines.js';
+
+/** What is known about the adapter behind a device. Strings are empty where the browser hides them. */
+export interface AdapterSummary {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly description: string;
+  /** True where the GPU is a program (SwiftShader, llvmpipe, WARP): correct, and slow. */
+  readonly isSoftware: boolean;
+}
+
+export interface GpuOptions {
+  /** A device of the caller's. It is never destroyed here; buffers made on it by this `Gpu` are. */
+  readonly device?: GPUDevice;
+  readonly powerPreference?: GPUPowerPreference;
+  readonly label?: string;
+}
+
+/** Live GPU memory made through one `Gpu`. */
+export interface GpuMemory {
+  readonly buffers: number;
+  readonly bytes: number;
+}
+
+const USEFUL_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'shader-f16', 'subgroups'];
+
+/** Limits worth raising. Everything in the engine also runs on the defaults. */
+const USEFUL_LIMITS = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupSizeY',
+  'maxTextureDimension2D',
+] as const satisfies readonly (keyof GPUSupportedLimits)[];
+
+const SOFTWARE_ADAPTER = /swiftshader|llvmpipe|lavapipe|microsoft basic render|warp|software/i;
+
+type ErrorListener = (error: FullposeError) => void;
+
+export class Gpu {
+  readonly device: GPUDevice;
+  readonly features: ReadonlySet<string>;
+  readonly limits: GPUSupportedLimits;
+  readonly adapter: AdapterSummary;
+  readonly pipelines: PipelineCache;
+  /** Resolves, never rejects, once the device is lost; also after `destroy()` of an owned device. */
+  readonly lost: Promise<DeviceLostError>;
+
+  readonly #ownsDevice: boolean;
+  readonly #buffers = new Map<GPUBuffer, number>();
+  readonly #listeners = new Set<ErrorListener>();
+  #bytes = 0;
+  #destroyed = false;
+  #lostError: DeviceLostError | undefined;
+
+  /**
+   * Finds an adapter and makes a device with the features and limits that help, or wraps `options.device`.
+   * @throws WebGPUUnavailableError where there is no WebGPU, no adapter or no device.
+   */
+  static async create(options: GpuOptions = {}): Promise<Gpu> {
+    if (options.device !== undefined) {
+      return new Gpu(options.device, summarise(options.device.adapterInfo), false);
+    }
+    const api = typeof navigator === 'undefined' ? undefined : navigator.gpu;
+    if (api === undefined) {
+      throw new WebGPUUnavailableError(
+        'No WebGPU here (navigator.gpu is missing). Wanted: a browser with WebGPU, in a secure context (https or localhost).',
+      );
+    }
+    const adapter = await api.requestAdapter(
+      options.powerPreference === undefined ? {} : { powerPreference: options.powerPreference },
+    );
+    if (adapter === null) {
+      throw new WebGPUUnavailableError('The browser has WebGPU but found no adapter (no GPU, or it is blocked).');
+    }
+    const requiredLimits: Record<string, number> = {};
+    for (const name of USEFUL_LIMITS) requiredLimits[name] = adapter.limits[name];
+    let device: GPUDevice;
+    try {
+      device = await adapter.requestDevice({
+        label: options.label ?? 'fullpose',
+        requiredFeatures: USEFUL_FEATURES.filter((name) => adapter.features.has(name)),
+        requiredLimits,
+      });
+    } catch (cause) {
+      throw new WebGPUUnavailableError(`The adapter '${adapter.info.description}' gave no device: ${String(cause)}`, {
+        cause,
+      });
+    }
+    return new Gpu(device, summarise(adapter.info), true);
+  }
+
+  private constructor(device: GPUDevice, adapter: AdapterSummary, ownsDevice: boolean) {
+    this.device = device;
+    this.features = device.features;
+    this.limits = device.limits;
+    this.adapter = adapter;
+    this.#ownsDevice = ownsDevice;
+    this.pipelines = new PipelineCache(device);
+    this.lost = device.lost.then((info) => {
+      this.#lostError = new DeviceLostError(info.reason, info.message);
+      return this.#lostError;
+    });
+    device.addEventListener('uncapturederror', this.#onUncapturedError);
+  }
+
+  /** Buffers alive now that were made through this `Gpu`. */
+  get memory(): GpuMemory {
+    return { buffers: this.#buffers.size, bytes: this.#bytes };
+  }
+
+  /** @throws DeviceLostError once the device is lost or this `Gpu` destroyed. */
+  assertAlive(): void {
+    if (this.#lostError !== undefined) throw this.#lostError;
+    if (this.#destroyed) throw new DeviceLostError('destroyed', 'destroy() was called on its Gpu');
+  }
+
+  /**
+   * Tells `listener` of errors that no error scope caught. The browser still logs them to its console.
+   * @returns a function that stops the telling.
+   */
+  onError(listener: ErrorListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * A zeroed buffer of at least `bytes` bytes, rounded up to a multiple of 4 (WebGPU's copy granularity) and at least 4.
+   * @throws LimitError beyond maxBufferSize, or beyond maxStorageBufferBindingSize for a storage buffer.
+   */
+  createBuffer(label: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
+    return this.#create(label, bytes, usage, false);
+  }
+
+  /** A buffer holding `data`, padded with zeros to a multiple of 4 bytes. Default usage: storage, copy source and target. */
+  uploadBuffer(
+    label: string,
+    data: ArrayBufferView,
+    usage: GPUBufferUsageFlags = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+  ): GPUBuffer {
+    const buffer = this.#create(label, data.byteLength, usage, true);
+    new Uint8Array(buffer.getMappedRange()).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    buffer.unmap();
+    return buffer;
+  }
+
+  /** Frees a buffer made here before its time. Freeing it twice does nothing. */
+  destroyBuffer(buffer: GPUBuffer): void {
+    const bytes = this.#buffers.get(buffer);
+    if (bytes === undefined) return;
+    this.#buffers.delete(buffer);
+    this.#bytes -= bytes;
+    buffer.destroy();
+  }
+
+  /** Frees every buffer made here, and the device if it was made here. Calling it twice does nothing. */
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    for (const buffer of [...this.#buffers.keys()]) this.destroyBuffer(buffer);
+    this.device.removeEventListener('uncapturederror', this.#onUncapturedError);
+    this.#listeners.clear();
+    if (this.#ownsDevice) this.device.destroy();
+  }
+
+  #create(label: string, bytes: number, usage: GPUBufferUsageFlags, mappedAtCreation: boolean): GPUBuffer {
+    this.assertAlive();
+    const size = Math.max(4, Math.ceil(bytes / 4) * 4);
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.limits;
+    if (size > maxBufferSize) throw new LimitError(`Buffer '${label}'`, 'maxBufferSize', size, maxBufferSize);
+    if ((usage & GPUBufferUsage.STORAGE) !== 0 && size > maxStorageBufferBindingSize) {
+      throw new LimitError(`Buffer '${label}'`, 'maxStorageBufferBindingSize', size, maxStorageBufferBindingSize);
+    }
+    const buffer = this.device.createBuffer({ label, size, usage, mappedAtCreation });
+    this.#buffers.set(buffer, size);
+    this.#bytes += size;
+    return buffer;
+  }
+
+  readonly #onUncapturedError = (event: GPUUncapturedErrorEvent): void => {
+    const error = new FullposeError(
+      'gpu-error',
+      `The GPU reported an error that nothing caught: ${event.error.message}`,
+      {
+        cause: event.error,
+      },
+    );
+    for (const listener of this.#listeners) listener(error);
+  };
+}
+
+function summarise(info: GPUAdapterInfo): AdapterSummary {
+  const { vendor, architecture, description } = info;
+  return {
+    vendor,
+    architecture,
+    description,
+    isSoftware:
+      info.isFallbackAdapter || SOFTWARE_ADAPTER.test(`${vendor} ${architecture} ${info.device} ${description}`),
+  };
+}

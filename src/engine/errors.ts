@@ -1,0 +1,98 @@
+/**
+ * Every failure the library reports on purpose. One base class carries a machine-readable `code`; the subclasses are the few
+ * kinds a caller treats differently. A message says what was found and what was wanted.
+ */
+
+/** Stable identifiers for `FullposeError.code`. */
+export type ErrorCode =
+  | 'webgpu-unavailable'
+  | 'limit-exceeded'
+  | 'bad-weights'
+  | 'bad-shape'
+  | 'kernel-compile'
+  | 'device-lost'
+  | 'bad-input'
+  | 'gpu-error'
+  | 'readback-failed';
+
+/** Base of every error thrown by this library. */
+export class FullposeError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/** There is no `navigator.gpu`, no adapter, or the adapter gave no device. */
+export class WebGPUUnavailableError extends FullposeError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('webgpu-unavailable', message, options);
+  }
+}
+
+/** A size or count is beyond what the device was granted. */
+export class LimitError extends FullposeError {
+  readonly limit: string;
+  readonly wanted: number;
+  readonly granted: number;
+
+  constructor(what: string, limit: string, wanted: number, granted: number) {
+    super('limit-exceeded', `${what} needs ${limit} >= ${wanted}, but this device grants ${granted}.`);
+    this.limit = limit;
+    this.wanted = wanted;
+    this.granted = granted;
+  }
+}
+
+/** A weights file or network description is damaged, incomplete, or of another format. */
+export class WeightsError extends FullposeError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('bad-weights', message, options);
+  }
+}
+
+/** Tensor shapes, buffer sizes or bindings do not fit together. */
+export class ShapeError extends FullposeError {
+  constructor(message: string) {
+    super('bad-shape', message);
+  }
+}
+
+/** A WGSL kernel did not compile. Holds every compiler message and the source it speaks of. */
+export class KernelCompileError extends FullposeError {
+  readonly kernel: string;
+  readonly messages: readonly string[];
+  readonly source: string;
+
+  constructor(kernel: string, messages: readonly string[], source: string, options?: ErrorOptions) {
+    const numbered = source.split('\n').map((line, index) => `${String(index + 1).padStart(4)} | ${line}`);
+    super(
+      'kernel-compile',
+      `Kernel '${kernel}' did not compile:\n${messages.join('\n')}\n--- source ---\n${numbered.join('\n')}`,
+      options,
+    );
+    this.kernel = kernel;
+    this.messages = messages;
+    this.source = source;
+  }
+}
+
+/** The GPU device is gone: driver reset, page teardown, or `destroy()`. */
+export class DeviceLostError extends FullposeError {
+  readonly reason: GPUDeviceLostReason;
+
+  constructor(reason: GPUDeviceLostReason, message: string) {
+    super('device-lost', `The GPU device was lost (${reason}): ${message || 'the browser gave no reason'}.`);
+    this.reason = reason;
+  }
+}
+
+/** A caller passed something that the library cannot use. */
+export class InputError extends FullposeError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('bad-input', message, options);
+  }
+}

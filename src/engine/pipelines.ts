@@ -1,0 +1,135 @@
+/**
+ * Compiled kernels. A `Kernel` says what a WGSL entry point is and what it binds; `PipelineCache` compiles each distinct one
+ * once, asynchronously, against explicit bind group layouts.
+ */
+import { KernelCompileError } from './errors.js';
+
+/** What one binding of group 0 is: storage buffer read or written, caller-owned uniform buffer, 2D float texture, filtering sampler. */
+export type BindingKind = 'read' | 'read-write' | 'uniform' | 'texture' | 'sampler';
+
+/** A WGSL compute kernel. Group 0 holds `bindings` in order; group 1 binding 0 the uniform struct of the step, if it has one. */
+export interface Kernel {
+  /** The shader's file name without `.wgsl`; variants of one file (element type, vanished bindings) add a suffix. */
+  readonly name: string;
+  /** WGSL after preprocessing. */
+  readonly code: string;
+  /** Default: `main`. */
+  readonly entryPoint?: string;
+  /** Values of the shader's `override`s. */
+  readonly constants?: Readonly<Record<string, number>>;
+  readonly bindings: readonly BindingKind[];
+}
+
+export interface CompiledKernel {
+  readonly pipeline: GPUComputePipeline;
+  readonly bindings: GPUBindGroupLayout;
+  /** Layout of group 1; absent where the kernel was compiled without a uniform struct. */
+  readonly params: GPUBindGroupLayout | undefined;
+}
+
+export class PipelineCache {
+  readonly #device: GPUDevice;
+  readonly #pipelines = new Map<string, Promise<CompiledKernel>>();
+  readonly #layouts = new Map<string, GPUBindGroupLayout>();
+  readonly #modules = new Map<string, GPUShaderModule>();
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  /** Number of distinct pipelines compiled, or being compiled, so far. */
+  get size(): number {
+    return this.#pipelines.size;
+  }
+
+  /**
+   * Compiles `kernel`, or returns the one compiled before.
+   * @param paramsBytes size of the uniform struct at group 1, 0 for none
+   * @throws KernelCompileError with every message of the compiler
+   */
+  get(kernel: Kernel, paramsBytes: number): Promise<CompiledKernel> {
+    const constants = Object.entries(kernel.constants ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+    const key = JSON.stringify([kernel.name, kernel.entryPoint, constants, kernel.bindings, paramsBytes, kernel.code]);
+    let compiled = this.#pipelines.get(key);
+    if (compiled === undefined) {
+      compiled = this.#compile(kernel, paramsBytes);
+      this.#pipelines.set(key, compiled);
+      // A failed compile must not stay: a lost device or a fixed source deserves a fresh try.
+      compiled.catch(() => this.#pipelines.delete(key));
+    }
+    return compiled;
+  }
+
+  async #compile(kernel: Kernel, paramsBytes: number): Promise<CompiledKernel> {
+    const device = this.#device;
+    const bindings = this.#bindingsLayout(kernel.bindings);
+    const params = paramsBytes === 0 ? undefined : this.#paramsLayout(paramsBytes);
+    device.pushErrorScope('validation');
+    const module = this.#module(kernel);
+    const layout = device.createPipelineLayout({
+      label: kernel.name,
+      bindGroupLayouts: params === undefined ? [bindings] : [bindings, params],
+    });
+    const compiling = device.createComputePipelineAsync({
+      label: kernel.name,
+      layout,
+      compute: { module, entryPoint: kernel.entryPoint ?? 'main', constants: { ...kernel.constants } },
+    });
+    const [outcome, invalid] = await Promise.allSettled([compiling, device.popErrorScope()]);
+    if (outcome.status === 'fulfilled') return { pipeline: outcome.value, bindings, params };
+
+    const messages: string[] = [];
+    const info = await module.getCompilationInfo().catch(() => undefined);
+    for (const { type, lineNum, linePos, message } of info?.messages ?? []) {
+      messages.push(`${type} at ${lineNum}:${linePos}: ${message}`);
+    }
+    messages.push(String(outcome.reason));
+    if (invalid.status === 'fulfilled' && invalid.value !== null) messages.push(invalid.value.message);
+    this.#modules.delete(kernel.code);
+    throw new KernelCompileError(kernel.name, messages, kernel.code, { cause: outcome.reason });
+  }
+
+  #module(kernel: Kernel): GPUShaderModule {
+    let module = this.#modules.get(kernel.code);
+    if (module === undefined) {
+      module = this.#device.createShaderModule({ label: kernel.name, code: kernel.code });
+      this.#modules.set(kernel.code, module);
+    }
+    return module;
+  }
+
+  #bindingsLayout(kinds: readonly BindingKind[]): GPUBindGroupLayout {
+    return this.#layout(`bindings ${kinds.join(',')}`, () => kinds.map((kind, binding) => layoutEntry(binding, kind)));
+  }
+
+  #paramsLayout(bytes: number): GPUBindGroupLayout {
+    return this.#layout(`params ${bytes}`, () => [
+      { binding: 0, visibility: GPUShaderStage.COMPUTE, buffer: { type: 'uniform', minBindingSize: bytes } },
+    ]);
+  }
+
+  #layout(label: string, entries: () => GPUBindGroupLayoutEntry[]): GPUBindGroupLayout {
+    let layout = this.#layouts.get(label);
+    if (layout === undefined) {
+      layout = this.#device.createBindGroupLayout({ label, entries: entries() });
+      this.#layouts.set(label, layout);
+    }
+    return layout;
+  }
+}
+
+function layoutEntry(binding: number, kind: BindingKind): GPUBindGroupLayoutEntry {
+  const visibility = GPUShaderStage.COMPUTE;
+  switch (kind) {
+    case 'read':
+      return { binding, visibility, buffer: { type: 'read-only-storage' } };
+    case 'read-write':
+      return { binding, visibility, buffer: { type: 'storage' } };
+    case 'uniform':
+      return { binding, visibility, buffer: { type: 'uniform' } };
+    case 'texture':
+      return { binding, visibility, texture: { sampleType: 'float', viewDimension: '2d' } };
+    case 'sampler':
+      return { binding, visibility, sampler: { type: 'filtering' } };
+  }
+}

@@ -1,0 +1,316 @@
+/**
+ * Plans: an ordered list of dispatches with everything prepared. `PlanBuilder.build` compiles all kernels in parallel, writes
+ * every step's uniform struct into one buffer and makes the bind groups; `Plan.encode` then only replays them.
+ *
+ * Three ways to run one plan: `encode` into a pass of the caller's (a frame), `debug` (a pass per step, buffers read back
+ * after chosen steps), `profile` (a pass per stage with GPU timestamps).
+ */
+import type { Gpu } from './device.js';
+import { FullposeError, InputError, LimitError, ShapeError } from './errors.js';
+import type { BindingKind, Kernel } from './pipelines.js';
+import { Profiler, type StageTime } from './profiler.js';
+import { readBuffer } from './readback.js';
+
+/** One dispatch, as a kernel's `record` function describes it. */
+export interface Step {
+  /** Unique within the plan where `debug` is to find it. */
+  readonly label: string;
+  /** Consecutive steps of one stage are timed together. */
+  readonly stage: string;
+  readonly kernel: Kernel;
+  /** Group 0, in the order of `kernel.bindings`. */
+  readonly bindings: readonly GPUBindingResource[];
+  /** The uniform struct at group 1 binding 0. */
+  readonly params?: ArrayBufferView;
+  readonly workgroups: readonly [number, number, number];
+  /** The axis whose count is per item of the batch; it is multiplied by the batch when encoded. */
+  readonly batchAxis?: 0 | 1 | 2;
+}
+
+/** A step ready to be encoded. */
+export interface PreparedStep {
+  readonly label: string;
+  readonly stage: string;
+  readonly pipeline: GPUComputePipeline;
+  readonly bindings: GPUBindGroup;
+  readonly params: GPUBindGroup | undefined;
+  readonly workgroups: readonly [number, number, number];
+  readonly batchAxis: 0 | 1 | 2 | undefined;
+}
+
+/** What `Plan.debug` copies out: `bytes` of `buffer` from `offset`, right after the step labelled `after`. */
+export interface Watch {
+  readonly after: string;
+  readonly buffer: GPUBuffer;
+  readonly offset?: number;
+  readonly bytes?: number;
+}
+
+export class PlanBuilder {
+  readonly gpu: Gpu;
+  readonly label: string;
+  readonly #steps: Step[] = [];
+
+  constructor(gpu: Gpu, label: string) {
+    this.gpu = gpu;
+    this.label = label;
+  }
+
+  /**
+   * Appends a step.
+   * @throws ShapeError where bindings or workgroup counts do not fit the kernel; LimitError where the device is too small.
+   */
+  add(step: Step): this {
+    checkStep(this.gpu, step);
+    this.#steps.push(step);
+    return this;
+  }
+
+  /**
+   * Compiles and prepares the steps added so far.
+   * @throws KernelCompileError; FullposeError `gpu-error` where WebGPU refuses a binding.
+   */
+  async build(): Promise<Plan> {
+    const { gpu, label } = this;
+    const steps = [...this.#steps];
+    gpu.assertAlive();
+    const compiled = await Promise.all(
+      steps.map((step) => gpu.pipelines.get(step.kernel, step.params?.byteLength ?? 0)),
+    );
+    gpu.assertAlive();
+
+    const { device } = gpu;
+    const { data, offsets } = packParams(steps, gpu.limits.minUniformBufferOffsetAlignment);
+    const uniforms =
+      data.byteLength === 0 ? undefined : gpu.uploadBuffer(`${label}.params`, data, GPUBufferUsage.UNIFORM);
+    device.pushErrorScope('validation');
+    const prepared = steps.map((step, index): PreparedStep => {
+      const kernel = compiled[index];
+      const offset = offsets[index];
+      if (kernel === undefined) throw new ShapeError(`Step '${step.label}' has no compiled kernel.`);
+      const bindings = device.createBindGroup({
+        label: step.label,
+        layout: kernel.bindings,
+        entries: step.bindings.map((resource, binding) => ({ binding, resource })),
+      });
+      const params =
+        kernel.params === undefined || uniforms === undefined || step.params === undefined
+          ? undefined
+          : device.createBindGroup({
+              label: `${step.label}.params`,
+              layout: kernel.params,
+              entries: [
+                { binding: 0, resource: { buffer: uniforms, offset: offset ?? 0, size: step.params.byteLength } },
+              ],
+            });
+      return {
+        label: step.label,
+        stage: step.stage,
+        pipeline: kernel.pipeline,
+        bindings,
+        params,
+        workgroups: step.workgroups,
+        batchAxis: step.batchAxis,
+      };
+    });
+    const error = await device.popErrorScope();
+    if (error !== null) {
+      if (uniforms !== undefined) gpu.destroyBuffer(uniforms);
+      throw new FullposeError('gpu-error', `Plan '${label}' could not be prepared: ${error.message}`, { cause: error });
+    }
+    return new Plan(gpu, label, prepared, uniforms);
+  }
+}
+
+export class Plan {
+  readonly label: string;
+  readonly steps: readonly PreparedStep[];
+  readonly #gpu: Gpu;
+  readonly #uniforms: GPUBuffer | undefined;
+
+  constructor(gpu: Gpu, label: string, steps: readonly PreparedStep[], uniforms: GPUBuffer | undefined) {
+    this.#gpu = gpu;
+    this.label = label;
+    this.steps = steps;
+    this.#uniforms = uniforms;
+  }
+
+  /**
+   * Records every step into `pass`. Allocates nothing.
+   * @param batch items processed together; what it may be is up to the buffers the steps were made for
+   * @throws LimitError where a workgroup count times `batch` is beyond the device
+   */
+  encode(pass: GPUComputePassEncoder, batch = 1): void {
+    this.#checkBatch(batch);
+    let pipeline: GPUComputePipeline | undefined;
+    for (let index = 0; index < this.steps.length; index++) {
+      const step = this.steps[index];
+      if (step === undefined) continue;
+      if (step.pipeline !== pipeline) pass.setPipeline(step.pipeline);
+      pipeline = step.pipeline;
+      encodeDispatch(pass, step, batch);
+    }
+  }
+
+  /**
+   * Runs the plan with a pass per step and returns what each watched buffer held right after its step, by the step's label.
+   * @throws InputError where no step, or more than one, has the label.
+   */
+  async debug(watches: readonly Watch[], batch = 1): Promise<Map<string, ArrayBuffer>> {
+    this.#checkBatch(batch);
+    const { device } = this.#gpu;
+    for (const { after } of watches) {
+      const found = this.steps.filter((step) => step.label === after).length;
+      if (found !== 1) throw new InputError(`Plan '${this.label}' has ${found} steps labelled '${after}'; wanted one.`);
+    }
+    const results = new Map<string, ArrayBuffer>();
+    for (const step of this.steps) {
+      const encoder = device.createCommandEncoder({ label: `${this.label}.debug` });
+      const pass = encoder.beginComputePass({ label: step.label });
+      pass.setPipeline(step.pipeline);
+      encodeDispatch(pass, step, batch);
+      pass.end();
+      device.queue.submit([encoder.finish()]);
+      for (const { after, buffer, offset, bytes } of watches) {
+        if (after === step.label) results.set(after, await readBuffer(this.#gpu, buffer, offset, bytes));
+      }
+    }
+    return results;
+  }
+
+  /**
+   * Runs the plan once with a pass per stage and returns GPU time per stage, in order. Stages whose timestamps run backwards
+   * (WebGPU allows it) are left out. Splitting passes costs time itself: compare the sum with one `encode`.
+   * @throws LimitError without the feature `timestamp-query`, or with more stages than a query set can hold.
+   */
+  async profile(batch = 1): Promise<StageTime[]> {
+    this.#checkBatch(batch);
+    const stages = groupByStage(this.steps);
+    const profiler = new Profiler(this.#gpu, `${this.label}.profile`, stages.length);
+    try {
+      const encoder = this.#gpu.device.createCommandEncoder({ label: `${this.label}.profile` });
+      for (const steps of stages) {
+        const [first] = steps;
+        if (first === undefined) continue;
+        const pass = encoder.beginComputePass({
+          label: first.stage,
+          timestampWrites: profiler.timestampWrites(first.stage),
+        });
+        for (const step of steps) {
+          pass.setPipeline(step.pipeline);
+          encodeDispatch(pass, step, batch);
+        }
+        pass.end();
+      }
+      profiler.resolve(encoder);
+      this.#gpu.device.queue.submit([encoder.finish()]);
+      return await profiler.read();
+    } finally {
+      profiler.destroy();
+    }
+  }
+
+  /** Frees the plan's uniform buffer. The buffers its steps bind belong to whoever made them. */
+  destroy(): void {
+    if (this.#uniforms !== undefined) this.#gpu.destroyBuffer(this.#uniforms);
+  }
+
+  #checkBatch(batch: number): void {
+    if (!Number.isInteger(batch) || batch < 1) throw new InputError(`Batch is ${batch}; wanted an integer >= 1.`);
+    const most = this.#gpu.limits.maxComputeWorkgroupsPerDimension;
+    for (let index = 0; index < this.steps.length; index++) {
+      const step = this.steps[index];
+      if (step?.batchAxis === undefined) continue;
+      const wanted = step.workgroups[step.batchAxis] * batch;
+      if (wanted > most) throw new LimitError(`Step '${step.label}'`, 'maxComputeWorkgroupsPerDimension', wanted, most);
+    }
+  }
+}
+
+function encodeDispatch(pass: GPUComputePassEncoder, step: PreparedStep, batch: number): void {
+  const { workgroups, batchAxis } = step;
+  pass.setBindGroup(0, step.bindings);
+  if (step.params !== undefined) pass.setBindGroup(1, step.params);
+  pass.dispatchWorkgroups(
+    workgroups[0] * (batchAxis === 0 ? batch : 1),
+    workgroups[1] * (batchAxis === 1 ? batch : 1),
+    workgroups[2] * (batchAxis === 2 ? batch : 1),
+  );
+}
+
+function groupByStage(steps: readonly PreparedStep[]): PreparedStep[][] {
+  const groups: PreparedStep[][] = [];
+  for (const step of steps) {
+    const last = groups.at(-1);
+    if (last?.[0]?.stage === step.stage) last.push(step);
+    else groups.push([step]);
+  }
+  return groups;
+}
+
+/** All uniform structs in one block, each at a multiple of `alignment`. */
+function packParams(
+  steps: readonly Step[],
+  alignment: number,
+): { readonly data: Uint8Array<ArrayBuffer>; readonly offsets: readonly number[] } {
+  let end = 0;
+  const offsets = steps.map(({ params }) => {
+    if (params === undefined) return 0;
+    const offset = Math.ceil(end / alignment) * alignment;
+    end = offset + params.byteLength;
+    return offset;
+  });
+  const data = new Uint8Array(end);
+  for (const [index, { params }] of steps.entries()) {
+    if (params === undefined) continue;
+    data.set(new Uint8Array(params.buffer, params.byteOffset, params.byteLength), offsets[index]);
+  }
+  return { data, offsets };
+}
+
+function checkStep({ limits }: Gpu, step: Step): void {
+  const { kernel, bindings, workgroups } = step;
+  const where = `Step '${step.label}' (kernel '${kernel.name}')`;
+  if (bindings.length !== kernel.bindings.length) {
+    throw new ShapeError(`${where} gives ${bindings.length} bindings; the kernel has ${kernel.bindings.length}.`);
+  }
+  const storage = kernel.bindings.filter((kind) => kind === 'read' || kind === 'read-write').length;
+  if (storage > limits.maxStorageBuffersPerShaderStage) {
+    throw new LimitError(where, 'maxStorageBuffersPerShaderStage', storage, limits.maxStorageBuffersPerShaderStage);
+  }
+  for (const [index, resource] of bindings.entries())
+    checkBinding(where, index, kernel.bindings[index], resource, limits);
+  for (const [axis, count] of workgroups.entries()) {
+    if (!Number.isInteger(count) || count < 1) {
+      throw new ShapeError(`${where} wants ${count} workgroups on axis ${axis}; an empty dispatch computes nothing.`);
+    }
+    if (count > limits.maxComputeWorkgroupsPerDimension) {
+      throw new LimitError(where, 'maxComputeWorkgroupsPerDimension', count, limits.maxComputeWorkgroupsPerDimension);
+    }
+  }
+}
+
+function checkBinding(
+  where: string,
+  index: number,
+  kind: BindingKind | undefined,
+  resource: GPUBindingResource,
+  limits: GPUSupportedLimits,
+): void {
+  if (!('buffer' in resource)) return;
+  const { buffer, offset = 0 } = resource;
+  const size = resource.size ?? buffer.size - offset;
+  if (size <= 0 || offset < 0 || offset + size > buffer.size) {
+    throw new ShapeError(
+      `${where} binding ${index} is bytes ${offset}..${offset + size} of '${buffer.label}', which has ${buffer.size}.`,
+    );
+  }
+  const [alignment, most, limit] =
+    kind === 'uniform'
+      ? [limits.minUniformBufferOffsetAlignment, limits.maxUniformBufferBindingSize, 'maxUniformBufferBindingSize']
+      : [limits.minStorageBufferOffsetAlignment, limits.maxStorageBufferBindingSize, 'maxStorageBufferBindingSize'];
+  if (offset % alignment !== 0) {
+    throw new ShapeError(`${where} binding ${index} starts at byte ${offset}; wanted a multiple of ${alignment}.`);
+  }
+  if (size > most) throw new LimitError(`${where} binding ${index}`, limit, size, most);
+}

@@ -1,0 +1,162 @@
+/**
+ * Getting results off the GPU. `StagingRing` holds a few mappable buffers, so that a frame's copy is recorded in the frame's own
+ * encoder and mapped later, while the next frames are already running. `readBuffer` is the slow, simple way for tests and debugging.
+ */
+import type { Gpu } from './device.js';
+import { FullposeError, InputError, ShapeError } from './errors.js';
+
+/** One mappable buffer of a ring: take it, record copies into it, submit, then `read` (or `release` it unread). */
+export interface StagingSlot {
+  /**
+   * Records a copy of `bytes` bytes from `source` at `sourceOffset` to `at` in the slot. All are multiples of 4.
+   * @throws ShapeError where the range does not fit the slot or is not aligned.
+   */
+  copyFrom(encoder: GPUCommandEncoder, source: GPUBuffer, sourceOffset: number, bytes: number, at?: number): void;
+  /**
+   * Waits for the submitted copies, returns the slot's bytes and gives the slot back.
+   * @throws DeviceLostError, or FullposeError `readback-failed` where mapping fails: never silently zeros.
+   */
+  read(): Promise<ArrayBuffer>;
+  /** Gives the slot back without reading it. */
+  release(): void;
+}
+
+export class StagingRing {
+  readonly bytes: number;
+  readonly #gpu: Gpu;
+  readonly #label: string;
+  readonly #slots: Slot[] = [];
+  readonly #waiting: ((slot: Slot) => void)[] = [];
+
+  /**
+   * @param bytes size of one slot
+   * @param frames number of slots: how many frames can be in flight
+   */
+  constructor(gpu: Gpu, label: string, bytes: number, frames = 3) {
+    this.#gpu = gpu;
+    this.#label = label;
+    this.bytes = bytes;
+    for (let index = 0; index < frames; index++) {
+      const buffer = gpu.createBuffer(`${label}.${index}`, bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
+      this.#slots.push(new Slot(gpu, buffer, bytes, (slot) => this.#waiting.shift()?.(slot.take())));
+    }
+  }
+
+  /** Slots that `tryTake` could hand out now. */
+  get free(): number {
+    return this.#slots.filter((slot) => !slot.taken).length;
+  }
+
+  /** A free slot at once. @throws InputError where every slot is in flight. */
+  take(): StagingSlot {
+    const slot = this.#slots.find((candidate) => !candidate.taken);
+    if (slot === undefined) {
+      throw new InputError(
+        `All ${this.#slots.length} slots of '${this.#label}' are in flight; read or release one, or wait with takeWhenFree().`,
+      );
+    }
+    return slot.take();
+  }
+
+  /** A free slot, once there is one; waiters are served in order. */
+  takeWhenFree(): Promise<StagingSlot> {
+    return this.free > 0 ? Promise.resolve(this.take()) : new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  destroy(): void {
+    for (const slot of this.#slots) this.#gpu.destroyBuffer(slot.buffer);
+  }
+}
+
+class Slot implements StagingSlot {
+  readonly buffer: GPUBuffer;
+  readonly #gpu: Gpu;
+  readonly #bytes: number;
+  readonly #onFree: (slot: Slot) => void;
+  taken = false;
+
+  constructor(gpu: Gpu, buffer: GPUBuffer, bytes: number, onFree: (slot: Slot) => void) {
+    this.#gpu = gpu;
+    this.buffer = buffer;
+    this.#bytes = bytes;
+    this.#onFree = onFree;
+  }
+
+  take(): this {
+    this.taken = true;
+    return this;
+  }
+
+  copyFrom(encoder: GPUCommandEncoder, source: GPUBuffer, sourceOffset: number, bytes: number, at = 0): void {
+    if (at < 0 || at + bytes > this.#bytes || (at | bytes | sourceOffset) % 4 !== 0) {
+      throw new ShapeError(
+        `Copy of ${bytes} bytes from ${sourceOffset} to ${at} in staging buffer '${this.buffer.label}' of ${this.#bytes}; ` +
+          'wanted multiples of 4 inside it.',
+      );
+    }
+    encoder.copyBufferToBuffer(source, sourceOffset, this.buffer, at, bytes);
+  }
+
+  async read(): Promise<ArrayBuffer> {
+    try {
+      return await mapAndCopy(this.#gpu, this.buffer, this.#bytes);
+    } finally {
+      this.release();
+    }
+  }
+
+  release(): void {
+    if (!this.taken) return;
+    this.taken = false;
+    this.#onFree(this);
+  }
+}
+
+/**
+ * Copies `bytes` bytes of `buffer` (usage COPY_SRC) to the CPU, waiting for all submitted work.
+ * @throws DeviceLostError or FullposeError `readback-failed`.
+ */
+export async function readBuffer(
+  gpu: Gpu,
+  buffer: GPUBuffer,
+  offset = 0,
+  bytes = buffer.size - offset,
+): Promise<ArrayBuffer> {
+  const staging = gpu.createBuffer(
+    `${buffer.label}.readback`,
+    bytes,
+    GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+  );
+  try {
+    gpu.device.pushErrorScope('validation');
+    const encoder = gpu.device.createCommandEncoder({ label: staging.label });
+    encoder.copyBufferToBuffer(buffer, offset, staging, 0, bytes);
+    gpu.device.queue.submit([encoder.finish()]);
+    const error = await gpu.device.popErrorScope();
+    if (error !== null) {
+      throw new FullposeError('readback-failed', `Reading back '${buffer.label}' failed: ${error.message}`, {
+        cause: error,
+      });
+    }
+    return await mapAndCopy(gpu, staging, bytes);
+  } finally {
+    gpu.destroyBuffer(staging);
+  }
+}
+
+async function mapAndCopy(gpu: Gpu, buffer: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
+  gpu.assertAlive();
+  try {
+    await buffer.mapAsync(GPUMapMode.READ, 0, buffer.size);
+  } catch (cause) {
+    // A lost device may reject the map before it settles its `lost` promise; give it that turn to name the true cause.
+    await Promise.race([gpu.lost, new Promise((resolve) => setTimeout(resolve, 0))]);
+    gpu.assertAlive();
+    throw new FullposeError('readback-failed', `Mapping '${buffer.label}' failed: ${String(cause)}`, { cause });
+  }
+  const copy = buffer.getMappedRange().slice(0, bytes);
+  buffer.unmap();
+  // Browsers resolve maps of a lost device with zeros; a result is a result only while the device lives.
+  gpu.assertAlive();
+  return copy;
+}
