@@ -3,6 +3,7 @@
  * once, asynchronously, against explicit bind group layouts.
  */
 import { KernelCompileError } from './errors.js';
+import type { UniformStruct } from './uniform.js';
 
 /** What one binding of group 0 is: storage buffer read or written, caller-owned uniform buffer, 2D float texture, filtering sampler. */
 export type BindingKind = 'read' | 'read-write' | 'uniform' | 'texture' | 'sampler';
@@ -18,6 +19,16 @@ export interface Kernel {
   /** Values of the shader's `override`s. */
   readonly constants?: Readonly<Record<string, number>>;
   readonly bindings: readonly BindingKind[];
+}
+
+/** What a module says about a shader it owns, for the test that compares both sides of every binding and uniform struct. */
+export interface KernelDeclaration {
+  /** File name under `src/shaders/`. */
+  readonly shader: string;
+  /** Every preprocessed variant and entry point in use. */
+  readonly kernels: readonly Kernel[];
+  /** The struct at group 1 binding 0; absent where the kernels have none. */
+  readonly params?: Pick<UniformStruct<string>, 'fields' | 'byteLength'>;
 }
 
 export interface CompiledKernel {
