@@ -1,8 +1,17 @@
 import { defineConfig } from 'vite';
 
+// Served pages (`npm run dev`, the demo, the tests, the command line): the repository root, so that weights/ and tests/fixtures/ are plain
+// files; cross-origin isolated, which gives `performance.now()` its full resolution.
 // The library build: ES modules only; `tsc -p tsconfig.build.json` adds the declarations beside them.
 export default defineConfig({
+  appType: 'mpa',
   publicDir: false,
+  server: {
+    headers: {
+      'Cross-Origin-Opener-Policy': 'same-origin',
+      'Cross-Origin-Embedder-Policy': 'require-corp',
+    },
+  },
   build: {
     target: 'es2022',
     sourcemap: true,

@@ -1,0 +1,63 @@
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Browser, Page } from 'puppeteer';
+import { createServer, type Plugin, type ViteDevServer } from 'vite';
+import { launchBrowser } from './browser.js';
+
+/** The repository's root: what every page is served from. */
+export const repositoryRoot = dirname(dirname(fileURLToPath(import.meta.url)));
+
+export interface PageHostOptions {
+  /** Added to the ones of vite.config.ts. */
+  readonly plugins?: readonly Plugin[];
+}
+
+/**
+ * A Vite server on a free port of the loopback interface and a headless browser, for programs that run a page of this repository. Both end
+ * with `close()`; the server watches nothing and reloads nothing.
+ */
+export class PageHost {
+  readonly #server: ViteDevServer;
+  readonly #browser: Browser;
+  readonly origin: string;
+
+  /** @throws BrowserMissingError where there is no browser and none can be fetched. */
+  static async open(options: PageHostOptions = {}): Promise<PageHost> {
+    const server = await createServer({
+      root: repositoryRoot,
+      configFile: `${repositoryRoot}/vite.config.ts`,
+      logLevel: 'warn',
+      clearScreen: false,
+      plugins: [...(options.plugins ?? [])],
+      server: { host: '127.0.0.1', port: 0, hmr: false, ws: false, watch: null },
+    });
+    try {
+      const [, browser] = await Promise.all([server.listen(), launchBrowser()]);
+      return new PageHost(server, browser);
+    } catch (error) {
+      await server.close();
+      throw error;
+    }
+  }
+
+  private constructor(server: ViteDevServer, browser: Browser) {
+    const address = server.httpServer?.address();
+    if (typeof address !== 'object' || address === null) throw new Error('the page server has no port');
+    this.#server = server;
+    this.#browser = browser;
+    this.origin = `http://127.0.0.1:${address.port}`;
+  }
+
+  /** A new page at `path` (from the root, as "/demo/"), loaded. */
+  async openPage(path: string, prepare?: (page: Page) => Promise<void> | void): Promise<Page> {
+    const page = await this.#browser.newPage();
+    await prepare?.(page);
+    const response = await page.goto(`${this.origin}${path}`);
+    if (!response?.ok()) throw new Error(`${path}: the page server answered ${response?.status() ?? 'nothing'}`);
+    return page;
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([this.#browser.close(), this.#server.close()]);
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * The page on which GPU cases run. A person opens it with `npm run dev` and clicks; `tests/gpu.test.ts` calls `window.runGpuCase`.
+ */
+import { Gpu } from '../../src/engine/device.js';
+import { failing } from './failing.js';
+import { type CaseOutcome, CaseRunner, type GpuCase } from './suite.js';
+import { collectSuites } from './suites.js';
+
+declare global {
+  interface Window {
+    /** Runs one case and resolves to its outcome; rejects where there is no such case. */
+    runGpuCase: (suite: string, name: string) => Promise<CaseOutcome>;
+  }
+}
+
+const suites = collectSuites();
+const runner = new CaseRunner();
+
+window.runGpuCase = async (suiteName, name) => {
+  const suite = [...suites, failing].find((candidate) => candidate.name === suiteName);
+  const testCase = suite?.cases.find((candidate) => candidate.name === name);
+  if (testCase === undefined) throw new Error(`no GPU case "${suiteName} > ${name}"`);
+  return runner.run(testCase);
+};
+
+function element<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  text: string,
+  parent: Element,
+): HTMLElementTagNameMap[K] {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  parent.append(made);
+  return made;
+}
+
+function byId(id: string): HTMLElement {
+  const found = document.getElementById(id);
+  if (found === null) throw new Error(`the page has no #${id}`);
+  return found;
+}
+
+interface Row {
+  readonly item: HTMLLIElement;
+  readonly output: HTMLPreElement;
+  readonly testCase: GpuCase;
+}
+
+async function runRow({ item, output, testCase }: Row): Promise<boolean> {
+  item.dataset.status = 'running';
+  const outcome = await runner.run(testCase);
+  item.dataset.status = outcome.status;
+  output.textContent = outcome.status === 'failed' ? outcome.stack || outcome.message : '';
+  return outcome.status === 'passed';
+}
+
+const rows: Row[] = [];
+for (const suite of suites) {
+  const section = element('section', '', byId('suites'));
+  element('h2', suite.name, section);
+  const list = element('ol', '', section);
+  for (const testCase of suite.cases) {
+    const item = element('li', '', list);
+    const button = element('button', testCase.name, item);
+    const row = { item, output: element('pre', '', item), testCase };
+    button.addEventListener('click', () => void runRow(row));
+    rows.push(row);
+  }
+}
+
+byId('run-all').addEventListener('click', async () => {
+  let [passed, failed] = [0, 0];
+  for (const row of rows) {
+    if (await runRow(row)) passed++;
+    else failed++;
+    byId('summary').textContent = `${passed} passed, ${failed} failed, ${rows.length} cases`;
+  }
+});
+
+try {
+  const gpu = await Gpu.create();
+  const { vendor, architecture, description, isSoftware } = gpu.adapter;
+  byId('adapter').textContent = `${[vendor, architecture, description].join(' ')}${isSoftware ? ' (software)' : ''}`;
+  gpu.destroy();
+} catch (error) {
+  byId('adapter').textContent = String(error);
+}

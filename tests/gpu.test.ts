@@ -1,0 +1,71 @@
+import type { ConsoleMessage, Page } from 'puppeteer';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PageHost } from '../scripts/page-host.js';
+import { failing } from './browser/failing.js';
+import { collectSuites } from './browser/suites.js';
+
+const caseTimeoutMs = 110_000;
+
+let host: PageHost;
+let page: Page;
+const noise: string[] = [];
+
+async function load(): Promise<void> {
+  await page.waitForFunction(() => typeof window.runGpuCase === 'function', { timeout: 60_000 });
+}
+
+beforeAll(async () => {
+  host = await PageHost.open();
+  page = await host.openPage('/tests/browser/', (opened) => {
+    opened.on('console', (message: ConsoleMessage) => {
+      if (['error', 'warn'].includes(message.type())) noise.push(`${message.type()}: ${message.text()}`);
+    });
+    opened.on('pageerror', (error) => noise.push(`uncaught: ${String(error)}`));
+  });
+  await load();
+});
+
+afterAll(async () => {
+  await host?.close();
+});
+
+async function runCase(suite: string, name: string): Promise<void> {
+  noise.length = 0;
+  const running = page.evaluate((s, n) => window.runGpuCase(s, n), suite, name);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), caseTimeoutMs);
+  });
+  const outcome = await Promise.race([running, late]).finally(() => clearTimeout(timer));
+  const heard = noise.length === 0 ? '' : `\nThe page's console:\n${noise.join('\n')}`;
+  if (outcome === 'late') {
+    running.catch(() => {});
+    // The case still holds the device; a new page leaves it behind.
+    await page.reload();
+    await load();
+    throw new Error(`not finished after ${caseTimeoutMs / 1000} s${heard}`);
+  }
+  if (outcome.status === 'failed') {
+    const error = new Error(`${outcome.message}${heard}`);
+    error.stack = `${outcome.message}${heard}\n${outcome.stack}`;
+    throw error;
+  }
+  const uncaught = noise.filter((line) => line.startsWith('uncaught'));
+  if (uncaught.length > 0) throw new Error(uncaught.join('\n'));
+}
+
+for (const suite of collectSuites()) {
+  describe(suite.name, () => {
+    for (const { name } of suite.cases) it(name, () => runCase(suite.name, name));
+  });
+}
+
+describe('from the page to the test runner', () => {
+  it('a failing case fails its test', async () => {
+    await expect(runCase(failing.name, 'throws')).rejects.toThrow('two is not three');
+  });
+
+  it('an unknown case fails', async () => {
+    await expect(runCase('no such suite', 'no such case')).rejects.toThrow('no GPU case');
+  });
+});
