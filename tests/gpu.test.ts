@@ -2,7 +2,7 @@ import type { ConsoleMessage, Page } from 'puppeteer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PageHost } from '../scripts/page-host.js';
 import { failing } from './browser/failing.js';
-import { collectSuites } from './browser/suites.js';
+import { loadSuites, suitePaths } from './browser/suites.js';
 
 const caseTimeoutMs = 110_000;
 
@@ -29,9 +29,9 @@ afterAll(async () => {
   await host?.close();
 });
 
-async function runCase(suite: string, name: string): Promise<void> {
+async function runCase(path: string, suite: string, name: string): Promise<void> {
   noise.length = 0;
-  const running = page.evaluate((s, n) => window.runGpuCase(s, n), suite, name);
+  const running = page.evaluate((p, s, n) => window.runGpuCase(p, s, n), path, suite, name);
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<'late'>((resolve) => {
     timer = setTimeout(() => resolve('late'), caseTimeoutMs);
@@ -54,18 +54,33 @@ async function runCase(suite: string, name: string): Promise<void> {
   if (uncaught.length > 0) throw new Error(uncaught.join('\n'));
 }
 
-for (const suite of collectSuites()) {
-  describe(suite.name, () => {
-    for (const { name } of suite.cases) it(name, () => runCase(suite.name, name));
-  });
+const modules = await Promise.all(suitePaths.map(loadSuites));
+
+for (const { path, suites, error } of modules) {
+  if (error !== undefined) {
+    it(path, () => {
+      throw error;
+    });
+  }
+  for (const suite of suites) {
+    describe(suite.name, () => {
+      for (const { name } of suite.cases) it(name, () => runCase(path, suite.name, name));
+    });
+  }
 }
 
 describe('from the page to the test runner', () => {
+  const [anyPath = ''] = suitePaths;
+
   it('a failing case fails its test', async () => {
-    await expect(runCase(failing.name, 'throws')).rejects.toThrow('two is not three');
+    await expect(runCase(anyPath, failing.name, 'throws')).rejects.toThrow('two is not three');
   });
 
   it('an unknown case fails', async () => {
-    await expect(runCase('no such suite', 'no such case')).rejects.toThrow('no GPU case');
+    await expect(runCase(anyPath, 'no such suite', 'no such case')).rejects.toThrow('no GPU case');
+  });
+
+  it('a module that does not load is reported, not lost', async () => {
+    expect((await loadSuites('../no-such.gpu.ts')).error?.message).toBe('there is no module ../no-such.gpu.ts');
   });
 });

@@ -3,23 +3,28 @@
  */
 import { Gpu } from '../../src/engine/device.js';
 import { failing } from './failing.js';
-import { type CaseOutcome, CaseRunner, type GpuCase } from './suite.js';
-import { collectSuites } from './suites.js';
+import { type CaseOutcome, CaseRunner, type GpuCase, type GpuSuite } from './suite.js';
+import { loadSuites, suitePaths } from './suites.js';
 
 declare global {
   interface Window {
-    /** Runs one case and resolves to its outcome; rejects where there is no such case. */
-    runGpuCase: (suite: string, name: string) => Promise<CaseOutcome>;
+    /** Runs one case of the module at `path`; rejects where there is no such case. */
+    runGpuCase: (path: string, suite: string, name: string) => Promise<CaseOutcome>;
   }
 }
 
-const suites = collectSuites();
 const runner = new CaseRunner();
 
-window.runGpuCase = async (suiteName, name) => {
-  const suite = [...suites, failing].find((candidate) => candidate.name === suiteName);
+async function suitesOf(path: string): Promise<readonly GpuSuite[]> {
+  const { suites, error } = await loadSuites(path);
+  if (error !== undefined) throw error;
+  return suites;
+}
+
+window.runGpuCase = async (path, suiteName, name) => {
+  const suite = [...(await suitesOf(path)), failing].find((candidate) => candidate.name === suiteName);
   const testCase = suite?.cases.find((candidate) => candidate.name === name);
-  if (testCase === undefined) throw new Error(`no GPU case "${suiteName} > ${name}"`);
+  if (testCase === undefined) throw new Error(`no GPU case "${suiteName} > ${name}" in ${path}`);
   return runner.run(testCase);
 };
 
@@ -55,7 +60,8 @@ async function runRow({ item, output, testCase }: Row): Promise<boolean> {
 }
 
 const rows: Row[] = [];
-for (const suite of suites) {
+
+function listSuite(suite: GpuSuite): void {
   const section = element('section', '', byId('suites'));
   element('h2', suite.name, section);
   const list = element('ol', '', section);
@@ -68,6 +74,14 @@ for (const suite of suites) {
   }
 }
 
+/** Fills the page for a person. The test runner asks for single cases instead, and for no other module than theirs. */
+async function listEverything(): Promise<void> {
+  for (const { path, suites, error } of await Promise.all(suitePaths.map(loadSuites))) {
+    if (error !== undefined) element('pre', `${path}: ${error.stack ?? error.message}`, byId('suites'));
+    suites.forEach(listSuite);
+  }
+}
+
 byId('run-all').addEventListener('click', async () => {
   let [passed, failed] = [0, 0];
   for (const row of rows) {
@@ -76,6 +90,8 @@ byId('run-all').addEventListener('click', async () => {
     byId('summary').textContent = `${passed} passed, ${failed} failed, ${rows.length} cases`;
   }
 });
+
+if (!navigator.webdriver) await listEverything();
 
 try {
   const gpu = await Gpu.create();
