@@ -1,0 +1,79 @@
+/**
+ * Decoding on the CPU in float64: shape `S = mean + A_id a_id + A_exp a_exp` (CVPR eq. 1) and projection `X = R(q) S + t` (eq. 2 and 5).
+ * The reference of shaders/decode.wgsl, and what a caller without a GPU at hand can use.
+ */
+import type { FaceModel, QuantisedBasis } from './model.js';
+import { type ParameterLayout, quaternionOf, translationOf } from './parameters.js';
+import { type PixelTransform, quaternionToMatrix } from './pose.js';
+
+/**
+ * Face shape in the model frame.
+ * @returns [V,3] in decimetres, y up
+ */
+export function decodeShape(
+  model: FaceModel,
+  identity: ArrayLike<number>,
+  expression: ArrayLike<number>,
+): Float64Array<ArrayBuffer> {
+  const shape = Float64Array.from(model.mean);
+  accumulate(shape, model.identity, identity);
+  accumulate(shape, model.expression, expression);
+  return shape;
+}
+
+/**
+ * Vertices of one parameter vector in crop pixels: x right, y down, z toward the viewer.
+ * @param cropSize S; the flip to y down is `(S - 1) - y`
+ * @returns [V,3]
+ */
+export function decodeVertices(
+  model: FaceModel,
+  layout: ParameterLayout,
+  parameters: Float32Array | Float64Array,
+  cropSize: number,
+): Float64Array<ArrayBuffer> {
+  const [identity, identityCount] = layout.identity;
+  const [expression, expressionCount] = layout.expression;
+  const vertices = decodeShape(
+    model,
+    parameters.subarray(identity, identity + identityCount),
+    parameters.subarray(expression, expression + expressionCount),
+  );
+  const r = quaternionToMatrix(quaternionOf(parameters));
+  const [tx, ty] = translationOf(parameters);
+  for (let i = 0; i < vertices.length; i += 3) {
+    const [x, y, z] = [vertices[i]!, vertices[i + 1]!, vertices[i + 2]!];
+    vertices[i] = r[0] * x + r[1] * y + r[2] * z + tx;
+    vertices[i + 1] = cropSize - 1 - (r[3] * x + r[4] * y + r[5] * z + ty);
+    vertices[i + 2] = r[6] * x + r[7] * y + r[8] * z;
+  }
+  return vertices;
+}
+
+/** Points [n,3] at the vertices `indices`, e.g. the 68 landmarks. */
+export function pickVertices(vertices: ArrayLike<number>, indices: ArrayLike<number>): Float64Array<ArrayBuffer> {
+  const points = new Float64Array(indices.length * 3);
+  for (let i = 0; i < points.length; i++) {
+    points[i] = vertices[(indices[Math.floor(i / 3)] ?? 0) * 3 + (i % 3)] ?? Number.NaN;
+  }
+  return points;
+}
+
+/** Moves points [n,3] from crop pixels to picture pixels in place; z is scaled with x and y. */
+export function toPicturePixels<T extends Float32Array | Float64Array>(points: T, transform: PixelTransform): T {
+  for (let i = 0; i + 2 < points.length; i += 3) {
+    points[i] = points[i]! * transform.scale + transform.x0;
+    points[i + 1] = points[i + 1]! * transform.scale + transform.y0;
+    points[i + 2] = points[i + 2]! * transform.scale;
+  }
+  return points;
+}
+
+function accumulate(shape: Float64Array, basis: QuantisedBasis, coefficients: ArrayLike<number>): void {
+  for (let column = 0; column < basis.count; column++) {
+    const factor = (coefficients[column] ?? 0) * basis.scale[column]!;
+    if (factor === 0) continue;
+    const base = column * shape.length;
+    for (let i = 0; i < shape.length; i++) shape[i] = shape[i]! + factor * basis.values[base + i]!;
+  }
+}

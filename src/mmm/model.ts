@@ -1,0 +1,204 @@
+/**
+ * The 3D morphable model as loaded from weights/face_model.safetensors (docs/formats.md): mean, 8-bit identity and expression bases,
+ * triangles, texture coordinates, the 68 landmark vertices and the PAF anchors. Any model in this format loads, whatever its counts.
+ */
+import { WeightsError } from '../engine/errors.js';
+import { parseSafetensors, requireTensor, type SafeTensors } from '../engine/safetensors.js';
+
+export const FACE_MODEL_FORMAT = 'fullpose-face-model/1';
+
+/** Offsets for coefficient 1 are `values * scale[column]`, decimetres. */
+export interface QuantisedBasis {
+  readonly count: number;
+  /** [count,V,3], -127..127. */
+  readonly values: Int8Array;
+  /** [count]. */
+  readonly scale: Float32Array;
+}
+
+/** Points of the pose adaptive feature on the mesh: each is three vertices of one triangle and barycentric weights. */
+export interface AnchorGrid {
+  /** Heights, top first. */
+  readonly rows: number;
+  /** Azimuths, image left first. */
+  readonly columns: number;
+  /** [rows,columns,3], counter-clockwise seen from outside. */
+  readonly vertices: Uint32Array;
+  /** [rows,columns,3]; each sums to 1. */
+  readonly weights: Float32Array;
+}
+
+export interface FaceModel {
+  readonly vertexCount: number;
+  readonly triangleCount: number;
+  /** [V,3] mean face: decimetres, x to the subject's left, y up, z to the front. */
+  readonly mean: Float32Array;
+  readonly identity: QuantisedBasis;
+  readonly expression: QuantisedBasis;
+  /** Name of each expression column; ARKit's names with _L and _R for the shipped model. */
+  readonly expressionNames: readonly string[];
+  /** [T,3], counter-clockwise seen from outside in the model frame. */
+  readonly triangles: Uint32Array;
+  /** [V,2], v up. */
+  readonly uv: Float32Array;
+  /** Vertex of each of the 68 iBUG points, 3D jaw line. */
+  readonly landmarks: Uint32Array;
+  readonly anchors: AnchorGrid;
+  /** Where the model comes from and its licence, as the file states them. */
+  readonly origin: string;
+  readonly licence: string;
+}
+
+const LANDMARK_COUNT = 68;
+
+/** Barycentric weights are stored as f32; a row sums to 1 to well within this. */
+const WEIGHT_SUM_TOLERANCE = 1e-3;
+
+/**
+ * Loads a face model from the bytes of its file. The bases stay views of `file`; do not change it afterwards.
+ * @throws WeightsError for anything but a complete, consistent model.
+ */
+export function loadFaceModel(file: ArrayBuffer): FaceModel {
+  return readFaceModel(parseSafetensors(file));
+}
+
+/**
+ * Reads a face model from a parsed file.
+ * @throws WeightsError for a wrong format, a missing or misshapen tensor, an index without a vertex, or a value that is not finite.
+ */
+export function readFaceModel(file: SafeTensors): FaceModel {
+  expectMetadata(file, 'format', FACE_MODEL_FORMAT);
+  expectMetadata(file, 'unit', 'dm');
+  const { data: mean, shape: meanShape } = requireTensor(file, 'mean', 'F32', [undefined, 3]);
+  const vertexCount = meanShape[0] ?? 0;
+  if (vertexCount < 3) throw new WeightsError(`The face model has ${vertexCount} vertices; wanted at least 3.`);
+  expectFinite('mean', mean);
+
+  const expression = readBasis(file, 'expression', vertexCount);
+  const expressionNames = readNames(file);
+  if (expressionNames.length !== expression.count) {
+    throw new WeightsError(
+      `The face model names ${expressionNames.length} expressions; its basis has ${expression.count}.`,
+    );
+  }
+  const triangles = readIndices(file, 'triangles', [undefined, 3], vertexCount);
+  const uv = requireTensor(file, 'uv', 'F32', [vertexCount, 2]).data;
+  expectFinite('uv', uv);
+  return {
+    vertexCount,
+    triangleCount: triangles.data.length / 3,
+    mean,
+    identity: readBasis(file, 'identity', vertexCount),
+    expression,
+    expressionNames,
+    triangles: triangles.data,
+    uv,
+    landmarks: readIndices(file, 'landmarks68', [LANDMARK_COUNT], vertexCount).data,
+    anchors: readAnchors(file, vertexCount),
+    origin: file.metadata.get('origin') ?? '',
+    licence: file.metadata.get('licence') ?? '',
+  };
+}
+
+/**
+ * Normalised coordinate code of the mean face (CVPR eq. 4) as unorm16: `round((mean - min) / (max - min) * 65535)` per axis, in f32
+ * with ties to even, exactly as training computes it.
+ * @returns [V,3]
+ */
+export function normalisedCoordinateCode(model: FaceModel): Uint16Array<ArrayBuffer> {
+  const { mean } = model;
+  const low = [Infinity, Infinity, Infinity];
+  const high = [-Infinity, -Infinity, -Infinity];
+  for (let i = 0; i < mean.length; i++) {
+    low[i % 3] = Math.min(low[i % 3]!, mean[i]!);
+    high[i % 3] = Math.max(high[i % 3]!, mean[i]!);
+  }
+  return Uint16Array.from(mean, (value, i) => {
+    const [from, to] = [low[i % 3]!, high[i % 3]!];
+    if (to === from) return 0;
+    const code = Math.fround(Math.fround(Math.fround(value - from) / Math.fround(to - from)) * 65535);
+    const floor = Math.floor(code);
+    const fraction = code - floor;
+    return fraction > 0.5 || (fraction === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
+  });
+}
+
+/**
+ * Triangles round each of the given vertices, in rising order: the area they cover in a projection tells whether the surface there
+ * faces the viewer.
+ */
+export function trianglesAround(model: FaceModel, vertices: ArrayLike<number>): readonly (readonly number[])[] {
+  const rings = new Map<number, number[]>();
+  for (let i = 0; i < vertices.length; i++) rings.set(vertices[i] ?? 0, []);
+  for (let corner = 0; corner < model.triangles.length; corner++) {
+    const ring = rings.get(model.triangles[corner]!);
+    const triangle = Math.floor(corner / 3);
+    if (ring !== undefined && ring.at(-1) !== triangle) ring.push(triangle);
+  }
+  return Array.from({ length: vertices.length }, (_, i) => rings.get(vertices[i] ?? 0) ?? []);
+}
+
+function readBasis(file: SafeTensors, name: 'identity' | 'expression', vertexCount: number): QuantisedBasis {
+  const { data: values, shape } = requireTensor(file, name, 'I8', [undefined, vertexCount, 3]);
+  const count = shape[0] ?? 0;
+  const scale = requireTensor(file, `${name}_scale`, 'F32', [count]).data;
+  expectFinite(`${name}_scale`, scale);
+  // The GPU reads these as snorm8, where -128 means -127.
+  if (values.includes(-128)) throw new WeightsError(`Tensor '${name}' holds -128; wanted values from -127 to 127.`);
+  return { count, values, scale };
+}
+
+function readAnchors(file: SafeTensors, vertexCount: number): AnchorGrid {
+  const vertices = readIndices(file, 'anchor_vertices', [undefined, undefined, 3], vertexCount);
+  const [rows = 0, columns = 0] = vertices.shape;
+  const weights = requireTensor(file, 'anchor_weights', 'F32', [rows, columns, 3]).data;
+  for (let i = 0; i < weights.length; i += 3) {
+    const sum = weights[i]! + weights[i + 1]! + weights[i + 2]!;
+    if (!(Math.abs(sum - 1) <= WEIGHT_SUM_TOLERANCE)) {
+      throw new WeightsError(`The weights of anchor ${i / 3} sum to ${sum}; wanted 1.`);
+    }
+  }
+  return { rows, columns, vertices: vertices.data, weights };
+}
+
+/** U16 or U32 indices, each with a vertex. */
+function readIndices(
+  file: SafeTensors,
+  name: string,
+  shape: readonly (number | undefined)[],
+  vertexCount: number,
+): { readonly data: Uint32Array<ArrayBuffer>; readonly shape: readonly number[] } {
+  const wide = file.tensors.get(name)?.dtype === 'U32';
+  const tensor = requireTensor(file, name, wide ? 'U32' : 'U16', shape);
+  const stray = tensor.data.find((index) => index >= vertexCount);
+  if (stray !== undefined) throw new WeightsError(`Tensor '${name}' names vertex ${stray}; there are ${vertexCount}.`);
+  return { data: Uint32Array.from(tensor.data), shape: tensor.shape };
+}
+
+function readNames(file: SafeTensors): readonly string[] {
+  const text = file.metadata.get('expression_names') ?? 'nothing';
+  let names: unknown;
+  try {
+    names = JSON.parse(text);
+  } catch (cause) {
+    throw new WeightsError(`Metadata 'expression_names' is ${text}; wanted a JSON list of strings.`, { cause });
+  }
+  if (!Array.isArray(names) || !names.every((name): name is string => typeof name === 'string')) {
+    throw new WeightsError(`Metadata 'expression_names' is ${text}; wanted a JSON list of strings.`);
+  }
+  if (new Set(names).size !== names.length)
+    throw new WeightsError(`Metadata 'expression_names' repeats a name: ${text}.`);
+  return names;
+}
+
+function expectMetadata(file: SafeTensors, key: string, wanted: string): void {
+  const found = file.metadata.get(key);
+  if (found !== wanted) {
+    throw new WeightsError(`Metadata '${key}' of the face model is ${JSON.stringify(found)}; wanted '${wanted}'.`);
+  }
+}
+
+function expectFinite(name: string, values: Float32Array): void {
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  if (at >= 0) throw new WeightsError(`Tensor '${name}' holds ${values[at]} at ${at}; wanted finite numbers.`);
+}

@@ -1,0 +1,87 @@
+/**
+ * Where each part of the pose and shape vector p sits. The layout is data (weights/network.json, `parameters`), read by training
+ * and by the browser; the GPU sees p as vec4s, so `count` is a multiple of 4 and the pose fills the first two of them.
+ */
+import { WeightsError } from '../engine/errors.js';
+import type { Quaternion } from './pose.js';
+
+/** `[offset, count]` in floats. */
+export type Span = readonly [offset: number, count: number];
+
+export interface ParameterLayout {
+  readonly count: number;
+  /** Scaled quaternion; always `[0, 4]`. */
+  readonly quaternion: Span;
+  /** t2d in crop pixels, y up; always `[4, 2]`. Floats 6 and 7 are 0. */
+  readonly translation: Span;
+  /** Identity coefficients in training standard deviations. */
+  readonly identity: Span;
+  /** Expression weights. */
+  readonly expression: Span;
+}
+
+/** First float that may be a shape coefficient: the pose takes two vec4s. */
+export const SHAPE_OFFSET = 8;
+
+/**
+ * Reads `parameters` of weights/network.json.
+ * @throws WeightsError where a span is missing, overlaps another, or leaves the vector.
+ */
+export function parseParameterLayout(value: unknown): ParameterLayout {
+  const record = isRecord(value) ? value : {};
+  const count = record.count;
+  if (typeof count !== 'number' || !Number.isInteger(count) || count < SHAPE_OFFSET || count % 4 !== 0) {
+    throw new WeightsError(
+      `parameters.count is ${JSON.stringify(count)}; wanted a multiple of 4, at least ${SHAPE_OFFSET}.`,
+    );
+  }
+  const span = (name: string): Span => {
+    const pair = record[name];
+    if (!Array.isArray(pair) || pair.length !== 2) {
+      throw new WeightsError(`parameters.${name} is ${JSON.stringify(pair)}; wanted [offset, count].`);
+    }
+    const [offset, length]: unknown[] = pair;
+    if (!isCount(offset) || !isCount(length) || offset + length > count) {
+      throw new WeightsError(`parameters.${name} is ${JSON.stringify(pair)}; wanted a span inside ${count} floats.`);
+    }
+    return [offset, length];
+  };
+  const layout: ParameterLayout = {
+    count,
+    quaternion: span('quaternion'),
+    translation: span('translation'),
+    identity: span('identity'),
+    expression: span('expression'),
+  };
+  const { quaternion, translation, identity, expression } = layout;
+  if (quaternion[0] !== 0 || quaternion[1] !== 4 || translation[0] !== 4 || translation[1] !== 2) {
+    throw new WeightsError(
+      `The pose is at quaternion ${quaternion}, translation ${translation}; wanted [0,4] and [4,2].`,
+    );
+  }
+  const overlap = identity[0] < expression[0] + expression[1] && expression[0] < identity[0] + identity[1];
+  if (overlap || identity[0] < SHAPE_OFFSET || expression[0] < SHAPE_OFFSET) {
+    throw new WeightsError(
+      `Identity ${identity} and expression ${expression} overlap each other or the first ${SHAPE_OFFSET} floats.`,
+    );
+  }
+  return layout;
+}
+
+/** The scaled quaternion of one parameter vector. */
+export function quaternionOf(parameters: ArrayLike<number>): Quaternion {
+  return [parameters[0] ?? 0, parameters[1] ?? 0, parameters[2] ?? 0, parameters[3] ?? 0];
+}
+
+/** t2d of one parameter vector: crop pixels, y up. */
+export function translationOf(parameters: ArrayLike<number>): readonly [number, number] {
+  return [parameters[4] ?? 0, parameters[5] ?? 0];
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0;
+}
