@@ -1,0 +1,57 @@
+/** ReLU, PReLU or sigmoid on its own, for where no layer can take it in. See activation.wgsl. */
+import source from '../../shaders/activation.wgsl?raw';
+import type { Kernel, KernelDeclaration } from '../pipelines.js';
+import type { PlanBuilder } from '../plan.js';
+import { preprocess } from '../preprocess.js';
+import { assertTensorShape, blocksOf, itemBlocks, type Tensor, tensorBinding } from '../tensor.js';
+import { UniformStruct } from '../uniform.js';
+import {
+  ACTIVATIONS,
+  type Activation,
+  activationConstant,
+  assertSameBatch,
+  assertSlope,
+  LIBRARY,
+  type StepNames,
+  WORKGROUP_SIZE,
+} from './common.js';
+
+const PARAMS = new UniformStruct({ count: 'u32', blocks: 'u32', channels: 'u32' });
+
+function activationKernel(activation: Activation): Kernel {
+  const prelu = activation === 'prelu';
+  return {
+    name: prelu ? 'activation.prelu' : 'activation',
+    code: preprocess(source, { files: LIBRARY, flags: { PRELU: prelu } }),
+    constants: activationConstant(activation),
+    bindings: prelu ? ['read', 'read-write', 'read'] : ['read', 'read-write'],
+  };
+}
+
+/**
+ * Adds the activation to a plan.
+ * @param args `slope`: one factor per channel in padded blocks of four, for `prelu` and only there
+ * @throws ShapeError where the shapes differ or `slope` is missing or superfluous.
+ */
+export function recordActivation(
+  builder: PlanBuilder,
+  names: StepNames,
+  activation: Activation,
+  { input, output, slope }: { readonly input: Tensor; readonly output: Tensor; readonly slope?: GPUBufferBinding },
+): void {
+  assertTensorShape(output, input.shape, 'Output of activation');
+  assertSameBatch([input, output]);
+  const count = itemBlocks(input.shape);
+  builder.add({
+    ...names,
+    kernel: activationKernel(activation),
+    bindings: [tensorBinding(input), tensorBinding(output), ...assertSlope('activation', activation, slope)],
+    params: PARAMS.pack({ count, blocks: blocksOf(input.shape.channels), channels: input.shape.channels }),
+    workgroups: [Math.ceil(count / WORKGROUP_SIZE), 1, 1],
+    batchAxis: 1,
+  });
+}
+
+export const declarations: readonly KernelDeclaration[] = [
+  { shader: 'activation.wgsl', kernels: ACTIVATIONS.map(activationKernel), params: PARAMS },
+];

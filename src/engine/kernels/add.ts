@@ -1,0 +1,64 @@
+/** Sum of two tensors with fused activation. See add.wgsl. */
+import source from '../../shaders/add.wgsl?raw';
+import type { Kernel, KernelDeclaration } from '../pipelines.js';
+import type { PlanBuilder } from '../plan.js';
+import { preprocess } from '../preprocess.js';
+import { assertTensorShape, blocksOf, itemBlocks, type Tensor, tensorBinding } from '../tensor.js';
+import { UniformStruct } from '../uniform.js';
+import {
+  ACTIVATIONS,
+  type Activation,
+  activationConstant,
+  assertSameBatch,
+  assertSlope,
+  LIBRARY,
+  type StepNames,
+  WORKGROUP_SIZE,
+} from './common.js';
+
+const PARAMS = new UniformStruct({ count: 'u32', blocks: 'u32', channels: 'u32' });
+
+function addKernel(activation: Activation): Kernel {
+  const prelu = activation === 'prelu';
+  return {
+    name: prelu ? 'add.prelu' : 'add',
+    code: preprocess(source, { files: LIBRARY, flags: { PRELU: prelu } }),
+    constants: activationConstant(activation),
+    bindings: prelu ? ['read', 'read', 'read-write', 'read'] : ['read', 'read', 'read-write'],
+  };
+}
+
+/**
+ * Adds the sum to a plan.
+ * @param args `slope`: one factor per channel in padded blocks of four, for `prelu` and only there
+ * @throws ShapeError where the shapes differ or `slope` is missing or superfluous.
+ */
+export function recordAdd(
+  builder: PlanBuilder,
+  names: StepNames,
+  activation: Activation,
+  args: { readonly left: Tensor; readonly right: Tensor; readonly output: Tensor; readonly slope?: GPUBufferBinding },
+): void {
+  const { left, right, output, slope } = args;
+  assertTensorShape(right, left.shape, 'Second input of add');
+  assertTensorShape(output, left.shape, 'Output of add');
+  assertSameBatch([left, right, output]);
+  const count = itemBlocks(left.shape);
+  builder.add({
+    ...names,
+    kernel: addKernel(activation),
+    bindings: [
+      tensorBinding(left),
+      tensorBinding(right),
+      tensorBinding(output),
+      ...assertSlope('add', activation, slope),
+    ],
+    params: PARAMS.pack({ count, blocks: blocksOf(left.shape.channels), channels: left.shape.channels }),
+    workgroups: [Math.ceil(count / WORKGROUP_SIZE), 1, 1],
+    batchAxis: 1,
+  });
+}
+
+export const declarations: readonly KernelDeclaration[] = [
+  { shader: 'add.wgsl', kernels: ACTIVATIONS.map(addKernel), params: PARAMS },
+];

@@ -1,0 +1,201 @@
+/**
+ * 2D convolution with fused bias, activation and 2x2 max pooling. See conv2d.wgsl for the arithmetic and layouts.
+ */
+import source from '../../shaders/conv2d.wgsl?raw';
+import { ShapeError } from '../errors.js';
+import type { Kernel, KernelDeclaration } from '../pipelines.js';
+import type { PlanBuilder } from '../plan.js';
+import { preprocess } from '../preprocess.js';
+import { assertTensorShape, blocksOf, type FeatureShape, type Tensor, tensorBinding } from '../tensor.js';
+import { UniformStruct } from '../uniform.js';
+import {
+  ACTIVATIONS,
+  type Activation,
+  activationConstant,
+  assertSameBatch,
+  LIBRARY,
+  packBiasSlope,
+  type StepNames,
+  slideWindow,
+  type Window,
+  WORKGROUP_SIZE,
+} from './common.js';
+
+export interface Conv2dSpec extends Window {
+  /** Shape of one input item. Its channels may exceed `inChannels` within the last block, where the weights are 0. */
+  readonly input: FeatureShape;
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly activation: Activation;
+  /** Max pool of 2x2, stride 2, no padding, on the result. */
+  readonly pool: boolean;
+}
+
+/** Pixels of the tile that one invocation computes before pooling, and the blocks of output channels it computes for them. */
+const TILE = { width: 4, height: 2, blocks: 2 } as const;
+
+const PARAMS = new UniformStruct({
+  input_width: 'i32',
+  input_height: 'i32',
+  input_blocks: 'u32',
+  output_width: 'u32',
+  output_height: 'u32',
+  output_blocks: 'u32',
+  output_channels: 'u32',
+  kernel_width: 'u32',
+  kernel_height: 'u32',
+  stride_x: 'u32',
+  stride_y: 'u32',
+  pad_left: 'i32',
+  pad_top: 'i32',
+  tiles_x: 'u32',
+  tiles: 'u32',
+  groups: 'u32',
+});
+
+const code = preprocess(source, { files: LIBRARY });
+
+function conv2dKernel(activation: Activation, pool: boolean): Kernel {
+  return {
+    name: 'conv2d',
+    code,
+    constants: { ...activationConstant(activation), POOL: Number(pool) },
+    bindings: ['read', 'read', 'read', 'read-write'],
+  };
+}
+
+/** How a convolution is cut into invocations. */
+export interface Conv2dPlan {
+  readonly output: FeatureShape;
+  readonly tilesX: number;
+  readonly tilesY: number;
+  /** Groups of `TILE.blocks` output blocks. */
+  readonly groups: number;
+  /** For one item; the second axis is the batch. */
+  readonly workgroups: readonly [number, number, number];
+}
+
+/** Multiplications of one item. */
+export function conv2dMacs(spec: Conv2dSpec): number {
+  const { height, width } = slideWindow(spec.input, spec, 'conv2d');
+  return height * width * spec.outChannels * spec.kernel[0] * spec.kernel[1] * spec.inChannels;
+}
+
+/** @throws ShapeError where the sizes do not fit together. */
+export function planConv2d(spec: Conv2dSpec): Conv2dPlan {
+  const { input, inChannels, outChannels, pool } = spec;
+  if (inChannels > input.channels || blocksOf(inChannels) !== blocksOf(input.channels)) {
+    throw new ShapeError(
+      `conv2d takes ${inChannels} channels, in as many blocks of four; its input has ${input.channels}.`,
+    );
+  }
+  const conv = slideWindow(input, spec, 'conv2d');
+  const output = {
+    height: pool ? Math.floor(conv.height / 2) : conv.height,
+    width: pool ? Math.floor(conv.width / 2) : conv.width,
+    channels: outChannels,
+  };
+  if (output.height < 1 || output.width < 1) {
+    throw new ShapeError(`conv2d: a result of ${conv.height}x${conv.width} is too small for a 2x2 pool.`);
+  }
+  const tile = pool ? { width: TILE.width / 2, height: TILE.height / 2 } : TILE;
+  const tilesX = Math.ceil(output.width / tile.width);
+  const tilesY = Math.ceil(output.height / tile.height);
+  const groups = Math.ceil(blocksOf(outChannels) / TILE.blocks);
+  return { output, tilesX, tilesY, groups, workgroups: [Math.ceil((tilesX * tilesY * groups) / WORKGROUP_SIZE), 1, 1] };
+}
+
+/**
+ * Weights `[outChannels, kh, kw, inChannels]` in the kernel's layout: a 4x4 matrix (column = input channel) per input and output block, the
+ * output blocks of a group side by side, zeros for channels that do not exist.
+ * @throws ShapeError where the count of weights is wrong.
+ */
+export function packConv2dWeights(spec: Conv2dSpec, weights: Float32Array): Float32Array<ArrayBuffer> {
+  const { inChannels, outChannels, kernel } = spec;
+  const taps = kernel[0] * kernel[1];
+  if (weights.length !== outChannels * taps * inChannels) {
+    throw new ShapeError(
+      `conv2d has ${weights.length} weights; wanted [${outChannels}, ${kernel.join(', ')}, ${inChannels}] = ${outChannels * taps * inChannels}.`,
+    );
+  }
+  const inBlocks = blocksOf(inChannels);
+  const { groups } = planConv2d(spec);
+  const packed = new Float32Array(groups * taps * inBlocks * TILE.blocks * 16);
+  const groupChannels = TILE.blocks * 4;
+  for (let output = 0; output < outChannels; output++) {
+    const group = Math.floor(output / groupChannels);
+    const blockInGroup = Math.floor((output % groupChannels) / 4);
+    for (let tap = 0; tap < taps; tap++) {
+      for (let input = 0; input < inChannels; input++) {
+        const matrix = ((group * taps + tap) * inBlocks + Math.floor(input / 4)) * TILE.blocks + blockInGroup;
+        packed[matrix * 16 + (input % 4) * 4 + (output % 4)] = weights[(output * taps + tap) * inChannels + input] ?? 0;
+      }
+    }
+  }
+  return packed;
+}
+
+/** Biases and slopes, padded like the weights. */
+export function packConv2dBiasSlope(
+  spec: Conv2dSpec,
+  bias: Float32Array,
+  slope?: Float32Array,
+): Float32Array<ArrayBuffer> {
+  return packBiasSlope(bias, slope, spec.outChannels, planConv2d(spec).groups * TILE.blocks);
+}
+
+/**
+ * Adds the convolution to a plan.
+ * @param args weights and biasSlope in the layouts of the two packers
+ * @throws ShapeError where the tensors do not have the shapes that `spec` gives.
+ */
+export function recordConv2d(
+  builder: PlanBuilder,
+  names: StepNames,
+  spec: Conv2dSpec,
+  args: {
+    readonly input: Tensor;
+    readonly output: Tensor;
+    readonly weights: GPUBufferBinding;
+    readonly biasSlope: GPUBufferBinding;
+  },
+): void {
+  const { input, output, weights, biasSlope } = args;
+  const plan = planConv2d(spec);
+  assertTensorShape(input, spec.input, 'Input of conv2d');
+  assertTensorShape(output, plan.output, 'Output of conv2d');
+  assertSameBatch([input, output]);
+  builder.add({
+    ...names,
+    kernel: conv2dKernel(spec.activation, spec.pool),
+    bindings: [tensorBinding(input), weights, biasSlope, tensorBinding(output)],
+    params: PARAMS.pack({
+      input_width: input.shape.width,
+      input_height: input.shape.height,
+      input_blocks: blocksOf(input.shape.channels),
+      output_width: output.shape.width,
+      output_height: output.shape.height,
+      output_blocks: blocksOf(output.shape.channels),
+      output_channels: output.shape.channels,
+      kernel_width: spec.kernel[1],
+      kernel_height: spec.kernel[0],
+      stride_x: spec.stride[1],
+      stride_y: spec.stride[0],
+      pad_left: spec.padding[1],
+      pad_top: spec.padding[0],
+      tiles_x: plan.tilesX,
+      tiles: plan.tilesX * plan.tilesY,
+      groups: plan.groups,
+    }),
+    workgroups: plan.workgroups,
+    batchAxis: 1,
+  });
+}
+
+export const declarations: readonly KernelDeclaration[] = [
+  {
+    shader: 'conv2d.wgsl',
+    kernels: ACTIVATIONS.flatMap((activation) => [conv2dKernel(activation, false), conv2dKernel(activation, true)]),
+    params: PARAMS,
+  },
+];

@@ -1,0 +1,106 @@
+/** Fully connected layer (matrix times vector) with fused bias and activation. See fullyConnected.wgsl. */
+import source from '../../shaders/fullyConnected.wgsl?raw';
+import { ShapeError } from '../errors.js';
+import type { Kernel, KernelDeclaration } from '../pipelines.js';
+import type { PlanBuilder } from '../plan.js';
+import { preprocess } from '../preprocess.js';
+import { assertTensorShape, blocksOf, type FeatureShape, itemBlocks, type Tensor, tensorBinding } from '../tensor.js';
+import { UniformStruct } from '../uniform.js';
+import {
+  ACTIVATIONS,
+  type Activation,
+  activationConstant,
+  assertSameBatch,
+  LIBRARY,
+  type StepNames,
+} from './common.js';
+
+export interface FullyConnectedSpec {
+  /** Shape of one input item, flattened in h, w, c order. */
+  readonly input: FeatureShape;
+  readonly outFeatures: number;
+  readonly activation: Activation;
+}
+
+const PARAMS = new UniformStruct({ input_blocks: 'u32', output_blocks: 'u32', output_channels: 'u32' });
+
+const code = preprocess(source, { files: LIBRARY });
+
+function fullyConnectedKernel(activation: Activation): Kernel {
+  return {
+    name: 'fullyConnected',
+    code,
+    constants: activationConstant(activation),
+    bindings: ['read', 'read', 'read', 'read-write'],
+  };
+}
+
+/** Shape of one output item: a vector. */
+export function fullyConnectedOutputShape({ outFeatures }: FullyConnectedSpec): FeatureShape {
+  return { height: 1, width: 1, channels: outFeatures };
+}
+
+/**
+ * Weights `[outFeatures, h * w * c]` in the kernel's layout `[O4, 4, K4] vec4`, where K4 counts the input's blocks with their padding.
+ * @throws ShapeError where the count of weights is wrong.
+ */
+export function packFullyConnectedWeights(spec: FullyConnectedSpec, weights: Float32Array): Float32Array<ArrayBuffer> {
+  const { height, width, channels } = spec.input;
+  const features = height * width * channels;
+  if (weights.length !== spec.outFeatures * features) {
+    throw new ShapeError(
+      `fullyConnected has ${weights.length} weights; wanted [${spec.outFeatures}, ${features}] = ${spec.outFeatures * features}.`,
+    );
+  }
+  const blocks = itemBlocks(spec.input);
+  const packed = new Float32Array(blocksOf(spec.outFeatures) * 4 * blocks * 4);
+  for (let output = 0; output < spec.outFeatures; output++) {
+    for (let pixel = 0; pixel < height * width; pixel++) {
+      for (let channel = 0; channel < channels; channel++) {
+        const block = pixel * blocksOf(channels) + Math.floor(channel / 4);
+        const vector = (Math.floor(output / 4) * 4 + (channel % 4)) * blocks + block;
+        packed[vector * 4 + (output % 4)] = weights[output * features + pixel * channels + channel] ?? 0;
+      }
+    }
+  }
+  return packed;
+}
+
+/**
+ * Adds the layer to a plan.
+ * @param args weights from `packFullyConnectedWeights`, biasSlope from `packBiasSlope`
+ * @throws ShapeError where the tensors do not have the shapes that `spec` gives.
+ */
+export function recordFullyConnected(
+  builder: PlanBuilder,
+  names: StepNames,
+  spec: FullyConnectedSpec,
+  args: {
+    readonly input: Tensor;
+    readonly output: Tensor;
+    readonly weights: GPUBufferBinding;
+    readonly biasSlope: GPUBufferBinding;
+  },
+): void {
+  const { input, output, weights, biasSlope } = args;
+  assertTensorShape(input, spec.input, 'Input of fullyConnected');
+  assertTensorShape(output, fullyConnectedOutputShape(spec), 'Output of fullyConnected');
+  assertSameBatch([input, output]);
+  const outputBlocks = blocksOf(spec.outFeatures);
+  builder.add({
+    ...names,
+    kernel: fullyConnectedKernel(spec.activation),
+    bindings: [tensorBinding(input), weights, biasSlope, tensorBinding(output)],
+    params: PARAMS.pack({
+      input_blocks: itemBlocks(spec.input),
+      output_blocks: outputBlocks,
+      output_channels: spec.outFeatures,
+    }),
+    workgroups: [outputBlocks, 1, 1],
+    batchAxis: 1,
+  });
+}
+
+export const declarations: readonly KernelDeclaration[] = [
+  { shader: 'fullyConnected.wgsl', kernels: ACTIVATIONS.map(fullyConnectedKernel), params: PARAMS },
+];

@@ -1,0 +1,34 @@
+// Activation on its own: out = activate(in), per channel.
+//
+// input, output [N, pixels, C4] vec4; slope [C4] vec4, bound for PReLU only.
+// One invocation computes one vec4: global id x = pixel * C4 + block, y = image. Padding channels are written as 0.
+
+//#include "lib/activation.wgsl"
+
+struct Params {
+  count: u32,
+  blocks: u32,
+  channels: u32,
+}
+
+@group(0) @binding(0) var<storage, read> input: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> output: array<vec4f>;
+//#if PRELU
+@group(0) @binding(2) var<storage, read> slope: array<vec4f>;
+//#endif
+@group(1) @binding(0) var<uniform> params: Params;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x >= params.count) {
+    return;
+  }
+  let block = id.x % params.blocks;
+  let index = id.y * params.count + id.x;
+  //#if PRELU
+  let value = activate(input[index], slope[block]);
+  //#else
+  let value = activate(input[index], vec4f());
+  //#endif
+  output[index] = zero_padding(value, block, params.channels);
+}
