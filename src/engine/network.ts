@@ -1,0 +1,495 @@
+/**
+ * Networks from a list of layers (docs/formats.md, `layers`): parsed and fused into a graph, its weights packed and uploaded, its
+ * intermediates placed in an arena, its kernels recorded onto a plan of the caller's.
+ *
+ * The four parts are separate because they are shared differently: a cascade of K networks of one structure has one graph and one
+ * workspace, K sets of weights, and records K times.
+ */
+import { type ArenaStep, planArena } from './arena.js';
+import type { Gpu } from './device.js';
+import { ShapeError, WeightsError } from './errors.js';
+import { recordAdd } from './kernels/add.js';
+import { ACTIVATIONS, type Activation, packBiasSlope } from './kernels/common.js';
+import { concatOutputShape, recordConcat } from './kernels/concat.js';
+import {
+  type Conv2dSpec,
+  conv2dMacs,
+  packConv2dBiasSlope,
+  packConv2dWeights,
+  planConv2d,
+  recordConv2d,
+} from './kernels/conv2d.js';
+import {
+  type FullyConnectedSpec,
+  fullyConnectedOutputShape,
+  packFullyConnectedWeights,
+  recordFullyConnected,
+} from './kernels/fullyConnected.js';
+import { type PoolSpec, poolOutputShape, recordPool } from './kernels/pool.js';
+import type { PlanBuilder } from './plan.js';
+import { requireFloats, type SafeTensors } from './safetensors.js';
+import {
+  assertFeatureShape,
+  assertTensorShape,
+  blocksOf,
+  type FeatureShape,
+  formatShape,
+  type Tensor,
+  tensorBytes,
+} from './tensor.js';
+
+/** One layer, or several that run as one kernel. */
+export type NetworkNode = {
+  /** The layer whose weights it uses; its own name where it has none. */
+  readonly name: string;
+  /** The layer whose result it writes. */
+  readonly output: string;
+  /** Shape of that result. */
+  readonly shape: FeatureShape;
+  /** Layers or network inputs that it reads. */
+  readonly inputs: readonly string[];
+} & (
+  | { readonly op: 'conv2d'; readonly spec: Conv2dSpec }
+  | { readonly op: 'pool'; readonly spec: PoolSpec }
+  | { readonly op: 'fullyConnected'; readonly spec: FullyConnectedSpec }
+  | { readonly op: 'concat' }
+  | { readonly op: 'add'; readonly activation: Activation }
+);
+
+export interface NetworkGraph {
+  /** In order of execution. */
+  readonly nodes: readonly NetworkNode[];
+  readonly inputs: ReadonlyMap<string, FeatureShape>;
+  /** Name and shape of the last layer's result. */
+  readonly output: { readonly name: string; readonly shape: FeatureShape };
+  /** Multiplications for one item. */
+  readonly macs: number;
+}
+
+/**
+ * Parses and checks a list of layers, and fuses every convolution with the 2x2 max pool that alone reads it.
+ * @param layers the parsed JSON of `layers`
+ * @param inputs shapes of the tensors that layers may name without any layer making them
+ * @throws WeightsError for a damaged description; ShapeError, naming the layer, where shapes do not fit together.
+ */
+export function parseNetwork(layers: unknown, inputs: Readonly<Record<string, FeatureShape>>): NetworkGraph {
+  const shapes = new Map(Object.entries(inputs));
+  for (const [name, shape] of shapes) assertFeatureShape(shape, `Network input '${name}'`);
+  if (!Array.isArray(layers) || layers.length === 0) {
+    throw new WeightsError(
+      `The network's layers are ${JSON.stringify(layers)?.slice(0, 80)}; wanted a list of at least one.`,
+    );
+  }
+  const nodes: NetworkNode[] = [];
+  let macs = 0;
+  for (const [index, layer] of layers.entries()) {
+    const reader = new LayerReader(layer, index);
+    if (shapes.has(reader.name)) {
+      throw new WeightsError(`Layer ${index} is named '${reader.name}', which is taken; wanted a name of its own.`);
+    }
+    try {
+      const node = parseLayer(reader, shapes);
+      shapes.set(reader.name, node.shape);
+      nodes.push(node);
+      macs += nodeMacs(node);
+    } catch (error) {
+      if (error instanceof ShapeError) throw new ShapeError(`Layer '${reader.name}': ${error.message}`);
+      throw error;
+    }
+  }
+  const last = nodes.at(-1);
+  if (last === undefined) throw new WeightsError('The network has no layers; wanted at least one.');
+  const readers = countReaders(nodes);
+  for (const { output } of nodes) {
+    if (output !== last.output && !readers.has(output)) {
+      throw new WeightsError(
+        `No layer reads '${output}', and it is not the last; wanted a network without loose ends.`,
+      );
+    }
+  }
+  return {
+    nodes: fusePools(nodes, readers),
+    inputs: new Map(Object.entries(inputs)),
+    output: { name: last.output, shape: last.shape },
+    macs,
+  };
+}
+
+function parseLayer(reader: LayerReader, shapes: ReadonlyMap<string, FeatureShape>): NetworkNode {
+  const { name } = reader;
+  const named = { name, output: name };
+  const op = reader.oneOf('op', ['conv2d', 'maxPool', 'averagePool', 'fullyConnected', 'concat', 'add'] as const);
+  if (op === 'concat' || op === 'add') {
+    const inputs = reader.inputs(shapes);
+    const inputShapes = inputs.map(({ shape }) => shape);
+    const names = inputs.map((input) => input.name);
+    if (op === 'concat') return { ...named, op, inputs: names, shape: concatOutputShape(inputShapes) };
+    const [first, second, ...others] = inputShapes;
+    if (first === undefined || second === undefined || others.length > 0) {
+      throw new WeightsError(`Layer '${name}' adds ${inputs.length} inputs; wanted two.`);
+    }
+    if (formatShape(first) !== formatShape(second)) {
+      throw new ShapeError(`add of ${formatShape(first)} and ${formatShape(second)}; wanted one shape.`);
+    }
+    return { ...named, op, inputs: names, shape: first, activation: reader.activation() };
+  }
+  const input = reader.input(shapes);
+  const inputs = [input.name];
+  if (op === 'fullyConnected') {
+    const spec = { input: input.shape, outFeatures: reader.count('outFeatures'), activation: reader.activation() };
+    const features = input.shape.height * input.shape.width * input.shape.channels;
+    const inFeatures = reader.count('inFeatures');
+    if (inFeatures !== features) {
+      throw new ShapeError(
+        `inFeatures is ${inFeatures}, but '${input.name}' ${formatShape(input.shape)} has ${features}.`,
+      );
+    }
+    return { ...named, op, inputs, spec, shape: fullyConnectedOutputShape(spec) };
+  }
+  const [vertical, horizontal] = reader.pair('padding', 0);
+  const window = {
+    input: input.shape,
+    kernel: reader.pair('kernel', 1),
+    stride: reader.pair('stride', 1),
+    padding: [vertical, horizontal, vertical, horizontal],
+  } as const;
+  if (op === 'conv2d') {
+    const spec = {
+      ...window,
+      inChannels: reader.count('inChannels'),
+      outChannels: reader.count('outChannels'),
+      activation: reader.activation(),
+      pool: false,
+    };
+    return { ...named, op, inputs, spec, shape: planConv2d(spec).output };
+  }
+  const spec = { ...window, mode: op === 'maxPool' ? 'max' : 'average' } as const;
+  return { ...named, op: 'pool', inputs, spec, shape: poolOutputShape(spec) };
+}
+
+function nodeMacs(node: NetworkNode): number {
+  if (node.op === 'conv2d') return conv2dMacs(node.spec);
+  if (node.op !== 'fullyConnected') return 0;
+  const { height, width, channels } = node.spec.input;
+  return height * width * channels * node.spec.outFeatures;
+}
+
+function countReaders(nodes: readonly NetworkNode[]): Map<string, number> {
+  const readers = new Map<string, number>();
+  for (const { inputs } of nodes) {
+    for (const input of inputs) readers.set(input, (readers.get(input) ?? 0) + 1);
+  }
+  return readers;
+}
+
+function fusePools(nodes: readonly NetworkNode[], readers: ReadonlyMap<string, number>): NetworkNode[] {
+  const poolOf = new Map<string, NetworkNode>();
+  for (const node of nodes) {
+    if (node.op !== 'pool' || node.spec.mode !== 'max') continue;
+    const { kernel, stride, padding } = node.spec;
+    const [input] = node.inputs;
+    const isPlainHalving = [...kernel, ...stride].every((size) => size === 2) && padding.every((size) => size === 0);
+    if (isPlainHalving && input !== undefined && readers.get(input) === 1) poolOf.set(input, node);
+  }
+  const fused = new Set<NetworkNode>();
+  const result: NetworkNode[] = [];
+  for (const node of nodes) {
+    if (fused.has(node)) continue;
+    const pool = node.op === 'conv2d' ? poolOf.get(node.output) : undefined;
+    if (node.op === 'conv2d' && pool !== undefined) {
+      fused.add(pool);
+      result.push({ ...node, output: pool.output, shape: pool.shape, spec: { ...node.spec, pool: true } });
+    } else {
+      result.push(node);
+    }
+  }
+  return result;
+}
+
+/** Typed access to the fields of one layer's JSON. Every error says which layer and field. */
+class LayerReader {
+  readonly name: string;
+  readonly #fields: ReadonlyMap<string, unknown>;
+
+  constructor(layer: unknown, index: number) {
+    if (typeof layer !== 'object' || layer === null || Array.isArray(layer)) {
+      throw new WeightsError(`Layer ${index} is ${JSON.stringify(layer)}; wanted an object.`);
+    }
+    this.#fields = new Map(Object.entries(layer));
+    const name = this.#fields.get('name');
+    if (typeof name !== 'string' || name === '') {
+      throw new WeightsError(`Layer ${index} has name ${JSON.stringify(name)}; wanted a non-empty string.`);
+    }
+    this.name = name;
+  }
+
+  oneOf<T extends string>(field: string, allowed: readonly T[]): T {
+    const value = this.#fields.get(field);
+    const found = allowed.find((candidate) => candidate === value);
+    return found ?? this.#refuse(field, `one of ${allowed.join(', ')}`);
+  }
+
+  activation(): Activation {
+    return this.oneOf('activation', ACTIVATIONS);
+  }
+
+  count(field: string): number {
+    const value = this.#fields.get(field);
+    return isWhole(value, 1) ? value : this.#refuse(field, 'a whole number >= 1');
+  }
+
+  pair(field: string, least: number): readonly [number, number] {
+    const value = this.#fields.get(field);
+    const [vertical, horizontal, ...others] = Array.isArray(value) ? value : [];
+    if (isWhole(vertical, least) && isWhole(horizontal, least) && others.length === 0) return [vertical, horizontal];
+    return this.#refuse(field, `two whole numbers >= ${least}: vertical, horizontal`);
+  }
+
+  input(shapes: ReadonlyMap<string, FeatureShape>): { readonly name: string; readonly shape: FeatureShape } {
+    return this.#lookUp('input', this.#fields.get('input'), shapes);
+  }
+
+  inputs(shapes: ReadonlyMap<string, FeatureShape>): { readonly name: string; readonly shape: FeatureShape }[] {
+    const value = this.#fields.get('inputs');
+    if (!Array.isArray(value) || value.length === 0) return this.#refuse('inputs', 'a list of names');
+    return value.map((name: unknown) => this.#lookUp('inputs', name, shapes));
+  }
+
+  #lookUp(field: string, name: unknown, shapes: ReadonlyMap<string, FeatureShape>) {
+    const shape = typeof name === 'string' ? shapes.get(name) : undefined;
+    if (typeof name === 'string' && shape !== undefined) return { name, shape };
+    return this.#refuse(field, `a layer before it or an input, one of ${[...shapes.keys()].join(', ')}`);
+  }
+
+  #refuse(field: string, wanted: string): never {
+    throw new WeightsError(
+      `Layer '${this.name}' has ${field} ${JSON.stringify(this.#fields.get(field))}; wanted ${wanted}.`,
+    );
+  }
+}
+
+function isWhole(value: unknown, least: number): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= least;
+}
+
+/** A network's weights in the kernels' layouts, in one block. */
+export interface PackedWeights {
+  readonly data: Float32Array<ArrayBuffer>;
+  /** Byte range of each tensor (`<layer>.weight`, `<layer>.bias`, `<layer>.slope`), starting at multiples of 256. */
+  readonly slices: ReadonlyMap<string, { readonly offset: number; readonly bytes: number }>;
+}
+
+/**
+ * Takes the tensors that `graph` needs from a weights file and packs them. `bias` holds biases and slopes where a kernel wants both.
+ * @throws WeightsError where one is missing or has another shape or type.
+ */
+export function packNetworkWeights(graph: NetworkGraph, file: SafeTensors): PackedWeights {
+  const parts: { readonly name: string; readonly values: Float32Array }[] = [];
+  const slopeOf = (name: string, activation: Activation, channels: number) =>
+    activation === 'prelu' ? requireFloats(file, `${name}.slope`, [channels]) : undefined;
+  for (const node of graph.nodes) {
+    const { name } = node;
+    const weight = `${name}.weight`;
+    const bias = `${name}.bias`;
+    if (node.op === 'conv2d') {
+      const { outChannels, kernel, inChannels, activation } = node.spec;
+      const values = requireFloats(file, weight, [outChannels, ...kernel, inChannels]);
+      const slope = slopeOf(name, activation, outChannels);
+      parts.push({ name: weight, values: packConv2dWeights(node.spec, values) });
+      parts.push({
+        name: bias,
+        values: packConv2dBiasSlope(node.spec, requireFloats(file, bias, [outChannels]), slope),
+      });
+    } else if (node.op === 'fullyConnected') {
+      const { outFeatures, input, activation } = node.spec;
+      const values = requireFloats(file, weight, [outFeatures, input.height * input.width * input.channels]);
+      const slope = slopeOf(name, activation, outFeatures);
+      parts.push({ name: weight, values: packFullyConnectedWeights(node.spec, values) });
+      parts.push({ name: bias, values: packBiasSlope(requireFloats(file, bias, [outFeatures]), slope, outFeatures) });
+    } else if (node.op === 'add') {
+      const slope = slopeOf(name, node.activation, node.shape.channels);
+      if (slope === undefined) continue;
+      const values = new Float32Array(blocksOf(node.shape.channels) * 4);
+      values.set(slope);
+      parts.push({ name: `${name}.slope`, values });
+    }
+  }
+  const slices = new Map<string, { readonly offset: number; readonly bytes: number }>();
+  let end = 0;
+  for (const { name, values } of parts) {
+    const offset = alignUp(end);
+    slices.set(name, { offset, bytes: values.byteLength });
+    end = offset + values.byteLength;
+  }
+  const data = new Float32Array(end / Float32Array.BYTES_PER_ELEMENT);
+  for (const { name, values } of parts)
+    data.set(values, (slices.get(name)?.offset ?? 0) / Float32Array.BYTES_PER_ELEMENT);
+  return { data, slices };
+}
+
+/** WebGPU's largest possible minStorageBufferOffsetAlignment. */
+function alignUp(bytes: number): number {
+  return Math.ceil(bytes / 256) * 256;
+}
+
+/** One set of weights on the GPU, in one buffer, uploaded when made. */
+export class NetworkWeights {
+  readonly #gpu: Gpu;
+  readonly #buffer: GPUBuffer;
+  readonly #slices: PackedWeights['slices'];
+
+  constructor(gpu: Gpu, label: string, { data, slices }: PackedWeights) {
+    this.#gpu = gpu;
+    this.#buffer = gpu.uploadBuffer(label, data);
+    this.#slices = slices;
+  }
+
+  /** Bytes on the GPU. */
+  get bytes(): number {
+    return this.#buffer.size;
+  }
+
+  /** @throws WeightsError where these weights were packed for another network. */
+  binding(name: string): GPUBufferBinding {
+    const slice = this.#slices.get(name);
+    if (slice === undefined) {
+      throw new WeightsError(
+        `'${this.#buffer.label}' has no '${name}'; it has ${[...this.#slices.keys()].join(', ')}.`,
+      );
+    }
+    return { buffer: this.#buffer, offset: slice.offset, size: slice.bytes };
+  }
+
+  destroy(): void {
+    this.#gpu.destroyBuffer(this.#buffer);
+  }
+}
+
+/** Memory of a network's intermediate results for a batch. Networks of one graph that run one after the other share it. */
+export class NetworkWorkspace {
+  readonly batch: number;
+  readonly #gpu: Gpu;
+  readonly #banks: readonly GPUBuffer[];
+  readonly #tensors = new Map<string, Tensor>();
+
+  constructor(gpu: Gpu, label: string, graph: NetworkGraph, batch = 1) {
+    this.#gpu = gpu;
+    this.batch = batch;
+    const { sizes, steps } = arenaSteps(graph, batch);
+    const arena = planArena(sizes, steps);
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    this.#banks = arena.banks.map((bytes, bank) => gpu.createBuffer(`${label}.bank${bank}`, bytes, usage));
+    for (const { output, shape } of graph.nodes) {
+      const placement = arena.placements.get(output);
+      const buffer = placement === undefined ? undefined : this.#banks[placement.bank];
+      if (placement === undefined || buffer === undefined) continue;
+      this.#tensors.set(output, { label: output, buffer, offset: placement.offset, shape, batch });
+    }
+  }
+
+  /** Bytes on the GPU. */
+  get bytes(): number {
+    return this.#banks.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /**
+   * The result of a layer; it holds that layer's values only until its memory is used again.
+   * @throws ShapeError for a layer that is fused into another, is the network's output, or does not exist.
+   */
+  tensor(name: string): Tensor {
+    const tensor = this.#tensors.get(name);
+    if (tensor === undefined) {
+      throw new ShapeError(`The workspace has no '${name}'; it has ${[...this.#tensors.keys()].join(', ')}.`);
+    }
+    return tensor;
+  }
+
+  destroy(): void {
+    for (const bank of this.#banks) this.#gpu.destroyBuffer(bank);
+  }
+}
+
+/** What the arena has to place: every result but the last, which belongs to the caller. */
+function arenaSteps(graph: NetworkGraph, batch: number): { sizes: Map<string, number>; steps: ArenaStep[] } {
+  const sizes = new Map<string, number>();
+  for (const { output, shape } of graph.nodes) {
+    if (output !== graph.output.name) sizes.set(output, tensorBytes(shape, batch));
+  }
+  const inArena = (name: string): boolean => sizes.has(name);
+  const steps = graph.nodes.map(({ inputs, output }) => ({
+    reads: inputs.filter(inArena),
+    writes: [output].filter(inArena),
+  }));
+  return { sizes, steps };
+}
+
+export interface NetworkRecording {
+  readonly graph: NetworkGraph;
+  readonly weights: NetworkWeights;
+  readonly workspace: NetworkWorkspace;
+  /** A tensor for every input of the graph. */
+  readonly inputs: Readonly<Record<string, Tensor>>;
+  /** Where the last layer writes. */
+  readonly output: Tensor;
+  /** Put before every step's label, so that labels stay unique when a plan holds several networks. Stages go without it. */
+  readonly labelPrefix?: string;
+}
+
+/**
+ * Adds one run of the network to a plan. Stages are called `<op> <layer>`: `conv pncc.conv1`.
+ * @throws ShapeError where a tensor is missing or has another shape or batch; WeightsError for weights of another network.
+ */
+export function recordNetwork(builder: PlanBuilder, recording: NetworkRecording): void {
+  const { graph, weights, workspace, inputs, output } = recording;
+  for (const [name, shape] of graph.inputs) {
+    const tensor = inputs[name];
+    if (tensor === undefined) throw new ShapeError(`The network's input '${name}' ${formatShape(shape)} is missing.`);
+    assertTensorShape(tensor, shape, `Network input '${name}'`);
+  }
+  const tensorOf = (name: string): Tensor => {
+    if (name === graph.output.name) return output;
+    return (Object.hasOwn(inputs, name) ? inputs[name] : undefined) ?? workspace.tensor(name);
+  };
+  for (const node of graph.nodes) {
+    const stage = stageOf(node);
+    const names = { label: `${recording.labelPrefix ?? ''}${stage}`, stage };
+    const sources = node.inputs.map(tensorOf);
+    const [input, second] = sources;
+    const target = tensorOf(node.output);
+    if (input === undefined) throw new ShapeError(`Layer '${node.name}' has no input.`);
+    const layer = (part: string): GPUBufferBinding => weights.binding(`${node.name}.${part}`);
+    if (node.op === 'conv2d') {
+      const args = { input, output: target, weights: layer('weight'), biasSlope: layer('bias') };
+      recordConv2d(builder, names, node.spec, args);
+    } else if (node.op === 'pool') {
+      recordPool(builder, names, node.spec, { input, output: target });
+    } else if (node.op === 'fullyConnected') {
+      const args = { input, output: target, weights: layer('weight'), biasSlope: layer('bias') };
+      recordFullyConnected(builder, names, node.spec, args);
+    } else if (node.op === 'concat') {
+      recordConcat(builder, names, { inputs: sources, output: target });
+    } else if (second !== undefined) {
+      const args = { left: input, right: second, output: target };
+      recordAdd(
+        builder,
+        names,
+        node.activation,
+        node.activation === 'prelu' ? { ...args, slope: layer('slope') } : args,
+      );
+    }
+  }
+}
+
+function stageOf(node: NetworkNode): string {
+  switch (node.op) {
+    case 'conv2d':
+      return node.output === node.name ? `conv ${node.name}` : `conv ${node.name} + ${node.output}`;
+    case 'pool':
+      return `${node.spec.mode} pool ${node.name}`;
+    case 'fullyConnected':
+      return `fully connected ${node.name}`;
+    case 'concat':
+    case 'add':
+      return `${node.op} ${node.name}`;
+  }
+}
