@@ -13,7 +13,7 @@ import {
   type Machine,
   puppeteerChrome,
   runInstaller,
-} from '../scripts/browser.ts';
+} from '../scripts/browser.js';
 
 const source = (name: string, ...paths: readonly string[]): BrowserSource => ({ name, find: async () => paths });
 

@@ -1,0 +1,216 @@
+"""Training samples: decoded crops in one memory-mapped array, geometric and photometric augmentation in numba.
+
+    python -m training.data --data ../shared/data     # decodes the pictures once into training/.cache/crops.npy
+"""
+from __future__ import annotations
+
+import argparse
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numba import njit, prange
+from tqdm import tqdm
+
+from .face_model import ROOT
+from .geometry import transform_pose
+from .labels import CACHE, SIZE
+
+CROP = 128
+MAX_RESIDUAL, MAX_SPREAD = 2.6, 1.6  # quality filter on the fit and on the label network's own spread, % NME
+SPLIT_WEIGHT = {"train-300w": 4.0, "train-youtube": 1.0, "train-lfw": 0.8, "train-utkface": 0.7}
+
+
+def decode(data: Path) -> None:
+    """All crops of labels.npz, in its order, as u8 [n,192,192,3] RGB."""
+    names = np.load(CACHE / "labels.npz")["image"]
+    row = {name: i for i, name in enumerate(names)}
+    out = np.lib.format.open_memmap(CACHE / "crops.partial.npy", mode="w+", dtype=np.uint8, shape=(len(names), SIZE, SIZE, 3))
+    found = 0
+    for tar in sorted((data / "faces").glob("*.tar")):
+        with tarfile.open(tar) as archive:
+            for member in tqdm(archive, desc=tar.stem, unit="crop"):
+                key = member.name.removeprefix("./")
+                if key in row or f"{tar.stem}/{key}" in row:
+                    picture = cv2.imdecode(np.frombuffer(archive.extractfile(member).read(), np.uint8), cv2.IMREAD_COLOR)
+                    out[row.get(key, row.get(f"{tar.stem}/{key}"))] = picture[..., ::-1]
+                    found += 1
+    if found != len(names):
+        raise ValueError(f"{found} of {len(names)} crops were found in {data / 'faces'}")
+    out.flush()
+    (CACHE / "crops.partial.npy").rename(CACHE / "crops.npy")
+
+
+@dataclass
+class Batch:
+    """images f32 [n,128,128,3] in [0,1]; parameters [n,104] and points [n,68,2] (pixels, y down) in the crop's frame."""
+
+    images: np.ndarray
+    parameters: np.ndarray
+    points: np.ndarray
+
+
+@njit(cache=True, parallel=True)
+def warp(crops, rows, mirrored, affine, out):
+    """Bilinear resampling. affine [n,2,3]: output pixel (x, y) -> pixel of the (possibly mirrored) 192 px crop; black outside."""
+    size = crops.shape[1]
+    for n in prange(len(rows)):
+        source = crops[rows[n]]
+        for y in range(out.shape[1]):
+            for x in range(out.shape[2]):
+                sx = affine[n, 0, 0] * x + affine[n, 0, 1] * y + affine[n, 0, 2]
+                sy = affine[n, 1, 0] * x + affine[n, 1, 1] * y + affine[n, 1, 2]
+                if mirrored[n]:
+                    sx = size - 1 - sx
+                x0, y0 = np.int64(np.floor(sx)), np.int64(np.floor(sy))
+                ax, ay = np.float32(sx - x0), np.float32(sy - y0)
+                for c in range(3):
+                    value = np.float32(0)
+                    for dy in range(2):
+                        for dx in range(2):
+                            xx, yy = x0 + dx, y0 + dy
+                            if 0 <= xx < size and 0 <= yy < size:
+                                value += (ax if dx else 1 - ax) * (ay if dy else 1 - ay) * np.float32(source[yy, xx, c])
+                    out[n, y, x, c] = value * np.float32(1 / 255)
+
+
+@njit(cache=True)
+def box_blur(image, radius):
+    """Separable box blur of [h,w,3] in place, edge clamped: low resolution and motion."""
+    h, w, _ = image.shape
+    line = np.empty((max(h, w), 3), np.float32)
+    for axis in range(2):
+        for i in range(h if axis == 0 else w):
+            length = w if axis == 0 else h
+            for j in range(length):
+                for c in range(3):
+                    total = np.float32(0)
+                    for k in range(-radius, radius + 1):
+                        m = min(length - 1, max(0, j + k))
+                        total += image[i, m, c] if axis == 0 else image[m, i, c]
+                    line[j, c] = total / (2 * radius + 1)
+            for j in range(length):
+                for c in range(3):
+                    if axis == 0:
+                        image[i, j, c] = line[j, c]
+                    else:
+                        image[j, i, c] = line[j, c]
+
+
+@njit(cache=True, parallel=True)
+def colour(images, gain, bias, gamma, grey, blur, noise, noise_seed, occluder, occluder_colour, crops):
+    """Photometric augmentation in place. occluder i32 [n,5]: x0, y0, x1, y1 and the crop whose pixels fill it (-1: the flat colour)."""
+    for n in prange(len(images)):
+        image = images[n]
+        x0, y0, x1, y1, other = occluder[n]
+        for y in range(y0, y1):
+            for x in range(x0, x1):
+                for c in range(3):
+                    image[y, x, c] = occluder_colour[n, c] if other < 0 else np.float32(crops[other, y, x, c]) * np.float32(1 / 255)
+        if blur[n] > 0:
+            box_blur(image, blur[n])
+        np.random.seed(noise_seed[n])
+        for y in range(image.shape[0]):
+            for x in range(image.shape[1]):
+                mean = (image[y, x, 0] + image[y, x, 1] + image[y, x, 2]) / 3
+                for c in range(3):
+                    value = image[y, x, c] * (1 - grey[n]) + mean * grey[n]
+                    if gamma[n] != 1:
+                        value = value ** gamma[n]
+                    value = value * gain[n, c] + bias[n]
+                    if noise[n] > 0:
+                        value += noise[n] * np.random.normal()
+                    image[y, x, c] = min(np.float32(1), max(np.float32(0), np.float32(value)))
+
+
+def crop_affine(centre: np.ndarray, angle: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Inverse of geometry.transform_pose for pixels (y down): crop pixel -> source pixel, [n,2,3]."""
+    cos, sin = np.cos(angle) / scale, np.sin(angle) / scale
+    # y-up source = Rot(-angle) (y-up crop - shift) / scale; both frames flip y about their centres.
+    matrix = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)
+    origin = np.stack([(CROP - 1) / 2 + shift[:, 0], (CROP - 1) / 2 - shift[:, 1]], -1)
+    return np.concatenate([matrix, (centre - (matrix @ origin[..., None])[..., 0])[..., None]], -1)
+
+
+class Samples:
+    """Draws augmented batches, a pure function of (seed, step): training resumes exactly."""
+
+    def __init__(self, seed: int = 1):
+        labels = np.load(CACHE / "labels.npz")
+        self.crops = np.load(CACHE / "crops.npy", mmap_mode="r")
+        self.parameters, self.points = labels["parameters"], labels["points"]
+        self.split, self.yaw, self.markup = labels["split"], labels["yaw"], labels["markup"]
+        good = (labels["residual"].max(1) < MAX_RESIDUAL) & (labels["spread"] < MAX_SPREAD) & (self.split != "val-afw")
+        self.rows = np.where(good)[0]
+        weight = np.array([SPLIT_WEIGHT[name] for name in self.split[self.rows]])
+        weight *= 1 + np.minimum((np.abs(self.yaw[self.rows]) / 15) ** 2, 6)
+        self.weight = weight / weight.sum()
+        self.seed = seed
+
+    def frame(self, points: np.ndarray, angle: np.ndarray, stretch: np.ndarray, move: np.ndarray):
+        """The crop rule (sqrt2 x the longer side of the tight box) for points turned by `angle`, disturbed by `stretch` (factor) and `move`
+        (fraction of the box side). Returns scale [n] and shift [n,2] for transform_pose and crop_affine."""
+        x, y = points[..., 0] - (SIZE - 1) / 2, (SIZE - 1) / 2 - points[..., 1]
+        cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
+        turned = np.stack([cos * x - sin * y, sin * x + cos * y], -1)
+        low, high = turned.min(1), turned.max(1)
+        side = (high - low).max(1)
+        scale = CROP / (np.sqrt(2) * side * stretch)
+        return scale, -scale[:, None] * ((low + high) / 2 + move * side[:, None])
+
+    def cut(self, rows, side, angle, scale, shift) -> Batch:
+        images = np.empty((len(rows), CROP, CROP, 3), np.float32)
+        centre = np.full((len(rows), 2), (SIZE - 1) / 2)
+        affine = crop_affine(centre, angle, scale, shift)
+        warp(self.crops, rows, side.astype(np.bool_), affine, images)
+        points = self.points[rows, side]
+        inverse = np.linalg.inv(affine[..., :2])
+        points = np.einsum("nij,nkj->nki", inverse, points - affine[:, None, :, 2])
+        return Batch(images, transform_pose(self.parameters[rows, side], SIZE, CROP, angle, scale, shift), points.astype(np.float32))
+
+    def batch(self, step: int, n: int) -> Batch:
+        rng = np.random.default_rng([self.seed, step])
+        rows = self.rows[rng.choice(len(self.rows), n, p=self.weight)]
+        side = rng.integers(0, 2, n)
+        angle = np.deg2rad(np.clip(rng.normal(0, 16, n), -50, 50)) * (rng.random(n) < 0.7)
+        stretch = np.exp(np.clip(rng.normal(0, 0.08, n), -0.25, 0.25))
+        move = np.clip(rng.normal(0, 0.045, (n, 2)), -0.15, 0.15)
+        batch = self.cut(rows, side, angle, *self.frame(self.points[rows, side], angle, stretch, move))
+        f32 = np.float32
+        occluder = np.zeros((n, 5), np.int32)
+        for i in np.where(rng.random(n) < 0.25)[0]:
+            w, h = rng.integers(12, 56, 2)
+            x, y = rng.integers(-10, CROP - 10, 2)
+            other = -1 if rng.random() < 0.5 else self.rows[rng.integers(len(self.rows))]
+            occluder[i] = max(0, x), max(0, y), min(CROP, x + w), min(CROP, y + h), other
+        chance = lambda p: rng.random(n) < p
+        colour(batch.images,
+               (np.exp(rng.normal(0, 0.2, (n, 1))) * np.exp(rng.normal(0, 0.06, (n, 3)))).astype(f32),
+               rng.normal(0, 0.06, n).astype(f32), np.where(chance(0.3), np.exp(rng.normal(0, 0.3, n)), 1).astype(f32),
+               (chance(0.2) * rng.random(n)).astype(f32), np.where(chance(0.25), rng.integers(1, 4, n), 0),
+               (chance(0.3) * rng.random(n) * 0.05).astype(f32), rng.integers(0, 2**31, n), occluder,
+               rng.random((n, 3)).astype(f32), self.crops)
+        return batch
+
+    def validation(self, split: str = "val-afw", jitter: int | None = None) -> tuple[Batch, np.ndarray]:
+        """The split's crops by the crop rule on the markup's box (with `jitter`, a seed: shift 5%, scale 10%), and markup in crop pixels."""
+        rows = np.where(self.split == split)[0]
+        n = len(rows)
+        markup = self.markup[rows].astype(np.float64)
+        stretch, move = np.ones(n), np.zeros((n, 2))
+        if jitter is not None:
+            rng = np.random.default_rng(jitter)
+            stretch, move = 1 + rng.uniform(-0.1, 0.1, n), rng.uniform(-0.05, 0.05, (n, 2))
+        zero = np.zeros(n)
+        scale, shift = self.frame(markup, zero, stretch, move)
+        batch = self.cut(rows, np.zeros(n, np.int64), zero, scale, shift)
+        affine = crop_affine(np.full((n, 2), (SIZE - 1) / 2), zero, scale, shift)
+        return batch, (markup - affine[:, None, :, 2]) * scale[:, None, None]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=ROOT / ".." / "shared" / "data")
+    decode(parser.parse_args().data)

@@ -1,0 +1,158 @@
+"""The morphable model: packing the ICT face model into `weights/face_model.safetensors`, and loading that file.
+
+Everything downstream (labels, rendering, losses, the browser) reads the packed file, so 8-bit quantisation of the bases is
+part of the model rather than an error on top of it. Units are decimetres; see docs/formats.md.
+
+    python -m training.face_model --data ../shared/data
+"""
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+ROOT = Path(__file__).resolve().parent.parent
+MODEL_FILE = ROOT / "weights" / "face_model.safetensors"
+NETWORK_FILE = ROOT / "weights" / "network.json"
+
+IDENTITY_COUNT = 48
+# Gaze shapes turn the eyeballs, which are not part of the face area; pupils do nothing on the skin.
+DROPPED_EXPRESSIONS = ("PupilDilate", "eyeLook")
+
+ANCHOR_GRID = 64
+ANCHOR_AZIMUTH_DEGREES = 105.0  # half range around the axis; the narrow face ends near +-110
+ANCHOR_AXIS_Z = 0.5             # dm; the axis of the cylinder runs through x = 0 and this z
+ANCHOR_TOP, ANCHOR_BOTTOM = 0.88, -1.0  # dm, heights of the first and the last row
+
+
+@dataclass(frozen=True)
+class FaceModel:
+    """mean [V,3], identity [48,V,3], expression [47,V,3] in dm (dequantised f32); triangles [T,3]; landmarks [68];
+    anchor_vertices [64,64,3], anchor_weights [64,64,3] (row, column)."""
+
+    mean: np.ndarray
+    identity: np.ndarray
+    expression: np.ndarray
+    expression_names: list[str]
+    triangles: np.ndarray
+    uv: np.ndarray
+    landmarks: np.ndarray
+    anchor_vertices: np.ndarray
+    anchor_weights: np.ndarray
+
+    @property
+    def basis(self) -> np.ndarray:
+        """[96,V,3]: identity, expression and the zero padding column, in parameter order from offset 8."""
+        pad = np.zeros_like(self.mean)[None]
+        return np.concatenate([self.identity, self.expression, pad]).astype(np.float32)
+
+    @property
+    def ncc(self) -> np.ndarray:
+        """Normalised coordinate code of the mean shape as unorm16, [V,3] (CVPR eq. 4)."""
+        low, high = self.mean.min(0), self.mean.max(0)
+        return np.round((self.mean - low) / (high - low) * 65535).astype(np.uint32)
+
+
+def load(path: Path = MODEL_FILE) -> FaceModel:
+    with safe_open(path, "np") as file:
+        get, meta = file.get_tensor, file.metadata()
+        return FaceModel(
+            mean=get("mean"),
+            identity=get("identity").astype(np.float32) * get("identity_scale")[:, None, None],
+            expression=get("expression").astype(np.float32) * get("expression_scale")[:, None, None],
+            expression_names=json.loads(meta["expression_names"]),
+            triangles=get("triangles").astype(np.int32),
+            uv=get("uv"),
+            landmarks=get("landmarks68").astype(np.int64),
+            anchor_vertices=get("anchor_vertices").astype(np.int32),
+            anchor_weights=get("anchor_weights"),
+        )
+
+
+def quantise(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """[n,V,3] f32 -> int8 values and one scale a column with columns ~= values * scale."""
+    scale = np.abs(columns).max((1, 2)) / 127
+    return np.round(columns / scale[:, None, None]).astype(np.int8), scale.astype(np.float32)
+
+
+def cylinder_anchors(mean: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Anchors of the pose adaptive feature: for each (row = height, column = azimuth) the outermost triangle that the ray
+    from the cylinder's axis hits, as vertex ids and barycentric weights. Rays through the eye and mouth openings or past the
+    rim take the mesh vertex nearest in cylinder coordinates (TPAMI 3.2.1; spec 3.2)."""
+    azimuth = np.deg2rad(np.linspace(-ANCHOR_AZIMUTH_DEGREES, ANCHOR_AZIMUTH_DEGREES, ANCHOR_GRID))
+    height = np.linspace(ANCHOR_TOP, ANCHOR_BOTTOM, ANCHOR_GRID)
+    a, b, c = (mean[triangles[:, i]].astype(np.float64) for i in range(3))
+    vertex_azimuth = np.arctan2(mean[:, 0], mean[:, 2] - ANCHOR_AXIS_Z)
+    triangle_of_vertex = np.full(len(mean), -1)
+    triangle_of_vertex[triangles.reshape(-1)] = np.repeat(np.arange(len(triangles)), 3)
+    used = np.where(triangle_of_vertex >= 0)[0]
+    vertices = np.zeros((ANCHOR_GRID, ANCHOR_GRID, 3), np.int64)
+    weights = np.zeros((ANCHOR_GRID, ANCHOR_GRID, 3), np.float64)
+    e1, e2 = b - a, c - a
+    for column, angle in enumerate(azimuth):
+        direction = np.array([np.sin(angle), 0, np.cos(angle)])
+        cross = np.cross(direction, e2)
+        det = (e1 * cross).sum(1)
+        det = np.where(np.abs(det) < 1e-12, np.inf, det)
+        for row, y in enumerate(height):
+            offset = np.array([0, y, ANCHOR_AXIS_Z]) - a
+            u = (offset * cross).sum(1) / det
+            other = np.cross(offset, e1)
+            v = other @ direction / det
+            distance = (e2 * other).sum(1) / det
+            hit = (u >= 0) & (v >= 0) & (u + v <= 1) & (distance > 0)
+            if hit.any():
+                index = np.where(hit)[0][np.argmax(distance[hit])]
+                vertices[row, column] = triangles[index]
+                weights[row, column] = 1 - u[index] - v[index], u[index], v[index]
+            else:
+                arc = (vertex_azimuth[used] - angle) * 0.7  # dm on a typical radius
+                nearest = used[np.argmin(arc**2 + (mean[used, 1] - y) ** 2)]
+                triangle = triangles[triangle_of_vertex[nearest]]
+                vertices[row, column] = triangle
+                weights[row, column] = triangle == nearest
+    return vertices, weights.astype(np.float32)
+
+
+def pack(source: Path, target: Path = MODEL_FILE) -> None:
+    data = np.load(source)
+    count = int(data["narrow_vertices"])
+    mean = (data["mean"][:count] / 10).astype(np.float32)
+    triangles = data["triangles"][(data["triangles"] < count).all(1)]
+    names = [str(name) for name in data["expression_names"]]
+    kept = [i for i, name in enumerate(names) if not name.startswith(DROPPED_EXPRESSIONS)]
+    identity, identity_scale = quantise(data["identity"][:IDENTITY_COUNT, :count] / 10)
+    expression, expression_scale = quantise(data["expression"][kept, :count] / 10)
+    edge1, edge2 = mean[triangles[:, 1]] - mean[triangles[:, 0]], mean[triangles[:, 2]] - mean[triangles[:, 0]]
+    outward = (np.cross(edge1, edge2) * (mean[triangles].mean(1) - [0, 0, ANCHOR_AXIS_Z])).sum(1)
+    if (outward > 0).mean() < 0.75:
+        raise ValueError(f"triangles are not counter-clockwise seen from outside: {(outward > 0).mean():.0%} face outwards")
+    vertices, weights = cylinder_anchors(mean, triangles)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save_file(
+        {
+            "mean": mean,
+            "identity": identity, "identity_scale": identity_scale,
+            "expression": expression, "expression_scale": expression_scale,
+            "triangles": triangles.astype(np.uint16), "uv": data["uv"][:count].astype(np.float32),
+            "landmarks68": data["landmarks68"].astype(np.uint16),
+            "anchor_vertices": vertices.astype(np.uint16), "anchor_weights": weights,
+        },
+        target,
+        metadata={
+            "format": "fullpose-face-model/1", "unit": "dm", "expression_names": json.dumps([names[i] for i in kept]),
+            "origin": "ICT face model, USC Institute for Creative Technologies, narrow face area", "licence": "MIT",
+        },
+    )
+    print(f"{target}: {count} vertices, {len(triangles)} triangles, {len(kept)} expressions, {target.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=ROOT / ".." / "shared" / "data")
+    pack(parser.parse_args().data / "ict" / "ict_face.npz")
