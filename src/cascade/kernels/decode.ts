@@ -1,0 +1,109 @@
+/** Parameters to vertices on the GPU. See decode.wgsl. */
+import { InputError } from '../../engine/errors.js';
+import type { StepNames } from '../../engine/kernels/common.js';
+import type { Kernel, KernelDeclaration } from '../../engine/pipelines.js';
+import type { PlanBuilder } from '../../engine/plan.js';
+import { preprocess } from '../../engine/preprocess.js';
+import { UniformStruct } from '../../engine/uniform.js';
+import type { FaceModel, QuantisedBasis } from '../../mmm/model.js';
+import { type ParameterLayout, SHAPE_OFFSET } from '../../mmm/parameters.js';
+import source from '../../shaders/decode.wgsl?raw';
+import { WORKGROUP_SIZE } from './common.js';
+
+const PARAMS = new UniformStruct({ vertices: 'u32', groups: 'u32', stride: 'u32', size: 'u32' });
+
+const kernel: Kernel = {
+  name: 'decode',
+  code: preprocess(source),
+  bindings: ['read', 'read', 'read', 'read', 'read-write'],
+};
+
+/** The morphable model's buffers as decode.wgsl reads them. */
+export interface DecodeBuffers {
+  readonly mean: GPUBuffer;
+  readonly basis: GPUBuffer;
+  readonly scale: GPUBuffer;
+}
+
+/** Groups of four shape coefficients in a parameter vector. */
+function groupCount(layout: ParameterLayout): number {
+  return (layout.count - SHAPE_OFFSET) / 4;
+}
+
+/** [V,3] -> [V] vec4 with w = 0. */
+export function packMean(model: FaceModel): Float32Array<ArrayBuffer> {
+  const packed = new Float32Array(model.vertexCount * 4);
+  for (let v = 0; v < model.vertexCount; v++) packed.set(model.mean.subarray(v * 3, v * 3 + 3), v * 4);
+  return packed;
+}
+
+/**
+ * Both bases as [quads, 3, V] vec4u: word k of quad h holds the offsets of coefficients 4 (4h + k) .. + 3, lowest byte first.
+ * @throws InputError where the layout has not a place for every column of the model.
+ */
+export function packBasis(model: FaceModel, layout: ParameterLayout): Int8Array<ArrayBuffer> {
+  const quads = Math.ceil(groupCount(layout) / 4);
+  const packed = new Int8Array(quads * 3 * model.vertexCount * 16);
+  for (const [basis, [offset, count], name] of parts(model, layout)) {
+    if (basis.count !== count) {
+      throw new InputError(`The face model has ${basis.count} ${name} columns; the parameter layout has ${count}.`);
+    }
+    for (let column = 0; column < count; column++) {
+      const coefficient = offset - SHAPE_OFFSET + column;
+      const quad = Math.floor(coefficient / 16);
+      for (let v = 0; v < model.vertexCount; v++) {
+        for (let axis = 0; axis < 3; axis++) {
+          packed[((quad * 3 + axis) * model.vertexCount + v) * 16 + (coefficient % 16)] =
+            basis.values[(column * model.vertexCount + v) * 3 + axis]!;
+        }
+      }
+    }
+  }
+  return packed;
+}
+
+/** [groups] vec4: the offset of coefficient 1 where the snorm8 is 1, that is 127 times the file's scale; 0 for padding. */
+export function packScale(model: FaceModel, layout: ParameterLayout): Float32Array<ArrayBuffer> {
+  const packed = new Float32Array(groupCount(layout) * 4);
+  for (const [basis, [offset, count]] of parts(model, layout)) {
+    for (let column = 0; column < count; column++) packed[offset - SHAPE_OFFSET + column] = basis.scale[column]! * 127;
+  }
+  return packed;
+}
+
+/** Adds the decoding of `parameters` [N,stride] vec4 into `vertices` [N,V] vec4 to a plan. */
+export function recordDecode(
+  builder: PlanBuilder,
+  names: StepNames,
+  spec: { readonly vertexCount: number; readonly layout: ParameterLayout; readonly size: number },
+  args: { readonly parameters: GPUBuffer; readonly model: DecodeBuffers; readonly vertices: GPUBuffer },
+): void {
+  const { parameters, model, vertices } = args;
+  builder.add({
+    ...names,
+    kernel,
+    bindings: [parameters, model.mean, model.basis, model.scale, vertices].map((buffer) => ({ buffer })),
+    params: PARAMS.pack({
+      vertices: spec.vertexCount,
+      groups: groupCount(spec.layout),
+      stride: spec.layout.count / 4,
+      size: spec.size,
+    }),
+    workgroups: [Math.ceil(spec.vertexCount / WORKGROUP_SIZE), 1, 1],
+    batchAxis: 1,
+  });
+}
+
+function parts(
+  model: FaceModel,
+  layout: ParameterLayout,
+): readonly [QuantisedBasis, readonly [number, number], string][] {
+  return [
+    [model.identity, layout.identity, 'identity'],
+    [model.expression, layout.expression, 'expression'],
+  ];
+}
+
+export const declarations: readonly KernelDeclaration[] = [
+  { shader: 'decode.wgsl', kernels: [kernel], params: PARAMS },
+];

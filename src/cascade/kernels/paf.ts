@@ -1,0 +1,104 @@
+/** Pose adaptive convolution, gather and filters in one. See paf.wgsl. */
+import { ShapeError } from '../../engine/errors.js';
+import type { StepNames } from '../../engine/kernels/common.js';
+import type { Kernel, KernelDeclaration } from '../../engine/pipelines.js';
+import type { PlanBuilder } from '../../engine/plan.js';
+import { preprocess } from '../../engine/preprocess.js';
+import { blocksOf, type Tensor, tensorBinding } from '../../engine/tensor.js';
+import { UniformStruct } from '../../engine/uniform.js';
+import type { AnchorGrid } from '../../mmm/model.js';
+import source from '../../shaders/paf.wgsl?raw';
+import { type Geometry, keyLayout, LIBRARY, WORKGROUP_SIZE } from './common.js';
+
+const PARAMS = new UniformStruct({
+  vertices: 'u32',
+  size: 'u32',
+  id_bits: 'u32',
+  depth_shift: 'u32',
+  anchors: 'u32',
+  blocks: 'u32',
+  shared_geometry: 'u32',
+});
+
+const kernel: Kernel = {
+  name: 'paf',
+  code: preprocess(source, { files: LIBRARY }),
+  bindings: ['read', 'read', 'read', 'read', 'read', 'read-write'],
+};
+
+/** Taps of one filter: 3 x 3 positions of 3 colours. */
+const TAPS = 27;
+
+/** Anchors as an array of the struct { v0, v1, v2: u32, w0, w1, w2: f32 }. */
+export function packAnchors({ vertices, weights }: AnchorGrid): Uint8Array<ArrayBuffer> {
+  const count = vertices.length / 3;
+  const view = new DataView(new ArrayBuffer(count * 24));
+  for (let a = 0; a < count; a++) {
+    for (let corner = 0; corner < 3; corner++) {
+      view.setUint32(a * 24 + corner * 4, vertices[a * 3 + corner]!, true);
+      view.setFloat32(a * 24 + 12 + corner * 4, weights[a * 3 + corner]!, true);
+    }
+  }
+  return new Uint8Array(view.buffer);
+}
+
+/**
+ * Filters [C,3,3,3] (channel, v, u, rgb) and biases [C] as [C4,28] vec4: 27 taps, then the bias, of four channels each.
+ * @throws ShapeError where the arrays do not fit each other.
+ */
+export function packFilters(weights: Float32Array, bias: Float32Array): Float32Array<ArrayBuffer> {
+  const channels = bias.length;
+  if (weights.length !== channels * TAPS) {
+    throw new ShapeError(`The pose adaptive filters hold ${weights.length} weights; wanted [${channels},3,3,3].`);
+  }
+  const packed = new Float32Array(blocksOf(channels) * (TAPS + 1) * 4);
+  for (let c = 0; c < channels; c++) {
+    const first = Math.floor(c / 4) * (TAPS + 1) * 4 + (c % 4);
+    for (let tap = 0; tap < TAPS; tap++) packed[first + tap * 4] = weights[c * TAPS + tap]!;
+    packed[first + TAPS * 4] = bias[c]!;
+  }
+  return packed;
+}
+
+/** Adds the pose adaptive convolution of `image` [N,S,S,3] at the anchors of `geometry` into `output` [N,rows,columns,C] to a plan. */
+export function recordPaf(
+  builder: PlanBuilder,
+  names: StepNames,
+  spec: { readonly vertexCount: number; readonly triangleCount: number; readonly size: number },
+  args: {
+    readonly geometry: Geometry;
+    readonly anchors: GPUBuffer;
+    readonly image: Tensor;
+    readonly weights: GPUBuffer;
+    readonly output: Tensor;
+  },
+): void {
+  const { geometry, anchors, image, weights, output } = args;
+  const { idBits, depthShift } = keyLayout(spec.triangleCount, spec.size);
+  const { height, width, channels } = output.shape;
+  builder.add({
+    ...names,
+    kernel,
+    bindings: [
+      { buffer: geometry.vertices },
+      { buffer: geometry.visibility },
+      { buffer: anchors },
+      tensorBinding(image),
+      { buffer: weights },
+      tensorBinding(output),
+    ],
+    params: PARAMS.pack({
+      vertices: spec.vertexCount,
+      size: spec.size,
+      id_bits: idBits,
+      depth_shift: depthShift,
+      anchors: height * width,
+      blocks: blocksOf(channels),
+      shared_geometry: geometry.shared ? 1 : 0,
+    }),
+    workgroups: [Math.ceil((height * width) / WORKGROUP_SIZE), 1, 1],
+    batchAxis: 1,
+  });
+}
+
+export const declarations: readonly KernelDeclaration[] = [{ shader: 'paf.wgsl', kernels: [kernel], params: PARAMS }];

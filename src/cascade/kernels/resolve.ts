@@ -1,0 +1,69 @@
+/** Visibility keys and picture to the first stream's input. See resolve.wgsl. */
+import type { StepNames } from '../../engine/kernels/common.js';
+import type { Kernel, KernelDeclaration } from '../../engine/pipelines.js';
+import type { PlanBuilder } from '../../engine/plan.js';
+import { preprocess } from '../../engine/preprocess.js';
+import { type Tensor, tensorBinding } from '../../engine/tensor.js';
+import { UniformStruct } from '../../engine/uniform.js';
+import { type FaceModel, normalisedCoordinateCode } from '../../mmm/model.js';
+import source from '../../shaders/resolve.wgsl?raw';
+import { type Geometry, keyLayout, LIBRARY, WORKGROUP_SIZE } from './common.js';
+
+const PARAMS = new UniformStruct({ vertices: 'u32', size: 'u32', id_bits: 'u32', shared_geometry: 'u32' });
+
+const kernel: Kernel = {
+  name: 'resolve',
+  code: preprocess(source, { files: LIBRARY }),
+  bindings: ['read', 'read', 'read', 'read', 'read', 'read-write'],
+};
+
+/** The mean face's normalised coordinates as [V] vec2u: x | y << 16, z. */
+export function packCodes(model: FaceModel): Uint32Array<ArrayBuffer> {
+  const codes = normalisedCoordinateCode(model);
+  const packed = new Uint32Array(model.vertexCount * 2);
+  for (let v = 0; v < model.vertexCount; v++) {
+    packed[v * 2] = (codes[v * 3]! | (codes[v * 3 + 1]! << 16)) >>> 0;
+    packed[v * 2 + 1] = codes[v * 3 + 2]!;
+  }
+  return packed;
+}
+
+/** Adds the resolve of `geometry` and `image` [N,S,S,3] into `stem` [N,S,S,8] to a plan. */
+export function recordResolve(
+  builder: PlanBuilder,
+  names: StepNames,
+  spec: { readonly vertexCount: number; readonly triangleCount: number; readonly size: number },
+  args: {
+    readonly geometry: Geometry;
+    readonly triangles: GPUBuffer;
+    readonly codes: GPUBuffer;
+    readonly image: Tensor;
+    readonly stem: Tensor;
+  },
+): void {
+  const { geometry, triangles, codes, image, stem } = args;
+  builder.add({
+    ...names,
+    kernel,
+    bindings: [
+      { buffer: geometry.visibility },
+      { buffer: geometry.vertices },
+      { buffer: triangles },
+      { buffer: codes },
+      tensorBinding(image),
+      tensorBinding(stem),
+    ],
+    params: PARAMS.pack({
+      vertices: spec.vertexCount,
+      size: spec.size,
+      id_bits: keyLayout(spec.triangleCount, spec.size).idBits,
+      shared_geometry: geometry.shared ? 1 : 0,
+    }),
+    workgroups: [Math.ceil((spec.size * spec.size) / WORKGROUP_SIZE), 1, 1],
+    batchAxis: 1,
+  });
+}
+
+export const declarations: readonly KernelDeclaration[] = [
+  { shader: 'resolve.wgsl', kernels: [kernel], params: PARAMS },
+];

@@ -1,0 +1,70 @@
+// Draws the mesh of each face into its visibility buffer: per pixel the key of the nearest triangle, the smaller id among equally near.
+//
+// vertices [N, V] vec4 = x, y, z in crop pixels; triangles [T, 3].
+// visibility [N, size, size]: 0 or depth << id_bits | (2^id_bits - 1 - triangle), depth >= 1 flat per triangle, larger is nearer.
+// A pixel is covered where its centre lies inside by the top-left rule; both windings are drawn. All arithmetic is on integers.
+// One invocation draws one triangle by one atomicMax a pixel: global id x = triangle, y = face.
+// The host guarantees a cleared visibility buffer and T < 2^id_bits.
+
+//#include "lib/triangle.wgsl"
+
+struct Params {
+  vertices: u32,
+  triangles: u32,
+  size: u32,
+  id_bits: u32,
+  depth_shift: u32,
+}
+
+@group(0) @binding(0) var<storage, read> vertices: array<vec4f>;
+@group(0) @binding(1) var<storage, read> triangles: array<u32>;
+@group(0) @binding(2) var<storage, read_write> visibility: array<atomic<u32>>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+// Top edges and left edges own the points on them; the others lose ties by one unit.
+fn bias(p: vec3i, q: vec3i) -> i32 {
+  let d = q.xy - p.xy;
+  return select(-1, 0, d.y < 0 || (d.y == 0 && d.x > 0));
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x >= params.triangles) {
+    return;
+  }
+  let first = id.y * params.vertices;
+  let t = snap_triangle(
+    vertices[first + triangles[id.x * 3]].xyz,
+    vertices[first + triangles[id.x * 3 + 1]].xyz,
+    vertices[first + triangles[id.x * 3 + 2]].xyz,
+  );
+  if (t.area == 0) {
+    return;
+  }
+  let front = t.area < 0;
+  let a = t.a;
+  let b = select(t.b, t.c, front);
+  let c = select(t.c, t.b, front);
+
+  let last = i32(params.size) - 1;
+  let low = max((min(a.xy, min(b.xy, c.xy)) + (SUBPIXEL - 1)) >> vec2u(8), vec2i(0));
+  let high = min(max(a.xy, max(b.xy, c.xy)) >> vec2u(8), vec2i(last));
+
+  let nearest = 6 * SUBPIXEL * i32(params.size) - 1;
+  let depth = max(u32(clamp(flat_depth(t, params.size), 1, nearest)) >> params.depth_shift, 1u);
+  let key = depth << params.id_bits | ((1u << params.id_bits) - 1 - id.x);
+
+  let bias_a = bias(b, c);
+  let bias_b = bias(c, a);
+  let bias_c = bias(a, b);
+  let base = id.y * params.size * params.size;
+  for (var y = low.y; y <= high.y; y++) {
+    for (var x = low.x; x <= high.x; x++) {
+      let point = vec2i(x, y) * SUBPIXEL;
+      let inside = min(edge(b, c, point) + bias_a, min(edge(c, a, point) + bias_b, edge(a, b, point) + bias_c)) >= 0;
+      if (inside) {
+        atomicMax(&visibility[base + u32(y) * params.size + u32(x)], key);
+      }
+    }
+  }
+}
