@@ -1,0 +1,312 @@
+import { recordActivation } from '../../src/engine/kernels/activation.js';
+import { recordAdd } from '../../src/engine/kernels/add.js';
+import { ACTIVATIONS, type Activation, packBiasSlope, type Window } from '../../src/engine/kernels/common.js';
+import { concatOutputShape, recordConcat } from '../../src/engine/kernels/concat.js';
+import { packConv2dBiasSlope, packConv2dWeights, planConv2d, recordConv2d } from '../../src/engine/kernels/conv2d.js';
+import { recordFill } from '../../src/engine/kernels/fill.js';
+import {
+  fullyConnectedOutputShape,
+  packFullyConnectedWeights,
+  recordFullyConnected,
+} from '../../src/engine/kernels/fullyConnected.js';
+import { poolOutputShape, recordPool } from '../../src/engine/kernels/pool.js';
+import { readBuffer } from '../../src/engine/readback.js';
+import { blocksOf, type FeatureShape } from '../../src/engine/tensor.js';
+import { expectEqual, POISON, poison, randomFloats } from '../browser/numbers.js';
+import { gpuSuite } from '../browser/suite.js';
+import * as reference from '../reference/layers.js';
+import { expectTensor, poisonedTensor, randomBatch, runSteps, uploadBinding, uploadTensor } from './tensors.js';
+
+const names = { label: 'step', stage: 'stage' } as const;
+
+interface Conv2dCase {
+  readonly input: readonly [height: number, width: number, channels: number];
+  readonly out: number;
+  readonly kernel: readonly [number, number];
+  readonly stride?: readonly [number, number];
+  readonly padding?: Window['padding'];
+  readonly activation?: Activation;
+  readonly pool?: boolean;
+  readonly batch?: number;
+  /** Channels of the weights, where fewer than the input's. */
+  readonly inChannels?: number;
+}
+
+const conv2dCases: readonly Conv2dCase[] = [
+  { input: [1, 1, 1], out: 1, kernel: [1, 1] },
+  { input: [7, 5, 13], out: 6, kernel: [1, 1], activation: 'relu', batch: 3 },
+  { input: [7, 5, 13], out: 13, kernel: [3, 3], padding: [1, 1, 1, 1], activation: 'prelu', batch: 3 },
+  { input: [5, 9, 4], out: 8, kernel: [3, 3] },
+  { input: [9, 6, 3], out: 5, kernel: [2, 3], stride: [1, 2], padding: [1, 0, 0, 2], activation: 'sigmoid' },
+  {
+    input: [11, 13, 8],
+    inChannels: 6,
+    out: 10,
+    kernel: [5, 5],
+    stride: [2, 2],
+    padding: [2, 2, 2, 2],
+    activation: 'relu',
+  },
+  { input: [8, 10, 5], out: 20, kernel: [7, 7], stride: [3, 2], padding: [3, 3, 3, 3], batch: 2 },
+  { input: [4, 4, 2], out: 3, kernel: [3, 3], padding: [5, 5, 5, 5], activation: 'sigmoid' },
+  { input: [6, 7, 3], out: 4, kernel: [6, 7], batch: 2 },
+  { input: [8, 8, 7], out: 9, kernel: [3, 3], padding: [1, 1, 1, 1], activation: 'relu', pool: true, batch: 2 },
+  { input: [7, 11, 4], out: 17, kernel: [3, 3], padding: [1, 1, 1, 1], activation: 'prelu', pool: true },
+  {
+    input: [13, 9, 6],
+    out: 5,
+    kernel: [5, 3],
+    stride: [2, 1],
+    padding: [2, 0, 1, 1],
+    activation: 'sigmoid',
+    pool: true,
+    batch: 3,
+  },
+  { input: [2, 2, 1], out: 1, kernel: [1, 1], pool: true },
+  { input: [24, 20, 32], out: 48, kernel: [3, 3], padding: [1, 1, 1, 1], activation: 'relu', pool: true },
+];
+
+function conv2dName({ input, out, kernel, stride = [1, 1], padding = [0, 0, 0, 0], ...rest }: Conv2dCase): string {
+  const options = [rest.activation ?? 'none', rest.pool ? 'pool' : '', rest.batch ? `batch ${rest.batch}` : ''];
+  const window = `${kernel.join('x')} stride ${stride.join('x')} padding ${padding.join(',')}`;
+  return `${input.join('x')} to ${out}, ${window}, ${options.filter((option) => option !== '').join(', ')}`;
+}
+
+/** Rounding of a dot product in f32: a few ulps of the sum of |terms|, all at most 1 here. */
+function dotTolerance(terms: number): { readonly atol: number; readonly rtol: number } {
+  return { atol: 1e-6 * Math.sqrt(terms), rtol: 2e-6 };
+}
+
+export const conv2d = gpuSuite('conv2d', (test) => {
+  for (const [index, testCase] of conv2dCases.entries()) {
+    test(conv2dName(testCase), async ({ gpu }) => {
+      const { input, out, kernel, stride = [1, 1], padding = [0, 0, 0, 0] } = testCase;
+      const { activation = 'none', pool = false, batch = 1, inChannels = input[2] } = testCase;
+      const shape: FeatureShape = { height: input[0], width: input[1], channels: input[2] };
+      const window = { kernel, stride, padding };
+      const spec = { ...window, input: shape, inChannels, outChannels: out, activation, pool };
+      const terms = kernel[0] * kernel[1] * inChannels;
+      const values = randomBatch(index, batch, shape);
+      const weights = randomFloats(index + 100, out * terms);
+      const bias = randomFloats(index + 200, out);
+      const slope = randomFloats(index + 300, out);
+
+      const source = uploadTensor(gpu, 'input', values);
+      const output = poisonedTensor(gpu, 'output', planConv2d(spec).output, batch);
+      const args = {
+        input: source,
+        output,
+        weights: uploadBinding(gpu, 'weights', packConv2dWeights(spec, weights)),
+        biasSlope: uploadBinding(gpu, 'bias', packConv2dBiasSlope(spec, bias, slope)),
+      };
+      await runSteps(gpu, (builder) => recordConv2d(builder, names, spec, args), batch);
+
+      const layer = { outChannels: out, inChannels, weights, bias, slope, activation };
+      let expected = reference.conv2d(values, window, layer);
+      if (pool) {
+        expected = reference.pool(expected, { kernel: [2, 2], stride: [2, 2], padding: [0, 0, 0, 0] }, 'max');
+      }
+      await expectTensor(gpu, output, expected, dotTolerance(terms));
+    });
+  }
+
+  test('writes only the items of the batch that is encoded', async ({ gpu }) => {
+    const shape = { height: 5, width: 6, channels: 3 };
+    const window = { kernel: [3, 3], stride: [1, 1], padding: [1, 1, 1, 1] } as const;
+    const spec = { ...window, input: shape, inChannels: 3, outChannels: 4, activation: 'none', pool: false } as const;
+    const values = randomBatch(1, 3, shape);
+    const weights = randomFloats(2, 4 * 9 * 3);
+    const bias = randomFloats(3, 4);
+    const output = poisonedTensor(gpu, 'output', planConv2d(spec).output, 3);
+    const args = {
+      input: uploadTensor(gpu, 'input', values),
+      output,
+      weights: uploadBinding(gpu, 'weights', packConv2dWeights(spec, weights)),
+      biasSlope: uploadBinding(gpu, 'bias', packConv2dBiasSlope(spec, bias)),
+    };
+    await runSteps(gpu, (builder) => recordConv2d(builder, names, spec, args), 2);
+    const firstTwo = reference.batchOf(2, shape, values.values.slice(0, 2 * 5 * 6 * 3));
+    const expected = reference.conv2d(firstTwo, window, { ...spec, weights, bias });
+    await expectTensor(gpu, output, expected, dotTolerance(27));
+  });
+});
+
+interface PoolCase extends Window {
+  readonly input: readonly [height: number, width: number, channels: number];
+  readonly batch?: number;
+}
+
+const poolCases: readonly PoolCase[] = [
+  { input: [1, 1, 1], kernel: [1, 1], stride: [1, 1], padding: [0, 0, 0, 0] },
+  { input: [7, 5, 13], kernel: [2, 2], stride: [2, 2], padding: [0, 0, 0, 0], batch: 3 },
+  { input: [7, 5, 4], kernel: [3, 3], stride: [1, 1], padding: [1, 1, 1, 1] },
+  { input: [9, 6, 5], kernel: [3, 2], stride: [2, 1], padding: [0, 1, 2, 0], batch: 2 },
+  { input: [8, 8, 6], kernel: [8, 8], stride: [1, 1], padding: [0, 0, 0, 0], batch: 2 },
+  { input: [5, 7, 3], kernel: [5, 5], stride: [3, 3], padding: [4, 4, 4, 4] },
+];
+
+export const pool = gpuSuite('pool', (test) => {
+  for (const mode of ['max', 'average'] as const) {
+    for (const [index, { input, batch = 1, ...window }] of poolCases.entries()) {
+      const { kernel, stride, padding } = window;
+      test(`${mode} of ${input.join('x')} by ${kernel} stride ${stride} padding ${padding}, batch ${batch}`, async ({
+        gpu,
+      }) => {
+        const shape = { height: input[0], width: input[1], channels: input[2] };
+        // All negative, so that a maximum that started at 0 would show.
+        const random = randomBatch(index, batch, shape);
+        const values = { ...random, values: random.values.map((value) => value - 2) };
+        const spec = { ...window, mode, input: shape };
+        const output = poisonedTensor(gpu, 'output', poolOutputShape(spec), batch);
+        const args = { input: uploadTensor(gpu, 'input', values), output };
+        await runSteps(gpu, (builder) => recordPool(builder, names, spec, args), batch);
+        const expected = reference.pool({ ...values, values: values.values.map(Math.fround) }, window, mode);
+        await expectTensor(gpu, output, expected, mode === 'max' ? {} : { rtol: 2e-6 });
+      });
+    }
+  }
+});
+
+const fullyConnectedCases: readonly (readonly [
+  height: number,
+  width: number,
+  channels: number,
+  out: number,
+  activation: Activation,
+  batch: number,
+])[] = [
+  [1, 1, 1, 1, 'none', 1],
+  [1, 1, 13, 7, 'relu', 3],
+  [3, 2, 5, 9, 'prelu', 2],
+  [1, 1, 288, 104, 'none', 1],
+  [4, 4, 20, 33, 'sigmoid', 2],
+];
+
+export const fullyConnected = gpuSuite('fullyConnected', (test) => {
+  for (const [index, [height, width, channels, out, activation, batch]] of fullyConnectedCases.entries()) {
+    test(`${height}x${width}x${channels} to ${out}, ${activation}, batch ${batch}`, async ({ gpu }) => {
+      const shape = { height, width, channels };
+      const spec = { input: shape, outFeatures: out, activation };
+      const features = height * width * channels;
+      const values = randomBatch(index, batch, shape);
+      const weights = randomFloats(index + 100, out * features);
+      const bias = randomFloats(index + 200, out);
+      const slope = randomFloats(index + 300, out);
+      const output = poisonedTensor(gpu, 'output', fullyConnectedOutputShape(spec), batch);
+      const args = {
+        input: uploadTensor(gpu, 'input', values),
+        output,
+        weights: uploadBinding(gpu, 'weights', packFullyConnectedWeights(spec, weights)),
+        biasSlope: uploadBinding(gpu, 'bias', packBiasSlope(bias, slope, out)),
+      };
+      await runSteps(gpu, (builder) => recordFullyConnected(builder, names, spec, args), batch);
+      const expected = reference.fullyConnected(values, { outFeatures: out, weights, bias, slope, activation });
+      await expectTensor(gpu, output, expected, dotTolerance(features));
+    });
+  }
+});
+
+const elementwiseShapes: readonly (readonly [FeatureShape, batch: number])[] = [
+  [{ height: 1, width: 1, channels: 1 }, 1],
+  [{ height: 7, width: 5, channels: 13 }, 3],
+  [{ height: 4, width: 16, channels: 8 }, 2],
+];
+
+export const elementwise = gpuSuite('activation and add', (test) => {
+  for (const activation of ACTIVATIONS) {
+    for (const [index, [shape, batch]] of elementwiseShapes.entries()) {
+      const { height, width, channels } = shape;
+      const title = `${activation}, ${height}x${width}x${channels}, batch ${batch}`;
+      const slopeValues = randomFloats(index + 300, channels);
+      const slopeOf = (gpu: Parameters<typeof uploadBinding>[0]) => {
+        const padded = new Float32Array(blocksOf(channels) * 4);
+        padded.set(slopeValues);
+        return activation === 'prelu' ? { slope: uploadBinding(gpu, 'slope', padded) } : {};
+      };
+      const spread = (seed: number) => {
+        const batchValues = randomBatch(seed, batch, shape);
+        return { ...batchValues, values: batchValues.values.map((value) => 20 * value) };
+      };
+
+      test(`activation: ${title}`, async ({ gpu }) => {
+        const values = spread(index);
+        const output = poisonedTensor(gpu, 'output', shape, batch);
+        const args = { input: uploadTensor(gpu, 'input', values), output, ...slopeOf(gpu) };
+        await runSteps(gpu, (builder) => recordActivation(builder, names, activation, args), batch);
+        const expected = reference.applyActivation(values, activation, slopeValues);
+        await expectTensor(gpu, output, expected, { rtol: 1e-5, atol: 1e-30 });
+      });
+
+      test(`add: ${title}`, async ({ gpu }) => {
+        const left = spread(index);
+        const right = spread(index + 50);
+        const output = poisonedTensor(gpu, 'output', shape, batch);
+        const args = {
+          left: uploadTensor(gpu, 'left', left),
+          right: uploadTensor(gpu, 'right', right),
+          output,
+          ...slopeOf(gpu),
+        };
+        await runSteps(gpu, (builder) => recordAdd(builder, names, activation, args), batch);
+        const expected = reference.add(left, right, activation, slopeValues);
+        await expectTensor(gpu, output, expected, { rtol: 1e-5, atol: 4e-6 });
+      });
+    }
+  }
+
+  test('sigmoid of very large and very small values is 1 and 0', async ({ gpu }) => {
+    const shape = { height: 1, width: 1, channels: 4 };
+    const values = reference.batchOf(1, shape, [1e4, -1e4, 3e38, -3e38]);
+    const output = poisonedTensor(gpu, 'output', shape, 1);
+    const args = { input: uploadTensor(gpu, 'input', values), output };
+    await runSteps(gpu, (builder) => recordActivation(builder, names, 'sigmoid', args), 1);
+    await expectTensor(gpu, output, reference.batchOf(1, shape, [1, 0, 1, 0]), { atol: 1e-30 });
+  });
+});
+
+const concatCases: readonly {
+  readonly channels: readonly number[];
+  readonly size: readonly [number, number];
+  readonly batch: number;
+}[] = [
+  { channels: [5], size: [1, 1], batch: 1 },
+  { channels: [4, 8], size: [3, 5], batch: 2 },
+  { channels: [3, 2, 7], size: [7, 5], batch: 3 },
+  { channels: [1, 1, 1, 1, 1, 1], size: [2, 3], batch: 1 },
+  { channels: [13, 4, 6], size: [1, 9], batch: 2 },
+  { channels: [160, 128], size: [1, 1], batch: 2 },
+];
+
+export const concat = gpuSuite('concat', (test) => {
+  for (const { channels, size, batch } of concatCases) {
+    test(`${channels.join(' + ')} channels of ${size.join('x')}, batch ${batch}`, async ({ gpu }) => {
+      const [height, width] = size;
+      const inputs = channels.map((count, index) => randomBatch(index, batch, { height, width, channels: count }));
+      const tensors = inputs.map((input, index) => uploadTensor(gpu, `input ${index}`, input));
+      const output = poisonedTensor(gpu, 'output', concatOutputShape(tensors.map(({ shape }) => shape)), batch);
+      await runSteps(gpu, (builder) => recordConcat(builder, names, { inputs: tensors, output }), batch);
+      await expectTensor(gpu, output, reference.concat(inputs), {});
+    });
+  }
+});
+
+export const fill = gpuSuite('fill', (test) => {
+  for (const [itemBytes, batch] of [
+    [16, 1],
+    [1040, 1],
+    [4096, 3],
+    [48, 5],
+  ] as const) {
+    test(`${batch} items of ${itemBytes} bytes, and nothing beyond`, async ({ gpu }) => {
+      const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+      const buffer = gpu.createBuffer('target', 256 + batch * itemBytes + 64, usage);
+      poison(gpu.device, buffer);
+      const word = 0x3f80_0001;
+      await runSteps(gpu, (builder) => recordFill(builder, names, { buffer, offset: 256, itemBytes }, word), batch);
+      const words = new Uint32Array(await readBuffer(gpu, buffer));
+      const expected = new Uint32Array(words.length).fill(POISON);
+      expected.fill(word, 64, 64 + (batch * itemBytes) / 4);
+      expectEqual(words, expected);
+    });
+  }
+});

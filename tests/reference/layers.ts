@@ -1,0 +1,191 @@
+/**
+ * The layers of a network as plain loops in float64, on dense `[N, H, W, C]` arrays. Slow, obvious, and the truth for the kernels.
+ */
+
+/** A batch of `[height, width, channels]` items. */
+export interface Batch {
+  readonly count: number;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  readonly values: Float64Array;
+}
+
+export type ReferenceActivation = 'none' | 'relu' | 'prelu' | 'sigmoid';
+
+export interface ReferenceWindow {
+  readonly kernel: readonly [number, number];
+  readonly stride: readonly [number, number];
+  readonly padding: readonly [top: number, left: number, bottom: number, right: number];
+}
+
+export function batchOf(
+  count: number,
+  shape: { readonly height: number; readonly width: number; readonly channels: number },
+  values: ArrayLike<number>,
+): Batch {
+  const { height, width, channels } = shape;
+  if (values.length !== count * height * width * channels) {
+    throw new Error(`${values.length} values; wanted ${count} x ${height} x ${width} x ${channels}`);
+  }
+  return { count, height, width, channels, values: Float64Array.from(values) };
+}
+
+function emptyBatch(count: number, height: number, width: number, channels: number): Batch {
+  return { count, height, width, channels, values: new Float64Array(count * height * width * channels) };
+}
+
+function at(batch: Batch, n: number, y: number, x: number, c: number): number {
+  return batch.values[((n * batch.height + y) * batch.width + x) * batch.channels + c]!;
+}
+
+function setAt(batch: Batch, n: number, y: number, x: number, c: number, value: number): void {
+  batch.values[((n * batch.height + y) * batch.width + x) * batch.channels + c] = value;
+}
+
+export function activate(value: number, activation: ReferenceActivation, slope = 0): number {
+  switch (activation) {
+    case 'none':
+      return value;
+    case 'relu':
+      return Math.max(value, 0);
+    case 'prelu':
+      return value >= 0 ? value : slope * value;
+    case 'sigmoid':
+      return 1 / (1 + Math.exp(-value));
+  }
+}
+
+function positions(size: number, kernel: number, stride: number, before: number, after: number): number {
+  return Math.floor((size + before + after - kernel) / stride) + 1;
+}
+
+/** @param weights `[outChannels, kh, kw, inChannels]`; `inChannels` may be fewer than the batch has */
+export function conv2d(
+  input: Batch,
+  window: ReferenceWindow,
+  layer: {
+    readonly outChannels: number;
+    readonly inChannels: number;
+    readonly weights: ArrayLike<number>;
+    readonly bias: ArrayLike<number>;
+    readonly slope?: ArrayLike<number>;
+    readonly activation: ReferenceActivation;
+  },
+): Batch {
+  const { kernel, stride, padding } = window;
+  const { outChannels, inChannels, weights, bias, slope, activation } = layer;
+  const output = emptyBatch(
+    input.count,
+    positions(input.height, kernel[0], stride[0], padding[0], padding[2]),
+    positions(input.width, kernel[1], stride[1], padding[1], padding[3]),
+    outChannels,
+  );
+  for (let n = 0; n < output.count; n++) {
+    for (let y = 0; y < output.height; y++) {
+      for (let x = 0; x < output.width; x++) {
+        for (let o = 0; o < outChannels; o++) {
+          let sum = bias[o]!;
+          for (let ky = 0; ky < kernel[0]; ky++) {
+            for (let kx = 0; kx < kernel[1]; kx++) {
+              const sourceY = y * stride[0] + ky - padding[0];
+              const sourceX = x * stride[1] + kx - padding[1];
+              if (sourceY < 0 || sourceY >= input.height || sourceX < 0 || sourceX >= input.width) continue;
+              for (let c = 0; c < inChannels; c++) {
+                const weight = weights[((o * kernel[0] + ky) * kernel[1] + kx) * inChannels + c]!;
+                sum += weight * at(input, n, sourceY, sourceX, c);
+              }
+            }
+          }
+          setAt(output, n, y, x, o, activate(sum, activation, slope?.[o]));
+        }
+      }
+    }
+  }
+  return output;
+}
+
+/** The maximum ignores the outside; the average counts it as zeros. */
+export function pool(input: Batch, window: ReferenceWindow, mode: 'max' | 'average'): Batch {
+  const { kernel, stride, padding } = window;
+  const output = emptyBatch(
+    input.count,
+    positions(input.height, kernel[0], stride[0], padding[0], padding[2]),
+    positions(input.width, kernel[1], stride[1], padding[1], padding[3]),
+    input.channels,
+  );
+  for (let n = 0; n < output.count; n++) {
+    for (let y = 0; y < output.height; y++) {
+      for (let x = 0; x < output.width; x++) {
+        for (let c = 0; c < output.channels; c++) {
+          const seen: number[] = [];
+          for (let ky = 0; ky < kernel[0]; ky++) {
+            for (let kx = 0; kx < kernel[1]; kx++) {
+              const sourceY = y * stride[0] + ky - padding[0];
+              const sourceX = x * stride[1] + kx - padding[1];
+              if (sourceY < 0 || sourceY >= input.height || sourceX < 0 || sourceX >= input.width) continue;
+              seen.push(at(input, n, sourceY, sourceX, c));
+            }
+          }
+          const sum = seen.reduce((total, value) => total + value, 0);
+          setAt(output, n, y, x, c, mode === 'max' ? Math.max(...seen) : sum / (kernel[0] * kernel[1]));
+        }
+      }
+    }
+  }
+  return output;
+}
+
+/** @param weights `[outFeatures, height * width * channels]`, inputs in h, w, c order */
+export function fullyConnected(
+  input: Batch,
+  layer: {
+    readonly outFeatures: number;
+    readonly weights: ArrayLike<number>;
+    readonly bias: ArrayLike<number>;
+    readonly slope?: ArrayLike<number>;
+    readonly activation: ReferenceActivation;
+  },
+): Batch {
+  const { outFeatures, weights, bias, slope, activation } = layer;
+  const features = input.height * input.width * input.channels;
+  const output = emptyBatch(input.count, 1, 1, outFeatures);
+  for (let n = 0; n < input.count; n++) {
+    for (let o = 0; o < outFeatures; o++) {
+      let sum = bias[o]!;
+      for (let k = 0; k < features; k++) sum += weights[o * features + k]! * input.values[n * features + k]!;
+      setAt(output, n, 0, 0, o, activate(sum, activation, slope?.[o]));
+    }
+  }
+  return output;
+}
+
+export function applyActivation(input: Batch, activation: ReferenceActivation, slope?: ArrayLike<number>): Batch {
+  return {
+    ...input,
+    values: input.values.map((value, index) => activate(value, activation, slope?.[index % input.channels])),
+  };
+}
+
+export function add(left: Batch, right: Batch, activation: ReferenceActivation, slope?: ArrayLike<number>): Batch {
+  const values = left.values.map((value, index) => value + right.values[index]!);
+  return applyActivation({ ...left, values }, activation, slope);
+}
+
+export function concat(inputs: readonly Batch[]): Batch {
+  const [first] = inputs;
+  if (first === undefined) throw new Error('concat of nothing');
+  const channels = inputs.reduce((sum, input) => sum + input.channels, 0);
+  const output = emptyBatch(first.count, first.height, first.width, channels);
+  for (let n = 0; n < output.count; n++) {
+    for (let y = 0; y < output.height; y++) {
+      for (let x = 0; x < output.width; x++) {
+        let channel = 0;
+        for (const input of inputs) {
+          for (let c = 0; c < input.channels; c++) setAt(output, n, y, x, channel++, at(input, n, y, x, c));
+        }
+      }
+    }
+  }
+  return output;
+}
