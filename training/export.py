@@ -1,0 +1,157 @@
+"""Writes what the browser reads: iteration weights, manifest, and the golden fixtures of the tests (docs/formats.md).
+
+    python -m training.export weights --run main     # weights/iterationK.safetensors, manifest.json
+    python -m training.export fixtures               # tests/fixtures/*.safetensors, from the files in weights/
+"""
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.numpy import save_file
+from torch.nn import functional as F
+
+from . import face_model
+from .face_model import ROOT
+from .labels import CACHE
+from .network import description
+from .render import Renderer, gather, raster, resolve
+
+WEIGHTS, FIXTURES = ROOT / "weights", ROOT / "tests" / "fixtures"
+SAMPLE, SAMPLE_BOX = ROOT / "assets" / "astronaut.png", (180.0, 86.0, 268.0, 178.0)  # tight box of the 68 points, by eye
+
+
+def write(tensors: dict[str, np.ndarray], path: Path, metadata: dict[str, str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, path, metadata=metadata)
+    path.chmod(0o644)
+    print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1e6:.2f} MB")
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    with safe_open(path, "np") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}
+
+
+def export_weights(run: str) -> None:
+    from .train import load_net
+    folder = CACHE / "runs" / run
+    with np.load(folder / "statistics.npz") as file:
+        start, unit = file["start"], file["unit"]
+    iterations = []
+    for k in range(8):
+        if not (folder / f"net{k}.pt").exists():
+            break
+        net = load_net(folder / f"net{k}.pt", unit, "both")
+        tensors = {name: value.astype(np.float16 if name.endswith(".weight") else np.float32) for name, value in net.folded().items()}
+        for name, value in tensors.items():
+            if not np.isfinite(value).all():
+                raise ValueError(f"{name} of iteration {k} does not fit its type: max |w| = {np.abs(net.folded()[name]).max()}")
+        if k == 0:
+            tensors["initial_parameters"] = start
+        iterations.append(f"iteration{k}.safetensors")
+        write(tensors, WEIGHTS / iterations[-1], {"format": "fullpose-iteration/1", "iteration": str(k)})
+    manifest(iterations)
+
+
+def manifest(iterations: list[str]) -> None:
+    files = ["face_model.safetensors", "network.json", *iterations]
+    entries = {name: {"bytes": (WEIGHTS / name).stat().st_size, "sha256": hashlib.sha256((WEIGHTS / name).read_bytes()).hexdigest()} for name in files}
+    out = {"format": "fullpose-weights/1", "faceModel": files[0], "network": files[1], "iterations": iterations, "files": entries}
+    (WEIGHTS / "manifest.json").write_text(json.dumps(out, indent=2) + "\n")
+    print(f"weights/manifest.json: {sum(e['bytes'] for e in entries.values()) / 1e6:.2f} MB in {len(files)} files")
+
+
+def forward(weights: dict[str, np.ndarray], stem: np.ndarray, patches: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Net^k from exported tensors alone, float32: (paf map [n,64,64,C], update [n,104])."""
+    net = description()
+    tensor = lambda name: torch.from_numpy(weights[name].astype(np.float32))
+    pac = net["pac"]
+    kernel = tensor(pac["name"] + ".weight")
+    paf = torch.from_numpy(patches) @ kernel.reshape(len(kernel), -1).T + tensor(pac["name"] + ".bias")
+    paf = F.relu(paf * torch.from_numpy(scale)[..., None])
+    values, x = {"stem": torch.from_numpy(stem[..., :6]).permute(0, 3, 1, 2), "paf": paf.permute(0, 3, 1, 2)}, None
+    for layer in net["layers"]:
+        name = layer["name"]
+        if layer["op"] == "conv2d":
+            x = F.conv2d(values[layer["input"]], tensor(name + ".weight").permute(0, 3, 1, 2), tensor(name + ".bias"), tuple(layer["stride"]), tuple(layer["padding"]))
+        elif layer["op"] == "maxPool":
+            x = F.max_pool2d(values[layer["input"]], tuple(layer["kernel"]), tuple(layer["stride"]), tuple(layer["padding"]))
+        elif layer["op"] == "fullyConnected":
+            x = values[layer["input"]]
+            x = F.linear(x.permute(0, 2, 3, 1).flatten(1) if x.dim() == 4 else x, tensor(name + ".weight"), tensor(name + ".bias"))
+        elif layer["op"] == "concat":
+            x = torch.cat([values[i] for i in layer["inputs"]], 1)
+        x = F.relu(x) if layer.get("activation") == "relu" else x
+        values[name] = x
+    return paf.numpy(), x.numpy()
+
+
+def cut(picture: np.ndarray, box: tuple[float, float, float, float], size: int) -> np.ndarray:
+    """The crop rule on a landmark box: f32 [size,size,3] in [0,1]; for pictures not much larger than the crop (bilinear)."""
+    side = np.sqrt(2) * max(box[2] - box[0], box[3] - box[1])
+    step, cx, cy = side / size, (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    matrix = np.array([[step, 0, cx - (size - 1) / 2 * step], [0, step, cy - (size - 1) / 2 * step]])
+    picture = picture.astype(np.float32) / 255
+    return cv2.warpAffine(picture, matrix, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+
+
+def export_fixtures() -> None:
+    model, net = face_model.load(), description()
+    size = net["cropSize"]
+    renderer = Renderer(model, size)
+    weights = [read(WEIGHTS / name) for name in json.loads((WEIGHTS / "manifest.json").read_text())["iterations"]]
+    picture = cv2.imread(str(SAMPLE), cv2.IMREAD_COLOR)[..., ::-1]
+    images = np.stack([cut(picture, SAMPLE_BOX, size), cut(picture[:, ::-1], (511 - SAMPLE_BOX[2], SAMPLE_BOX[1], 511 - SAMPLE_BOX[0], SAMPLE_BOX[3]), size)])
+    images = np.ascontiguousarray(images, np.float32)
+    meta = {"made_by": "training/export.py fixtures", "origin": "NASA portrait (public domain) and random parameters"}
+
+    rng = np.random.default_rng(7)
+    poses = np.repeat(weights[0]["initial_parameters"][None], 6, 0).astype(np.float32)
+    poses[1:, :4] = [[5.2, .4, 5.5, -.5], [5.0, -1.2, -5.8, .6], [7.2, 1.8, 1.0, 2.4], [8.6, -1.0, .3, -.2], [4.1, .3, .2, 0]]
+    poses[1:, 4:6] += rng.normal(0, 6, (5, 2))
+    poses[4, 4:6] = [118, 20]  # half outside the crop
+    poses[1:, 8:56] = rng.normal(0, 1, (5, 48))
+    poses[1:, 56:103] = rng.uniform(0, 0.5, (5, 47))
+    vertices = renderer.decode(poses).astype(np.float32)
+    write({"parameters": poses, "vertices": vertices}, FIXTURES / "geometry.safetensors", meta)
+
+    shown = np.ascontiguousarray(vertices[1:5])
+    visibility = np.empty((4, size, size), np.uint32)
+    pncc = np.empty((4, size, size, 3), np.float32)
+    for n in range(4):
+        raster(shown[n], model.triangles, size, renderer.id_bits, renderer.shift, visibility[n])
+        resolve(shown[n], model.triangles, model.ncc, visibility[n], renderer.id_bits, pncc[n])
+    write({"vertices": shown, "visibility": visibility, "pncc": pncc}, FIXTURES / "pncc.safetensors", meta)
+
+    grid = model.anchor_vertices.shape[0]
+    anchors, occluded = np.empty((2, grid, grid, 3), np.float32), np.empty((2, grid, grid), np.uint8)
+    patches = np.empty((2, grid, grid, 3, 3, 3), np.float32)
+    for n in range(2):
+        gather(shown[n], images[n], model.anchor_vertices, model.anchor_weights, visibility[n], renderer.id_bits, renderer.shift, anchors[n], occluded[n], patches[n])
+    write({"vertices": shown[:2], "image": images, "anchors": anchors, "occluded": occluded, "patches": patches}, FIXTURES / "paf.safetensors", meta)
+
+    p = [np.repeat(weights[0]["initial_parameters"][None], 2, 0)]
+    for k, tensors in enumerate(weights):
+        stem, patch, scale = renderer(p[-1], images)
+        paf, update = forward(tensors, stem, patch, scale)
+        if k == 0:
+            padded = np.concatenate([stem[:1], np.zeros((1, size, size, 2), np.float32)], -1)
+            write({"stem": padded, "paf": paf[:1], "update": update[:1]}, FIXTURES / "network.safetensors", meta)
+        p.append(p[-1] + update)
+    landmarks = renderer.decode(p[-1])[:, model.landmarks]
+    write({"image": images, "parameters": np.stack(p), "landmarks": landmarks.astype(np.float32)}, FIXTURES / "cascade.safetensors", meta)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["weights", "fixtures"])
+    parser.add_argument("--run", default="main")
+    args = parser.parse_args()
+    export_weights(args.run) if args.what == "weights" else export_fixtures()
