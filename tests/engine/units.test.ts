@@ -1,0 +1,171 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { InputError, ShapeError } from '../../src/engine/errors.js';
+import { packBiasSlope, slideWindow } from '../../src/engine/kernels/common.js';
+import { packConv2dWeights, planConv2d } from '../../src/engine/kernels/conv2d.js';
+import { packFullyConnectedWeights } from '../../src/engine/kernels/fullyConnected.js';
+import { poolOutputShape } from '../../src/engine/kernels/pool.js';
+import { stageTimes } from '../../src/engine/profiler.js';
+import { packTensor, tensorBytes, unpackTensor } from '../../src/engine/tensor.js';
+import { UniformStruct } from '../../src/engine/uniform.js';
+
+describe('packTensor and unpackTensor', () => {
+  it('are inverse, and pad with zeros', () => {
+    const size = fc.integer({ min: 1, max: 9 });
+    fc.assert(
+      fc.property(fc.tuple(size, size, size, size), ([count, height, width, channels]) => {
+        const shape = { height, width, channels };
+        const values = Float32Array.from({ length: count * height * width * channels }, (_, index) => index + 1);
+        const packed = packTensor(values, shape);
+        expect(packed.byteLength).toBe(tensorBytes(shape, count));
+        expect(unpackTensor(packed, channels)).toEqual(values);
+        expect(packed.filter((value) => value !== 0)).toEqual(values);
+      }),
+    );
+  });
+
+  it('refuse values that are no whole number of items', () => {
+    const shape = { height: 2, width: 2, channels: 3 };
+    expect(() => packTensor(new Float32Array(13), shape)).toThrow(ShapeError);
+    expect(() => packTensor(new Float32Array(0), shape)).toThrow(
+      /0 values are no whole number of items of shape \[2, 2, 3\]/,
+    );
+  });
+});
+
+describe('slideWindow', () => {
+  const input = { height: 7, width: 10, channels: 1 };
+  const window = { kernel: [3, 2], stride: [2, 3], padding: [1, 0, 0, 2] } as const;
+
+  it('counts positions', () => {
+    expect(slideWindow(input, window, 'test')).toEqual({ height: 3, width: 4 });
+  });
+
+  it.each([
+    [{ ...window, kernel: [9, 1] as const }, /kernel of 9x1 does not fit an input of \[7, 10, 1\]/],
+    [{ ...window, stride: [0, 1] as const }, /stride 0x1; wanted whole numbers >= 1/],
+    [{ ...window, kernel: [1.5, 1] as const }, /kernel 1.5x1/],
+    [{ ...window, padding: [-1, 0, 0, 0] as const }, /padding \[-1, 0, 0, 0\]/],
+  ])('refuses %j', (bad, message) => {
+    expect(() => slideWindow(input, bad, 'test')).toThrow(ShapeError);
+    expect(() => slideWindow(input, bad, 'test')).toThrow(message);
+  });
+
+  it('refuses an empty input', () => {
+    expect(() => slideWindow({ ...input, width: 0 }, window, 'test')).toThrow(
+      /shape \[7, 0, 1\]; wanted whole numbers/,
+    );
+  });
+});
+
+describe('kernel planners', () => {
+  const conv = {
+    input: { height: 8, width: 8, channels: 8 },
+    inChannels: 6,
+    outChannels: 20,
+    kernel: [3, 3],
+    stride: [1, 1],
+    padding: [1, 1, 1, 1],
+    activation: 'none',
+    pool: false,
+  } as const;
+
+  it('conv2d covers every output with whole tiles and no more', () => {
+    const size = fc.integer({ min: 1, max: 40 });
+    fc.assert(
+      fc.property(size, size, size, fc.boolean(), (height, width, outChannels, pool) => {
+        fc.pre(!pool || (height > 1 && width > 1));
+        const kernel = [1, 1] as const;
+        const spec = {
+          ...conv,
+          input: { height, width, channels: 6 },
+          kernel,
+          padding: [0, 0, 0, 0] as const,
+          outChannels,
+          pool,
+        };
+        const plan = planConv2d(spec);
+        const [tileWidth, tileHeight] = pool ? [2, 1] : [4, 2];
+        expect(plan.tilesX * tileWidth - plan.output.width).toBeGreaterThanOrEqual(0);
+        expect(plan.tilesX * tileWidth - plan.output.width).toBeLessThan(tileWidth);
+        expect(plan.tilesY * tileHeight - plan.output.height).toBeGreaterThanOrEqual(0);
+        expect(plan.tilesY * tileHeight - plan.output.height).toBeLessThan(tileHeight);
+        expect(plan.groups).toBe(Math.ceil(outChannels / 8));
+        expect(plan.workgroups[0]).toBe(Math.ceil((plan.tilesX * plan.tilesY * plan.groups) / 64));
+      }),
+    );
+  });
+
+  it('conv2d refuses channels and sizes that do not fit', () => {
+    expect(() => planConv2d({ ...conv, inChannels: 4 })).toThrow(/takes 4 channels.*its input has 8/);
+    expect(() => planConv2d({ ...conv, inChannels: 9 })).toThrow(ShapeError);
+    const narrow = { ...conv, input: { height: 1, width: 8, channels: 6 }, pool: true };
+    expect(() => planConv2d(narrow)).toThrow(/1x8 is too small for a 2x2 pool/);
+  });
+
+  it('weight packers place every weight once, in zeros', () => {
+    const weights = Float32Array.from({ length: 20 * 9 * 6 }, (_, index) => index + 1);
+    const packed = packConv2dWeights(conv, weights);
+    // 3 groups of 2 blocks, 9 taps, 2 input blocks, 16 floats a matrix
+    expect(packed.length).toBe(3 * 9 * 2 * 2 * 16);
+    expect(packed.filter((value) => value !== 0).sort()).toEqual(weights);
+    // output 13 (group 1, block 1, row 1), tap 4, input 5 (block 1, column 1)
+    expect(packed[(((1 * 9 + 4) * 2 + 1) * 2 + 1) * 16 + 1 * 4 + 1]).toBe(weights[(13 * 9 + 4) * 6 + 5]);
+
+    const dense = { input: { height: 1, width: 2, channels: 5 }, outFeatures: 6, activation: 'none' } as const;
+    const matrix = Float32Array.from({ length: 60 }, (_, index) => index + 1);
+    const columns = packFullyConnectedWeights(dense, matrix);
+    expect(columns.length).toBe(2 * 4 * 4 * 4);
+    expect(columns.filter((value) => value !== 0).sort()).toEqual(matrix);
+
+    expect(() => packConv2dWeights(conv, weights.subarray(1))).toThrow(/1079 weights; wanted \[20, 3, 3, 6\] = 1080/);
+    expect(() => packFullyConnectedWeights(dense, matrix.subarray(1))).toThrow(/59 weights; wanted \[6, 10\] = 60/);
+  });
+
+  it('packBiasSlope puts slopes after biases', () => {
+    expect([...packBiasSlope(new Float32Array([1, 2]), new Float32Array([3, 4]), 2)]).toEqual([1, 2, 0, 0, 3, 4, 0, 0]);
+    expect([...packBiasSlope(new Float32Array([1]), undefined, 1, 1)]).toEqual([1, 0, 0, 0, 0, 0, 0, 0]);
+    expect(() => packBiasSlope(new Float32Array(3), undefined, 2)).toThrow(/bias has 3 values; wanted 2/);
+    expect(() => packBiasSlope(new Float32Array(2), new Float32Array(1), 2)).toThrow(/slope has 1 values; wanted 2/);
+  });
+
+  it('pool refuses padding that would leave a window empty', () => {
+    const spec = { mode: 'max', input: conv.input, kernel: [2, 2], stride: [2, 2], padding: [2, 0, 0, 0] } as const;
+    expect(() => poolOutputShape(spec)).toThrow(/padding \[2, 0, 0, 0\]; wanted less than its kernel 2x2/);
+  });
+});
+
+describe('UniformStruct', () => {
+  const struct = new UniformStruct({ count: 'u32', offset: 'i32', scale: 'f32' });
+
+  it('packs 32-bit scalars in order, little-endian', () => {
+    const view = new DataView(struct.pack({ scale: 0.5, offset: -2, count: 2 ** 32 - 1 }).buffer);
+    expect([view.byteLength, view.getUint32(0, true), view.getInt32(4, true), view.getFloat32(8, true)]).toEqual([
+      12,
+      2 ** 32 - 1,
+      -2,
+      0.5,
+    ]);
+  });
+
+  it.each([
+    { count: -1, offset: 0, scale: 0 },
+    { count: 2 ** 32, offset: 0, scale: 0 },
+    { count: 0, offset: 0.5, scale: 0 },
+    { count: 0, offset: 2 ** 31, scale: 0 },
+    { count: 0, offset: 0, scale: Number.NaN },
+  ])('refuses %j', (values) => {
+    expect(() => struct.pack(values)).toThrow(InputError);
+    expect(() => struct.pack(values)).toThrow(/Uniform field '\w+' is \S+; wanted a finite [uif]32/);
+  });
+});
+
+describe('stageTimes', () => {
+  it('turns pairs of nanoseconds into milliseconds and drops those that run backwards', () => {
+    const ticks = BigUint64Array.of(1_000_000n, 3_500_000n, 9n, 8n, 2n ** 60n, 2n ** 60n + 1_000n);
+    expect(stageTimes(['a', 'b', 'c'], ticks)).toEqual([
+      { stage: 'a', milliseconds: 2.5 },
+      { stage: 'c', milliseconds: 0.001 },
+    ]);
+  });
+});
