@@ -1,4 +1,5 @@
 import { defineConfig } from 'vite';
+import { mediapipeFiles } from './scripts/page-plugins.js';
 
 // Served pages (`npm run dev`, the demo, the tests, the command line): the repository root, so that weights/ and tests/fixtures/ are plain
 // files; cross-origin isolated, which gives `performance.now()` its full resolution.
@@ -6,6 +7,7 @@ import { defineConfig } from 'vite';
 export default defineConfig({
   appType: 'mpa',
   publicDir: false,
+  plugins: [mediapipeFiles()],
   server: {
     headers: {
       'Cross-Origin-Opener-Policy': 'same-origin',
