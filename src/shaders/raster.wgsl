@@ -52,7 +52,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 
   let nearest = 6 * SUBPIXEL * i32(params.size) - 1;
   let depth = max(u32(clamp(flat_depth(t, params.size), 1, nearest)) >> params.depth_shift, 1u);
-  let key = depth << params.id_bits | ((1u << params.id_bits) - 1 - id.x);
+  let key = (depth << params.id_bits) | ((1u << params.id_bits) - 1 - id.x);
 
   let bias_a = bias(b, c);
   let bias_b = bias(c, a);

@@ -1,4 +1,5 @@
 /** Builds safetensors files and a small face model in memory. */
+import { random } from '../browser/numbers.js';
 
 export type TensorData = Float32Array | Int8Array | Uint8Array | Uint16Array | Uint32Array;
 
@@ -38,17 +39,6 @@ export function safetensorsFile(tensors: TensorSpecs, metadata: Readonly<Record<
   return file.buffer;
 }
 
-/** Deterministic values in [0, 1). */
-export function randomSource(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t = (t + Math.imul(t ^ (t >>> 7), t | 61)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 export interface SmallModelOptions {
   readonly rows?: number;
   readonly columns?: number;
@@ -73,7 +63,7 @@ export function smallModelTensors(options: SmallModelOptions = {}): {
 } {
   const { rows = 9, columns = 11, identityCount = 5, expressionCount = 3, wideIndices = false } = options;
   const { anchorRows = 4, anchorColumns = 6 } = options;
-  const random = randomSource(7);
+  const next = random(7);
   const count = rows * columns;
   const mean = new Float32Array(count * 3);
   const uv = new Float32Array(count * 2);
@@ -93,14 +83,14 @@ export function smallModelTensors(options: SmallModelOptions = {}): {
     }
   }
   const indices = (values: readonly number[]) => (wideIndices ? Uint32Array.from(values) : Uint16Array.from(values));
-  const basis = (n: number) => Int8Array.from({ length: n * count * 3 }, () => Math.round(random() * 254 - 127));
-  const scales = (n: number) => Float32Array.from({ length: n }, () => 0.0002 + random() * 0.0008);
+  const basis = (n: number) => Int8Array.from({ length: n * count * 3 }, () => Math.round(next() * 254 - 127));
+  const scales = (n: number) => Float32Array.from({ length: n }, () => 0.0002 + next() * 0.0008);
   const anchors: number[] = [];
   const weights: number[] = [];
   for (let i = 0; i < anchorRows * anchorColumns; i++) {
-    const triangle = Math.floor(random() * (triangles.length / 3));
+    const triangle = Math.floor(next() * (triangles.length / 3));
     anchors.push(...triangles.slice(triangle * 3, triangle * 3 + 3));
-    const [a, b] = [random(), random()];
+    const [a, b] = [next(), next()];
     weights.push(...(a + b < 1 ? [a, b, 1 - a - b] : [1 - a, 1 - b, a + b - 1]));
   }
   return {

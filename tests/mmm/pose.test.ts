@@ -10,7 +10,7 @@ import {
   type Quaternion,
   quaternionToMatrix,
 } from '../../src/mmm/pose.js';
-import { randomSource } from './files.js';
+import { random } from '../browser/numbers.js';
 
 function expectClose(actual: readonly number[], expected: readonly number[], tolerance: number): void {
   expect(actual.length).toBe(expected.length);
@@ -64,10 +64,10 @@ describe('pose', () => {
   });
 
   it('goes round: angles, matrix, quaternion, at any scale', () => {
-    const random = randomSource(1);
+    const next = random(1);
     for (let i = 0; i < 200; i++) {
-      const angles = { pitch: random() * 178 - 89, yaw: random() * 179 - 89.5, roll: random() * 358 - 179 };
-      const scale = 10 ** (random() * 6 - 4);
+      const angles = { pitch: next() * 178 - 89, yaw: next() * 179 - 89.5, roll: next() * 358 - 179 };
+      const scale = 10 ** (next() * 6 - 4);
       const q = eulerToQuaternion(angles, scale);
       expect(q[0]).toBeGreaterThanOrEqual(0);
       const matrix = quaternionToMatrix(q);
