@@ -18,9 +18,9 @@ const splits = ['train-300w', 'train-youtube', 'train-lfw'] as const;
 const margins = [1, 2, 3] as const;
 
 interface Sample {
-  /** Side of the landmark crop over the longer side of the detector's box. */
+  /** Side of the landmark crop over the mean of the detector box's width and height. */
   readonly scale: number;
-  /** Centre of the landmark crop minus centre of the box, over the box's longer side. */
+  /** Centre of the landmark crop minus centre of the box, over that mean. */
   readonly shiftX: number;
   readonly shiftY: number;
   readonly margin: number;
@@ -67,7 +67,7 @@ try {
         continue;
       }
       const [width, height] = [face.x1 - face.x0, face.y1 - face.y0];
-      const size = Math.max(width, height);
+      const size = (width + height) / 2;
       samples.push({
         scale: side / size,
         shiftX: (x - (face.x0 + face.x1) / 2) / size,

@@ -18,7 +18,7 @@ export interface PageHostOptions {
  */
 export class PageHost {
   readonly #server: ViteDevServer;
-  readonly #browser: Browser;
+  #browser: Browser;
   readonly origin: string;
 
   /** @throws BrowserMissingError where there is no browser and none can be fetched. */
@@ -48,8 +48,9 @@ export class PageHost {
     this.origin = `http://127.0.0.1:${address.port}`;
   }
 
-  /** A new page at `path` (from the root, as "/demo/"), loaded. */
+  /** A new page at `path` (from the root, as "/demo/"), loaded. Where the browser has died meanwhile, in a new browser. */
   async openPage(path: string, prepare?: (page: Page) => Promise<void> | void): Promise<Page> {
+    if (!this.#browser.connected) this.#browser = await launchBrowser();
     const page = await this.#browser.newPage();
     await prepare?.(page);
     const response = await page.goto(`${this.origin}${path}`);

@@ -1,0 +1,73 @@
+/** What the command line and its page say to each other. Everything here survives JSON. */
+import type { BoxSpec } from './list.js';
+
+export interface StartOptions {
+  /** Undefined for all that the weights have. */
+  readonly iterations?: number;
+}
+
+export interface StartReply {
+  readonly adapter: string;
+  readonly isSoftware: boolean;
+}
+
+export interface AlignJob {
+  /** The picture at `/pictures/<picture>`. */
+  readonly picture: number;
+  /** For messages. */
+  readonly name: string;
+  /** Where the faces are. Without boxes the detector looks: for all of them, or for the largest one alone. */
+  readonly boxes?: readonly BoxSpec[];
+  readonly faces: 'all' | 'largest';
+  readonly iterations?: number;
+  /** Also draw the overlay and write the meshes. */
+  readonly draw: boolean;
+}
+
+export interface PoseReply {
+  /** Degrees, 300W-LP convention. */
+  readonly yaw: number;
+  readonly pitch: number;
+  readonly roll: number;
+  /** 3x4, row-major: model decimetres to picture pixels. */
+  readonly matrix: readonly number[];
+}
+
+export interface FaceReply {
+  readonly box: BoxSpec;
+  /** [68, 3] picture pixels. */
+  readonly landmarks: readonly number[];
+  /** [68] 1 where the point can be seen, else 0. */
+  readonly visibility: readonly number[];
+  readonly pose: PoseReply;
+  /** In standard deviations. */
+  readonly identity: readonly number[];
+  readonly expression: Readonly<Record<string, number>>;
+  /** Wavefront OBJ; only where `draw` was asked for. */
+  readonly obj?: string;
+}
+
+export type AlignReply =
+  | {
+      readonly status: 'aligned';
+      readonly width: number;
+      readonly height: number;
+      readonly faces: readonly FaceReply[];
+      /** PNG, base64; only where `draw` was asked for. */
+      readonly overlay?: string;
+    }
+  | { readonly status: 'failed'; readonly code: string; readonly message: string };
+
+/** Set on the page's window when it is ready. */
+export interface AlignPage {
+  /** Loads the weights and compiles; rejects where that fails. */
+  start(options: StartOptions): Promise<StartReply>;
+  /** Never rejects for what is wrong with one picture. */
+  align(job: AlignJob): Promise<AlignReply>;
+}
+
+declare global {
+  interface Window {
+    fullposeCli?: AlignPage;
+  }
+}

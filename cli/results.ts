@@ -1,0 +1,48 @@
+import { landmarkCount } from './data/faces.js';
+import type { FaceReply } from './protocol.js';
+
+/** One row of results.json. */
+export type ResultRow =
+  | {
+      readonly image: string;
+      /** 68 x [x, y, z]: picture pixels, 0-based, pixel centres at integers, y down, larger z nearer. */
+      readonly landmarks: readonly (readonly number[])[];
+      readonly pose: {
+        readonly yaw: number;
+        readonly pitch: number;
+        readonly roll: number;
+        readonly matrix: readonly (readonly number[])[];
+      };
+      readonly identity: readonly number[];
+      readonly expression: Readonly<Record<string, number>>;
+    }
+  | { readonly image: string | null; readonly error: string };
+
+/** Seven digits: what a float32 holds, without the noise of writing it as a double. */
+function short(value: number): number {
+  return Number(value.toPrecision(7));
+}
+
+function rowsOf(values: readonly number[], columns: number): readonly (readonly number[])[] {
+  return Array.from({ length: values.length / columns }, (_, row) =>
+    values.slice(row * columns, (row + 1) * columns).map(short),
+  );
+}
+
+/** The numbers of a face as results.json and NAME.json hold them. */
+export function faceResult(face: FaceReply): Omit<Extract<ResultRow, { landmarks: unknown }>, 'image'> {
+  if (face.landmarks.length !== landmarkCount * 3 || face.pose.matrix.length !== 12) {
+    throw new Error(`the page sent ${face.landmarks.length / 3} landmarks and a matrix of ${face.pose.matrix.length}`);
+  }
+  return {
+    landmarks: rowsOf(face.landmarks, 3),
+    pose: {
+      yaw: short(face.pose.yaw),
+      pitch: short(face.pose.pitch),
+      roll: short(face.pose.roll),
+      matrix: rowsOf(face.pose.matrix, 4),
+    },
+    identity: face.identity.map(short),
+    expression: Object.fromEntries(Object.entries(face.expression).map(([name, weight]) => [name, short(weight)])),
+  };
+}

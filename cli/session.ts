@@ -1,0 +1,97 @@
+import type { Page } from 'puppeteer';
+import { PageHost } from '../scripts/page-host.js';
+import { indexedPictures } from '../scripts/page-plugins.js';
+import type { AlignJob, AlignReply, StartOptions, StartReply } from './protocol.js';
+
+/**
+ * Jobs to keep going at once: one on the GPU, one being decoded, one being read. More would only hold more pictures in memory.
+ */
+export const jobsInFlight = 3;
+
+const startTimeoutMs = 120_000;
+
+export interface SessionOptions extends StartOptions {
+  /** The bytes of a picture; its error's message goes into the reply. */
+  readonly read: (picture: number) => Promise<Uint8Array>;
+  readonly note: (text: string) => void;
+}
+
+/** A browser with the aligner's page in it. Where the page or its GPU device is lost, a new page takes over, once for each job. */
+export class AlignSession {
+  readonly #host: PageHost;
+  readonly #options: SessionOptions;
+  #page: Promise<Page>;
+  #closed = false;
+  /** What the aligner runs on. */
+  readonly device: StartReply;
+
+  /** @throws Error where there is no browser, no WebGPU, or the weights do not load. */
+  static async open(options: SessionOptions): Promise<AlignSession> {
+    const host = await PageHost.open({ plugins: [indexedPictures(options.read)] });
+    try {
+      const { page, reply } = await openAlignPage(host, options);
+      return new AlignSession(host, options, page, reply);
+    } catch (error) {
+      await host.close();
+      throw error;
+    }
+  }
+
+  private constructor(host: PageHost, options: SessionOptions, page: Page, device: StartReply) {
+    this.#host = host;
+    this.#options = options;
+    this.#page = Promise.resolve(page);
+    this.device = device;
+  }
+
+  /** @throws Error where the session is closed meanwhile, or no new page could be opened. */
+  async align(job: AlignJob): Promise<AlignReply> {
+    const page = this.#page;
+    const reply = await this.#alignOn(page, job);
+    if (reply.status === 'aligned' || reply.code !== 'device-lost') return reply;
+    // Of the jobs that lost the same page only the first replaces it.
+    if (this.#page === page) this.#page = this.#replace(page);
+    return this.#alignOn(this.#page, job);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#host.close();
+  }
+
+  async #alignOn(opening: Promise<Page>, job: AlignJob): Promise<AlignReply> {
+    const page = await opening;
+    try {
+      return await page.evaluate(async (sent) => {
+        const { fullposeCli } = window;
+        if (fullposeCli === undefined) throw new Error('the page has not started');
+        return fullposeCli.align(sent);
+      }, job);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      if (this.#closed) throw new Error('interrupted', { cause: error });
+      return { status: 'failed', code: 'device-lost', message: `the page was lost: ${message}` };
+    }
+  }
+
+  async #replace(lost: Promise<Page>): Promise<Page> {
+    this.#options.note('the page or its GPU device was lost; starting again');
+    const old = await lost;
+    await old.close().catch(() => {});
+    return (await openAlignPage(this.#host, this.#options)).page;
+  }
+}
+
+async function openAlignPage(host: PageHost, { iterations, note }: SessionOptions) {
+  const page = await host.openPage('/cli/page/', (opened) => {
+    opened.on('pageerror', (error) => note(`page: ${error instanceof Error ? error.message : String(error)}`));
+  });
+  await page.waitForFunction(() => window.fullposeCli !== undefined, { timeout: startTimeoutMs });
+  const options: StartOptions = iterations === undefined ? {} : { iterations };
+  const reply = await page.evaluate(async (sent) => {
+    const { fullposeCli } = window;
+    if (fullposeCli === undefined) throw new Error('the page has not started');
+    return fullposeCli.start(sent);
+  }, options);
+  return { page, reply };
+}
