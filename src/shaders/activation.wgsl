@@ -1,7 +1,7 @@
 // Activation on its own: out = activate(in), per channel.
 //
 // input, output [N, pixels, C4] vec4; slope [C4] vec4, bound for PReLU only.
-// One invocation computes one vec4: global id x = pixel * C4 + block, y = image. Padding channels are written as 0.
+// One invocation computes one vec4: global id x = pixel * C4 + c4, y = image. Padding channels are written as 0.
 
 //#include "lib/activation.wgsl"
 
@@ -23,12 +23,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= params.count) {
     return;
   }
-  let block = id.x % params.blocks;
+  let c4 = id.x % params.blocks;
   let index = id.y * params.count + id.x;
   //#if PRELU
-  let value = activate(input[index], slope[block]);
+  let value = activate(input[index], slope[c4]);
   //#else
   let value = activate(input[index], vec4f());
   //#endif
-  output[index] = zero_padding(value, block, params.channels);
+  output[index] = zero_padding(value, c4, params.channels);
 }

@@ -1,7 +1,7 @@
 // Sum of two tensors of one shape, with activation: out = activate(a + b).
 //
 // left, right, output [N, pixels, C4] vec4; slope [C4] vec4, bound for PReLU only.
-// One invocation computes one vec4: global id x = pixel * C4 + block, y = image. Padding channels are written as 0.
+// One invocation computes one vec4: global id x = pixel * C4 + c4, y = image. Padding channels are written as 0.
 
 //#include "lib/activation.wgsl"
 
@@ -24,12 +24,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= params.count) {
     return;
   }
-  let block = id.x % params.blocks;
+  let c4 = id.x % params.blocks;
   let index = id.y * params.count + id.x;
   //#if PRELU
-  let value = activate(left[index] + right[index], slope[block]);
+  let value = activate(left[index] + right[index], slope[c4]);
   //#else
   let value = activate(left[index] + right[index], vec4f());
   //#endif
-  output[index] = zero_padding(value, block, params.channels);
+  output[index] = zero_padding(value, c4, params.channels);
 }

@@ -38,15 +38,15 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     return;
   }
   let pixel = id.x / params.touched_blocks;
-  let block = params.first_channel / 4u + id.x - pixel * params.touched_blocks;
+  let o4 = params.first_channel / 4u + id.x - pixel * params.touched_blocks;
   let start = (id.y * params.pixels + pixel) * params.input_blocks;
-  let target_index = (id.y * params.pixels + pixel) * params.output_blocks + block;
+  let target_index = (id.y * params.pixels + pixel) * params.output_blocks + o4;
 
   var before = vec4f();
-  if (block * 4u < params.first_channel) {
+  if (o4 * 4u < params.first_channel) {
     before = output[target_index];
   }
-  let channel = block * 4u;
+  let channel = o4 * 4u;
   output[target_index] = vec4f(
     pick(start, channel, before.x),
     pick(start, channel + 1u, before.y),

@@ -42,25 +42,26 @@ struct Params {
 @group(1) @binding(0) var<uniform> params: Params;
 
 fn inside(x: vec4i, y: i32) -> vec4<bool> {
-  return (x >= vec4i(0)) & (x < vec4i(params.input_width)) & vec4<bool>(y >= 0 && y < params.input_height);
+  let row_inside = y >= 0 && y < params.input_height;
+  return (x >= vec4i(0)) & (x < vec4i(params.input_width)) & vec4<bool>(row_inside);
 }
 
 // Writes one output pixel of one block, unless the tile reaches over the edge there.
-fn store(image: u32, x: u32, y: u32, block: u32, value: vec4f) {
-  if (x < params.output_width && y < params.output_height && block < params.output_blocks) {
+fn store(image: u32, x: u32, y: u32, o4: u32, value: vec4f) {
+  if (x < params.output_width && y < params.output_height && o4 < params.output_blocks) {
     let pixel = (image * params.output_height + y) * params.output_width + x;
-    output[pixel * params.output_blocks + block] = zero_padding(value, block, params.output_channels);
+    output[pixel * params.output_blocks + o4] = zero_padding(value, o4, params.output_channels);
   }
 }
 
 // Bias, activation and (pool) for the 4 x 2 pixels of one block: a.. are the upper row, b.. the lower.
 fn finish(
-  image: u32, tile_x: u32, tile_y: u32, block: u32,
+  image: u32, tile_x: u32, tile_y: u32, o4: u32,
   a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f,
   b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f,
 ) {
-  let bias = bias_slope[block];
-  let slope = bias_slope[2u * params.groups + block];
+  let bias = bias_slope[o4];
+  let slope = bias_slope[2u * params.groups + o4];
   let upper0 = activate(a0 + bias, slope);
   let upper1 = activate(a1 + bias, slope);
   let upper2 = activate(a2 + bias, slope);
@@ -71,19 +72,19 @@ fn finish(
   let lower3 = activate(b3 + bias, slope);
   if (POOL) {
     let x = tile_x * 2u;
-    store(image, x, tile_y, block, max(max(upper0, upper1), max(lower0, lower1)));
-    store(image, x + 1u, tile_y, block, max(max(upper2, upper3), max(lower2, lower3)));
+    store(image, x, tile_y, o4, max(max(upper0, upper1), max(lower0, lower1)));
+    store(image, x + 1u, tile_y, o4, max(max(upper2, upper3), max(lower2, lower3)));
   } else {
     let x = tile_x * 4u;
     let y = tile_y * 2u;
-    store(image, x, y, block, upper0);
-    store(image, x + 1u, y, block, upper1);
-    store(image, x + 2u, y, block, upper2);
-    store(image, x + 3u, y, block, upper3);
-    store(image, x, y + 1u, block, lower0);
-    store(image, x + 1u, y + 1u, block, lower1);
-    store(image, x + 2u, y + 1u, block, lower2);
-    store(image, x + 3u, y + 1u, block, lower3);
+    store(image, x, y, o4, upper0);
+    store(image, x + 1u, y, o4, upper1);
+    store(image, x + 2u, y, o4, upper2);
+    store(image, x + 3u, y, o4, upper3);
+    store(image, x, y + 1u, o4, lower0);
+    store(image, x + 1u, y + 1u, o4, lower1);
+    store(image, x + 2u, y + 1u, o4, lower2);
+    store(image, x + 3u, y + 1u, o4, lower3);
   }
 }
 
@@ -120,7 +121,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       // Outside the picture the address is the buffer's start: a load that is always allowed, and whose value is not used.
       var upper = vec4u(select(vec4i(0), ((image_row + upper_y) * params.input_width + x) * blocks, upper_inside));
       var lower = vec4u(select(vec4i(0), ((image_row + lower_y) * params.input_width + x) * blocks, lower_inside));
-      for (var block = 0u; block < params.input_blocks; block++) {
+      for (var c4 = 0u; c4 < params.input_blocks; c4++) {
         let wa = weights[weight];
         let wb = weights[weight + 1u];
         weight += 2u;

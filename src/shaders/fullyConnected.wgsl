@@ -6,7 +6,7 @@
 // bias_slope [2, O4] vec4: biases, then the slopes of PReLU
 // output     [N, O4] vec4
 //
-// One workgroup computes 4 outputs of one image: workgroup id x = output block, y = image. Its 64 invocations split K, each summing every
+// One workgroup computes 4 outputs of one image: workgroup id x = o4, the output block, y = image. Its 64 invocations split K, each summing every
 // 64th block, and the 64 sums are added in two steps through 1 KiB of workgroup memory, in an order that never changes.
 
 //#include "lib/activation.wgsl"
@@ -29,11 +29,11 @@ struct Params {
 var<workgroup> sums: array<vec4f, THREADS>;
 
 @compute @workgroup_size(THREADS)
-fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) thread: u32) {
-  let block = workgroup.x;
-  let image = workgroup.y;
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let o4 = group.x;
+  let image = group.y;
   let count = params.input_blocks;
-  let plane = block * 4u * count;
+  let plane = o4 * 4u * count;
 
   var sum = vec4f();
   for (var k = thread; k < count; k += THREADS) {
@@ -59,7 +59,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     for (var other = 1u; other < FOLD; other++) {
       sum += sums[other];
     }
-    let value = activate(sum + bias_slope[block], bias_slope[params.output_blocks + block]);
-    output[image * params.output_blocks + block] = zero_padding(value, block, params.output_channels);
+    let value = activate(sum + bias_slope[o4], bias_slope[params.output_blocks + o4]);
+    output[image * params.output_blocks + o4] = zero_padding(value, o4, params.output_channels);
   }
 }

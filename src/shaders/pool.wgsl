@@ -4,7 +4,7 @@
 //
 // The maximum ignores what lies outside the picture; the mean counts it as 0 and always divides by kernel_h * kernel_w.
 // input [N, H, W, C4] vec4, output [N, OH, OW, C4] vec4. Padding channels stay 0.
-// One invocation computes one block of one output pixel: global id x = (y * OW + x) * C4 + block, y = image.
+// One invocation computes one block of one output pixel: global id x = (y * OW + x) * C4 + c4, y = image.
 // The host guarantees padding < kernel on every side, so every window holds at least one pixel.
 
 override AVERAGE: bool = false;
@@ -36,7 +36,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     return;
   }
   let pixel = id.x / params.blocks;
-  let block = id.x - pixel * params.blocks;
+  let c4 = id.x - pixel * params.blocks;
   let output_y = pixel / params.output_width;
   let output_x = pixel - output_y * params.output_width;
 
@@ -49,7 +49,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var result = select(vec4f(LOWEST), vec4f(0.0), AVERAGE);
   for (var y = max(top, 0); y < y_end; y++) {
     for (var x = max(left, 0); x < x_end; x++) {
-      let value = input[u32((image_row + y) * params.input_width + x) * params.blocks + block];
+      let value = input[u32((image_row + y) * params.input_width + x) * params.blocks + c4];
       result = select(max(result, value), result + value, AVERAGE);
     }
   }

@@ -114,11 +114,7 @@ describe('parseSafetensors', () => {
       fileOf({ a: entry('F32', [2], [0, 4]) }, 4),
       /needs 8 bytes; data_offsets give 4/,
     ],
-    [
-      'a huge shape',
-      fileOf({ a: entry('U8', [2 ** 50, 2 ** 50], [0, 4]) }, 4),
-      /needs 1.2676506002282294e+30 bytes/,
-    ],
+    ['a huge shape', fileOf({ a: entry('U8', [2 ** 50, 2 ** 50], [0, 4]) }, 4), /needs 1\.2676506002282294e\+30 bytes/],
     [
       'overlapping tensors',
       fileOf({ a: entry('U8', [3], [0, 3]), b: entry('U8', [2], [2, 4]) }, 4),

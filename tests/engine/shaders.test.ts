@@ -1,0 +1,116 @@
+/**
+ * Every WGSL file against the TypeScript that uses it, by reflection: bindings, uniform structs, overrides; and the kernels with workgroup memory
+ * run on the CPU in lockstep to find missing barriers.
+ */
+import { describe, expect, it } from 'vitest';
+import { detectRaces, ResourceType, type VariableInfo, WgslReflect } from 'wgsl_reflect/wgsl_reflect.module.js';
+import { declarations as fullyConnectedDeclarations } from '../../src/engine/kernels/fullyConnected.js';
+import type { BindingKind, Kernel, KernelDeclaration } from '../../src/engine/pipelines.js';
+
+const shaderFiles = import.meta.glob<string>('../../src/shaders/*.wgsl', {
+  query: '?raw',
+  import: 'default',
+  eager: true,
+});
+const modules = import.meta.glob<{ readonly declarations?: readonly KernelDeclaration[] }>(
+  ['../../src/engine/kernels/*.ts', '../../src/mmm/*.ts', '../../src/cascade/*.ts'],
+  { eager: true },
+);
+
+const shaders = new Map(Object.entries(shaderFiles).map(([path, text]) => [path.replace(/^.*\//, ''), text]));
+const declarations = Object.values(modules).flatMap((module) => module.declarations ?? []);
+
+function kindOf({ resourceType, access }: VariableInfo): BindingKind {
+  switch (resourceType) {
+    case ResourceType.Uniform:
+      return 'uniform';
+    case ResourceType.Texture:
+      return 'texture';
+    case ResourceType.Sampler:
+      return 'sampler';
+    case ResourceType.Storage:
+      return access === 'read_write' ? 'read-write' : 'read';
+    default:
+      throw new Error(`no binding kind for resource type ${resourceType}`);
+  }
+}
+
+it('every shader is declared by exactly one module, and every declaration has its file', () => {
+  expect(declarations.map(({ shader }) => shader).sort()).toEqual([...shaders.keys()].sort());
+});
+
+describe.each([...shaders])('%s', (_, text) => {
+  it('starts with a header of comments', () => {
+    const [code = 0] = text.split('\n').flatMap((line, index) => (line.startsWith('//') ? [] : [index]));
+    expect(code).toBeGreaterThanOrEqual(3);
+  });
+});
+
+describe.each(declarations.map((declaration) => [declaration.shader, declaration] as const))('%s', (_, declaration) => {
+  const { kernels, params } = declaration;
+
+  it.each(kernels.map((kernel) => [describeKernel(kernel), kernel] as const))(
+    '%s binds what the WGSL declares',
+    (_, kernel) => {
+      const reflection = new WgslReflect(kernel.code);
+      const entry = reflection.entry.compute.find(({ name }) => name === (kernel.entryPoint ?? 'main'));
+      expect(entry, 'entry point').toBeDefined();
+
+      const [group0 = [], group1 = [], ...others] = reflection.getBindGroups();
+      expect(others).toEqual([]);
+      expect(Array.from(group0, (variable) => variable && kindOf(variable))).toEqual(kernel.bindings);
+      const storage = kernel.bindings.filter((kind) => kind === 'read' || kind === 'read-write');
+      expect(storage.length, 'storage buffers, of which every adapter has 8').toBeLessThanOrEqual(8);
+
+      expect(group1.length).toBe(params === undefined ? 0 : 1);
+      const struct = group1[0];
+      if (params === undefined || struct === undefined) return;
+      expect(kindOf(struct)).toBe('uniform');
+      const members = struct.members?.map(({ name, type, offset }) => [name, type.name, offset]);
+      expect(members).toEqual(params.fields.map(([name, type], index) => [name, type, index * 4]));
+      expect(struct.size).toBe(params.byteLength);
+    },
+  );
+
+  it.each(kernels.map((kernel) => [describeKernel(kernel), kernel] as const))(
+    '%s sets overrides that exist',
+    (_, kernel) => {
+      const known = new WgslReflect(kernel.code).overrides.map(({ name }) => name);
+      expect(known).toEqual(expect.arrayContaining(Object.keys(kernel.constants ?? {})));
+    },
+  );
+});
+
+function describeKernel({ name, entryPoint = 'main', constants = {} }: Kernel): string {
+  return `${name}.${entryPoint} ${JSON.stringify(constants)}`;
+}
+
+describe('data races', () => {
+  const [kernel] = fullyConnectedDeclarations[0]?.kernels ?? [];
+  const code = kernel?.code ?? '';
+  const blocks = 70;
+  const bindGroups = () => ({
+    0: {
+      0: new Float32Array(blocks * 4).fill(1),
+      1: new Float32Array(blocks * 16).fill(1),
+      2: new Float32Array(8),
+      3: new Float32Array(4),
+    },
+    1: { 0: { uniform: new Uint32Array([blocks, 1, 4]) } },
+  });
+
+  it('fullyConnected has none', () => {
+    const groups = bindGroups();
+    const result = detectRaces(code, 'main', [1, 1, 1], groups);
+    expect(result.errors).toEqual([]);
+    expect(result.races.map(({ message }) => message)).toEqual([]);
+    expect([...groups[0][3]]).toEqual([280, 280, 280, 280]);
+  });
+
+  it.each([0, 1])('without its barrier %i it would have some', (removed) => {
+    let index = 0;
+    const broken = code.replaceAll('workgroupBarrier();', (call) => (index++ === removed ? '' : call));
+    expect(index).toBe(2);
+    expect(detectRaces(broken, 'main', [1, 1, 1], bindGroups()).races.length).toBeGreaterThan(0);
+  });
+});
