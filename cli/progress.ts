@@ -11,11 +11,15 @@ export interface Progress {
 const lineEveryMs = 5000;
 
 /** @param unit plural, as "pictures". */
-export function createProgress(total: number, unit: string, stream: NodeJS.WriteStream = process.stderr): Progress {
+export function createProgress(
+  total: number,
+  unit: string,
+  stream: NodeJS.WritableStream & { readonly isTTY?: boolean } = process.stderr,
+): Progress {
   return stream.isTTY ? barProgress(total, unit, stream) : lineProgress(total, unit, stream);
 }
 
-function barProgress(total: number, unit: string, stream: NodeJS.WriteStream): Progress {
+function barProgress(total: number, unit: string, stream: NodeJS.WritableStream): Progress {
   const format = ` {bar} {value} of {total} ${unit}, {eta_formatted} left`;
   const bar = new SingleBar({ format, stream, hideCursor: true, etaBuffer: 50 }, Presets.shades_classic);
   bar.start(total, 0);

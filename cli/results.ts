@@ -18,9 +18,14 @@ export type ResultRow =
     }
   | { readonly image: string | null; readonly error: string };
 
-/** Seven digits: what a float32 holds, without the noise of writing it as a double. */
+/** The shortest decimal that is the same float32: at most nine digits, and none of the noise of writing it as a double. */
 function short(value: number): number {
-  return Number(value.toPrecision(7));
+  const single = Math.fround(value);
+  for (let digits = 6; digits < 9; digits++) {
+    const decimal = Number(single.toPrecision(digits));
+    if (Math.fround(decimal) === single) return decimal;
+  }
+  return Number(single.toPrecision(9));
 }
 
 function rowsOf(values: readonly number[], columns: number): readonly (readonly number[])[] {
