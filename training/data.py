@@ -14,9 +14,11 @@ import numpy as np
 from numba import njit, prange
 from tqdm import tqdm
 
+from . import face_model
 from .face_model import ROOT
 from .geometry import transform_pose
 from .labels import CACHE, SIZE
+from .profiling import Profiler
 
 CROP = 128
 MAX_RESIDUAL, MAX_SPREAD = 2.6, 1.6  # quality filter on the fit and on the label network's own spread, % NME
@@ -135,9 +137,10 @@ def crop_affine(centre: np.ndarray, angle: np.ndarray, scale: np.ndarray, shift:
 
 
 class Samples:
-    """Draws augmented batches, a pure function of (seed, step): training resumes exactly."""
+    """Draws augmented batches, a pure function of (seed, step): training resumes exactly. `profiling` is the fraction of samples
+    that is turned out of plane."""
 
-    def __init__(self, seed: int = 1):
+    def __init__(self, seed: int = 1, profiling: float = 0.0):
         labels = np.load(CACHE / "labels.npz")
         self.crops = np.load(CACHE / "crops.npy", mmap_mode="r")
         self.parameters, self.points = labels["parameters"], labels["points"]
@@ -147,7 +150,8 @@ class Samples:
         weight = np.array([SPLIT_WEIGHT[name] for name in self.split[self.rows]])
         weight *= 1 + np.minimum((np.abs(self.yaw[self.rows]) / 15) ** 2, 6)
         self.weight = weight / weight.sum()
-        self.seed = seed
+        self.seed, self.profiling = seed, profiling
+        self.profiler = Profiler(face_model.load())
 
     def frame(self, points: np.ndarray, angle: np.ndarray, stretch: np.ndarray, move: np.ndarray):
         """The crop rule (sqrt2 x the longer side of the tight box) for points turned by `angle`, disturbed by `stretch` (factor) and `move`
@@ -170,6 +174,26 @@ class Samples:
         points = np.einsum("nij,nkj->nki", inverse, points - affine[:, None, :, 2])
         return Batch(images, transform_pose(self.parameters[rows, side], SIZE, CROP, angle, scale, shift), points.astype(np.float32))
 
+    def profiled(self, rows, side, yaw, pitch, angle, stretch, move) -> Batch:
+        """Faces turned out of plane by `yaw` and `pitch` (radians), then cut like any other (see `frame`)."""
+        p = self.parameters[rows, side]
+        turned = self.profiler.plan(p, self.points[rows, side], yaw, pitch)
+        scale, shift = self.frame(turned.points, angle, stretch, move)
+        affine = crop_affine(np.full((len(rows), 2), (SIZE - 1) / 2), angle, scale, shift)
+        inverse = np.linalg.inv(affine[..., :2])
+        inverse = np.concatenate([inverse, -inverse @ affine[..., 2:]], -1)
+        images = np.empty((len(rows), CROP, CROP, 3), np.float32)
+        self.profiler.draw(self.crops, rows, side.astype(np.bool_), p, turned, inverse, images)
+        points = np.einsum("nij,nkj->nki", inverse[..., :2], turned.points) + inverse[:, None, :, 2]
+        return Batch(images, transform_pose(turned.parameters, SIZE, CROP, angle, scale, shift), points.astype(np.float32))
+
+    def turns(self, rows, side, rng) -> tuple[np.ndarray, np.ndarray]:
+        """Random turns away from frontal: the yaw to reach is uniform between the face's own and 90 degrees; pitch up to about 30."""
+        own = self.yaw[rows] * np.where(side == 1, -1, 1)
+        sign = np.where(np.abs(own) < 8, rng.choice([-1, 1], len(rows)), np.sign(own))
+        goal = rng.uniform(np.minimum(np.abs(own), 60), 90)
+        return np.deg2rad(sign * np.maximum(0, goal - np.abs(own))), np.deg2rad(np.clip(rng.normal(0, 12, len(rows)), -35, 35))
+
     def batch(self, step: int, n: int) -> Batch:
         rng = np.random.default_rng([self.seed, step])
         rows = self.rows[rng.choice(len(self.rows), n, p=self.weight)]
@@ -177,7 +201,13 @@ class Samples:
         angle = np.deg2rad(np.clip(rng.normal(0, 16, n), -50, 50)) * (rng.random(n) < 0.7)
         stretch = np.exp(np.clip(rng.normal(0, 0.08, n), -0.25, 0.25))
         move = np.clip(rng.normal(0, 0.045, (n, 2)), -0.15, 0.15)
+        turn = rng.random(n) < self.profiling
         batch = self.cut(rows, side, angle, *self.frame(self.points[rows, side], angle, stretch, move))
+        if turn.any():
+            yaw, pitch = self.turns(rows, side, rng)
+            t = turn
+            turned = self.profiled(rows[t], side[t], yaw[t], pitch[t], angle[t] * 0.5, stretch[t], move[t])
+            batch.images[t], batch.parameters[t], batch.points[t] = turned.images, turned.parameters, turned.points
         f32 = np.float32
         occluder = np.zeros((n, 5), np.int32)
         for i in np.where(rng.random(n) < 0.25)[0]:
@@ -208,6 +238,16 @@ class Samples:
         batch = self.cut(rows, np.zeros(n, np.int64), zero, scale, shift)
         affine = crop_affine(np.full((n, 2), (SIZE - 1) / 2), zero, scale, shift)
         return batch, (markup - affine[:, None, :, 2]) * scale[:, None, None]
+
+    def profiled_validation(self, split: str = "val-afw", seed: int = 3) -> tuple[Batch, np.ndarray]:
+        """The split's faces turned to 60 to 90 degrees of yaw (seeded), boxes by the crop rule; the truth is the turned points."""
+        rows = np.where(self.split == split)[0]
+        n, rng = len(rows), np.random.default_rng(seed)
+        own = self.yaw[rows]
+        sign = np.where(np.abs(own) < 8, rng.choice([-1, 1], n), np.sign(own))
+        yaw = np.deg2rad(sign * np.maximum(0, rng.uniform(60, 90, n) - np.abs(own)))
+        batch = self.profiled(rows, np.zeros(n, np.int64), yaw, np.zeros(n), np.zeros(n), np.ones(n), np.zeros((n, 2)))
+        return batch, batch.points.astype(np.float64)
 
 
 if __name__ == "__main__":

@@ -137,7 +137,7 @@ def export_fixtures() -> None:
         gather(shown[n], images[n], model.anchor_vertices, model.anchor_weights, visibility[n], renderer.id_bits, renderer.shift, anchors[n], occluded[n], patches[n])
     write({"vertices": shown[:2], "image": images, "anchors": anchors, "occluded": occluded, "patches": patches}, FIXTURES / "paf.safetensors", meta)
 
-    p = [np.repeat(weights[0]["initial_parameters"][None], 2, 0)]
+    p = [weights[0]["initial_parameters"][None]]
     for k, tensors in enumerate(weights):
         stem, patch, scale = renderer(p[-1], images)
         paf, update = forward(tensors, stem, patch, scale)
@@ -146,7 +146,7 @@ def export_fixtures() -> None:
             write({"stem": padded, "paf": paf[:1], "update": update[:1]}, FIXTURES / "network.safetensors", meta)
         p.append(p[-1] + update)
     landmarks = renderer.decode(p[-1])[:, model.landmarks]
-    write({"image": images, "parameters": np.stack(p), "landmarks": landmarks.astype(np.float32)}, FIXTURES / "cascade.safetensors", meta)
+    write({"image": images, "parameters": np.stack([np.repeat(p[0], 2, 0), *p[1:]]), "landmarks": landmarks.astype(np.float32)}, FIXTURES / "cascade.safetensors", meta)
 
 
 if __name__ == "__main__":

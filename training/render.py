@@ -152,20 +152,25 @@ def gather(vertices, image, anchor_vertices, anchor_weights, visibility, id_bits
 
 
 @njit(cache=True, parallel=True)
-def features(vertices, images, triangles, ncc, anchor_vertices, anchor_weights, id_bits, shift, stem, patches, scale):
-    """A batch: vertices f32 [n,V,3], images f32 [n,S,S,3] -> stem f32 [n,S,S,6] (rgb, pncc), patches f32 [n,64,64,27] and the
-    response factors scale f32 [n,64,64] (0.5 where occluded)."""
+def features(vertices, images, triangles, ncc, anchor_vertices, anchor_weights, id_bits, shift, fixed_visibility, fixed_pncc, stem, patches, scale):
+    """A batch: vertices f32 [n,V,3] (n of 1: the same for all), images f32 [n,S,S,3] -> stem f32 [n,S,S,6] (rgb, pncc), patches f32
+    [n,64,64,27] and the response factors scale f32 [n,64,64] (0.5 where occluded). Visibility and PNCC are drawn, or taken from
+    fixed_* where these are not empty."""
     size = images.shape[1]
-    for n in prange(vertices.shape[0]):
-        visibility = np.empty((size, size), np.uint32)
-        pncc = np.empty((size, size, 3), np.float32)
+    for n in prange(images.shape[0]):
+        mesh = vertices[np.int64(n) % vertices.shape[0]]
+        if fixed_visibility.shape[0] > 0:
+            visibility, pncc = fixed_visibility, fixed_pncc
+        else:
+            visibility = np.empty((size, size), np.uint32)
+            pncc = np.empty((size, size, 3), np.float32)
+            raster(mesh, triangles, size, id_bits, shift, visibility)
+            resolve(mesh, triangles, ncc, visibility, id_bits, pncc)
         grid = anchor_vertices.shape[0]
         anchors = np.empty((grid, grid, 3), np.float32)
         occluded = np.empty((grid, grid), np.uint8)
         patch = np.empty((grid, grid, 3, 3, 3), np.float32)
-        raster(vertices[n], triangles, size, id_bits, shift, visibility)
-        resolve(vertices[n], triangles, ncc, visibility, id_bits, pncc)
-        gather(vertices[n], images[n], anchor_vertices, anchor_weights, visibility, id_bits, shift, anchors, occluded, patch)
+        gather(mesh, images[n], anchor_vertices, anchor_weights, visibility, id_bits, shift, anchors, occluded, patch)
         for y in range(size):
             for x in range(size):
                 for c in range(3):
@@ -193,6 +198,7 @@ class Renderer:
         self.anchor_vertices, self.anchor_weights = model.anchor_vertices, model.anchor_weights
         self.id_bits, self.shift = key_bits(len(model.triangles), size)
         self.buffers: tuple[np.ndarray, ...] = ()
+        self.drawn_once: tuple[np.ndarray, np.ndarray] | None = None
 
     def decode(self, p: np.ndarray) -> np.ndarray:
         """[n,104] -> vertices f32 [n,V,3] in crop pixels (y down, larger z nearer)."""
@@ -205,11 +211,20 @@ class Renderer:
         return out
 
     def __call__(self, p: np.ndarray, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """stem [n,S,S,6], patches [n,64,64,27], scale [n,64,64] for parameters [n,104] and images f32 [n,S,S,3]."""
-        n, size, grid = len(p), self.size, self.anchor_vertices.shape[0]
+        """stem [n,S,S,6], patches [n,64,64,27], scale [n,64,64] for parameters [n,104] (or [1,104]: p^0, the same for all, drawn once) and
+        images f32 [n,S,S,3]."""
+        n, size, grid = len(images), self.size, self.anchor_vertices.shape[0]
         if not self.buffers or len(self.buffers[0]) != n:
             self.buffers = (np.empty((n, size, size, 6), np.float32), np.empty((n, grid, grid, 27), np.float32),
                             np.empty((n, grid, grid), np.float32))
-        features(self.decode(p), images, self.triangles, self.ncc, self.anchor_vertices, self.anchor_weights,
-                 self.id_bits, self.shift, *self.buffers)
+        vertices = self.decode(p)
+        fixed = np.empty((0, 0), np.uint32), np.empty((0, 0, 3), np.float32)
+        if len(p) == 1:
+            if self.drawn_once is None:
+                self.drawn_once = np.empty((size, size), np.uint32), np.empty((size, size, 3), np.float32)
+                raster(vertices[0], self.triangles, size, self.id_bits, self.shift, self.drawn_once[0])
+                resolve(vertices[0], self.triangles, self.ncc, self.drawn_once[0], self.id_bits, self.drawn_once[1])
+            fixed = self.drawn_once
+        features(vertices, images, self.triangles, self.ncc, self.anchor_vertices, self.anchor_weights,
+                 self.id_bits, self.shift, *fixed, *self.buffers)
         return self.buffers

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from . import face_model
 from .costs import Cost
-from .data import CROP, Samples
+from .data import CROP, Batch, Samples
 from .labels import CACHE, nme
 from .network import Net
 from .render import Renderer
@@ -49,20 +49,19 @@ class Cascade:
 
     @torch.no_grad()
     def run(self, images: np.ndarray) -> list[np.ndarray]:
-        """images f32 [n,128,128,3] -> [p^0 .. p^K], each [n,104]."""
-        out = [np.repeat(self.start[None], len(images), 0)]
+        """images f32 [n,128,128,3] -> [p^0 .. p^K], each [n,104] (p^0 [1,104])."""
+        out = [self.start[None]]
         for net in self.nets:
             out.append(out[-1] + net(*self.features(out[-1], images)).numpy())
         return out
 
 
-def evaluate(cascade: Cascade, samples: Samples, model: face_model.FaceModel, jitter: int | None = None) -> list[float]:
-    """NME68 in % of val-afw after each iteration, against the markup."""
-    batch, markup = samples.validation(jitter=jitter)
+def evaluate(cascade: Cascade, model: face_model.FaceModel, batch: Batch, markup: np.ndarray) -> list[float]:
+    """NME68 in % against `markup` (crop pixels), for p^0 and after each iteration."""
     steps = [cascade.run(batch.images[i:i + 56]) for i in range(0, len(markup), 56)]
     out = []
     for k in range(len(cascade.nets) + 1):
-        p = np.concatenate([s[k] for s in steps])
+        p = np.concatenate([np.broadcast_to(s[k], s[-1].shape) for s in steps])
         out.append(float(nme(cascade.renderer.decode(p)[:, model.landmarks, :2].astype(np.float64), markup).mean()))
     return out
 
@@ -78,7 +77,7 @@ def train(args: argparse.Namespace) -> None:
     folder = CACHE / "runs" / args.run
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed + args.iteration)
-    model, samples = face_model.load(), Samples(args.seed)
+    model, samples = face_model.load(), Samples(args.seed, args.profiling)
     statistics_file = folder / "statistics.npz"
     if not statistics_file.exists():
         start, unit = statistics(samples)
@@ -101,6 +100,7 @@ def train(args: argparse.Namespace) -> None:
         net.load_state_dict(state["net"]), ema.load_state_dict(state["ema"]), optimizer.load_state_dict(state["optimizer"])
         step = state["step"]
     log = (folder / "log.csv").open("a")
+    validation = [samples.validation(), samples.validation(jitter=1), samples.profiled_validation()]
     running, began = [], time.time()
     bar = tqdm(total=args.steps, initial=step, unit="step", mininterval=10)
 
@@ -112,10 +112,10 @@ def train(args: argparse.Namespace) -> None:
     def measure() -> None:
         ema.eval()
         full = Cascade(model, start, [*frozen, ema])
-        plain_nme, jittered = evaluate(full, samples, model), evaluate(full, samples, model, jitter=1)
+        plain_nme, jittered, profiled = (evaluate(full, model, *split) for split in validation)
         text = " ".join(f"{value:.3f}" for value in plain_nme)
-        bar.write(f"step {step}: train {np.mean(running[-300:]):.3f}%  val-afw p0..p{args.iteration + 1}: {text}  jittered {jittered[-1]:.3f}")
-        log.write(f"{args.iteration},{step},{np.mean(running[-300:]):.4f},{plain_nme[-1]:.4f},{jittered[-1]:.4f},{time.time() - began:.0f}\n")
+        bar.write(f"step {step}: train {np.mean(running[-300:]):.3f}%  val-afw p0..p{args.iteration + 1}: {text}  jittered {jittered[-1]:.3f}  profiled {' '.join(f'{value:.3f}' for value in profiled[1:])}")
+        log.write(f"{args.iteration},{step},{np.mean(running[-300:]):.4f},{plain_nme[-1]:.4f},{jittered[-1]:.4f},{profiled[-1]:.4f},{time.time() - began:.0f}\n")
         log.flush()
 
     while step < args.steps:
@@ -162,6 +162,7 @@ def main() -> None:
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--measure", type=int, default=500)
     parser.add_argument("--streams", choices=["both", "pncc", "paf", "picture"], default="both")
+    parser.add_argument("--profiling", type=float, default=0.4, help="fraction of samples turned out of plane")
     parser.add_argument("--seed", type=int, default=1)
     train(parser.parse_args())
 
