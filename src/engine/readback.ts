@@ -5,6 +5,9 @@
 import type { Gpu } from './device.js';
 import { FullposeError, InputError, ShapeError } from './errors.js';
 
+/** How long a failed map waits to learn whether the device was lost. */
+const LOSS_NOTICE_MS = 100;
+
 /** One mappable buffer of a ring: take it, record copies into it, submit, then `read` (or `release` it unread). */
 export interface StagingSlot {
   /**
@@ -149,8 +152,8 @@ async function mapAndCopy(gpu: Gpu, buffer: GPUBuffer, bytes: number): Promise<A
   try {
     await buffer.mapAsync(GPUMapMode.READ, 0, buffer.size);
   } catch (cause) {
-    // A lost device may reject the map before it settles its `lost` promise; give it that turn to name the true cause.
-    await Promise.race([gpu.lost, new Promise((resolve) => setTimeout(resolve, 0))]);
+    // A lost device rejects its maps some time before it settles its `lost` promise; wait for that to name the true cause.
+    await Promise.race([gpu.lost, new Promise((resolve) => setTimeout(resolve, LOSS_NOTICE_MS))]);
     gpu.assertAlive();
     throw new FullposeError('readback-failed', `Mapping '${buffer.label}' failed: ${String(cause)}`, { cause });
   }
