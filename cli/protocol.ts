@@ -9,6 +9,8 @@ export interface StartOptions {
 export interface StartReply {
   readonly adapter: string;
   readonly isSoftware: boolean;
+  /** Iterations that the weights have. */
+  readonly iterations: number;
 }
 
 export interface AlignJob {

@@ -126,66 +126,6 @@ export function drawBox(
   });
 }
 
-/** The normalised coordinate code: the mean face's coordinates, each axis stretched to [0, 1]. `mean` [V, 3]; result [V, 3]. */
-export function normalisedCoordinates(mean: ArrayLike<number>): Float32Array {
-  const low = [Infinity, Infinity, Infinity];
-  const high = [-Infinity, -Infinity, -Infinity];
-  for (let i = 0; i < mean.length; i++) {
-    low[i % 3] = Math.min(low[i % 3] ?? 0, mean[i] ?? 0);
-    high[i % 3] = Math.max(high[i % 3] ?? 0, mean[i] ?? 0);
-  }
-  return Float32Array.from({ length: mean.length }, (_, i) => {
-    const [least, most] = [low[i % 3] ?? 0, high[i % 3] ?? 1];
-    return ((mean[i] ?? 0) - least) / (most - least);
-  });
-}
-
-/**
- * Adds a face, coloured by `colours` [V, 3] in [0, 1], to an RGBA image: nearest surface wins, by `depth` [height * width], which starts at
- * -Infinity. This draws for people to look at; the network's own PNCC is made on the GPU at the crop's size.
- */
-export function paintMesh(
-  image: { readonly width: number; readonly height: number; readonly data: Uint8ClampedArray },
-  depth: Float32Array,
-  vertices: ArrayLike<number>,
-  triangles: ArrayLike<number>,
-  colours: ArrayLike<number>,
-): void {
-  const { width, height, data } = image;
-  for (let corner = 0; corner < triangles.length; corner += 3) {
-    const ids = [triangles[corner] ?? 0, triangles[corner + 1] ?? 0, triangles[corner + 2] ?? 0] as const;
-    const [ax, ay, az] = point(vertices, ids[0]);
-    const [bx, by, bz] = point(vertices, ids[1]);
-    const [cx, cy, cz] = point(vertices, ids[2]);
-    const area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax);
-    if (area === 0) continue;
-    const left = Math.max(0, Math.ceil(Math.min(ax, bx, cx)));
-    const right = Math.min(width - 1, Math.floor(Math.max(ax, bx, cx)));
-    const top = Math.max(0, Math.ceil(Math.min(ay, by, cy)));
-    const bottom = Math.min(height - 1, Math.floor(Math.max(ay, by, cy)));
-    for (let y = top; y <= bottom; y++) {
-      for (let x = left; x <= right; x++) {
-        const wb = ((x - ax) * (cy - ay) - (y - ay) * (cx - ax)) / area;
-        const wc = ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) / area;
-        const wa = 1 - wb - wc;
-        if (wa < 0 || wb < 0 || wc < 0) continue;
-        const z = wa * az + wb * bz + wc * cz;
-        const pixel = y * width + x;
-        if (z <= (depth[pixel] ?? 0)) continue;
-        depth[pixel] = z;
-        for (let channel = 0; channel < 3; channel++) {
-          const value =
-            wa * (colours[ids[0] * 3 + channel] ?? 0) +
-            wb * (colours[ids[1] * 3 + channel] ?? 0) +
-            wc * (colours[ids[2] * 3 + channel] ?? 0);
-          data[pixel * 4 + channel] = 255 * value;
-        }
-        data[pixel * 4 + 3] = 255;
-      }
-    }
-  }
-}
-
 function point(values: ArrayLike<number>, index: number): readonly [number, number, number] {
   return [values[index * 3] ?? 0, values[index * 3 + 1] ?? 0, values[index * 3 + 2] ?? 0];
 }

@@ -4,13 +4,10 @@ import { MediaPipeDetector } from '../../detectors/mediapipe.js';
 import { drawAxes, drawBox, drawLandmarks, drawMesh } from '../../pages/overlay.js';
 import { fetchPicture, PictureError } from '../../pages/pictures.js';
 import { mediapipeBase, picturesBase } from '../../pages/routes.js';
-import { type Face, FaceAligner, FullposeError } from '../../src/index.js';
-import { writeObj } from '../../src/mmm/export.js';
+import { Gpu } from '../../src/engine/device.js';
+import { type AlignOptions, type Face, FaceAligner, FullposeError, writeObj } from '../../src/index.js';
 import type { BoxSpec } from '../list.js';
 import type { AlignJob, AlignReply, FaceReply, StartOptions, StartReply } from '../protocol.js';
-
-/** Faces aligned together; a picture with more of them is aligned in several goes. */
-const facesAtOnce = 8;
 
 const weightsUrl = '/weights/manifest.json';
 
@@ -27,20 +24,22 @@ class NoFaceError extends Error {
 class Page {
   readonly #aligner: FaceAligner;
   #detector: Promise<FaceDetector> | undefined;
-  #tail: Promise<unknown> = Promise.resolve();
 
   constructor(aligner: FaceAligner) {
     this.#aligner = aligner;
   }
 
+  /** Several calls may run: while one is on the GPU the next decodes. */
   async align(job: AlignJob): Promise<AlignReply> {
-    const { name } = job;
-    const picture = await fetchPicture(`${picturesBase}${job.picture}`, name);
+    const picture = await fetchPicture(`${picturesBase}${job.picture}`, job.name);
     try {
+      const { width, height } = picture;
       const boxes = job.boxes ?? (await this.#detect(picture, job));
-      const aligning = this.#tail.then(() => this.#alignBoxes(picture, boxes, job));
-      this.#tail = aligning.catch(() => {});
-      return await aligning;
+      const faces = await this.#aligner.align(picture, boxes, count(job));
+      const pairs = faces.map((face, index) => ({ face, box: boxAt(boxes, index) }));
+      const drawing = job.draw ? await this.#draw(picture, pairs, job.name) : undefined;
+      const replies = pairs.map(({ face, box }, index) => toReply(face, box, drawing?.meshes[index]));
+      return { status: 'aligned', width, height, faces: replies, ...(drawing && { overlay: drawing.overlay }) };
     } finally {
       picture.close();
     }
@@ -53,46 +52,40 @@ class Page {
     return faces === 'all' ? found : found.slice(0, 1);
   }
 
-  async #alignBoxes(picture: ImageBitmap, boxes: readonly BoxSpec[], job: AlignJob): Promise<AlignReply> {
-    const { width, height } = picture;
-    const canvas = job.draw ? new OffscreenCanvas(width, height) : undefined;
-    const context = canvas?.getContext('2d');
-    context?.drawImage(picture, 0, 0);
-    const replies: FaceReply[] = [];
-    const options = job.iterations === undefined ? {} : { iterations: job.iterations };
-    for (let first = 0; first < boxes.length; first += facesAtOnce) {
-      const some = boxes.slice(first, first + facesAtOnce);
-      const faces = await this.#aligner.align(picture, some, options);
-      for (const [index, face] of faces.entries()) {
-        const box = some[index];
-        if (box === undefined) throw new Error(`${faces.length} faces for ${some.length} boxes`);
-        const obj = context
-          ? this.#draw(context, face, index, box, await this.#aligner.vertices(index), job)
-          : undefined;
-        replies.push(toReply(face, box, obj));
-      }
-    }
-    const overlay = canvas === undefined ? {} : { overlay: await toBase64(canvas) };
-    return { status: 'aligned', width, height, faces: replies, ...overlay };
-  }
-
-  /** Draws the face and writes its mesh. */
-  #draw(
-    context: OffscreenCanvasRenderingContext2D,
-    face: Face,
-    index: number,
-    box: BoxSpec,
-    vertices: Float32Array,
-    job: AlignJob,
-  ): string {
+  /** The picture with its faces drawn over it, as base64, and each face's mesh. */
+  async #draw(picture: ImageBitmap, pairs: readonly AlignedBox[], name: string) {
+    const canvas = new OffscreenCanvas(picture.width, picture.height);
+    const context = canvas.getContext('2d');
+    if (context === null) throw new Error('the browser gave no 2D canvas');
+    context.drawImage(picture, 0, 0);
     const { triangles, uv } = this.#aligner.model;
-    drawMesh(context, vertices, triangles);
-    drawBox(context, box);
-    drawLandmarks(context, face.landmarks, face.visibility);
-    drawAxes(context, face.landmarks, face.pose.matrix);
-    const comment = `fullpose: face ${index + 1} of ${job.name}, picture pixels, y up`;
-    return writeObj({ vertices, triangles, uv, pictureHeight: context.canvas.height, comment });
+    const meshes: string[] = [];
+    for (const [index, { face, box }] of pairs.entries()) {
+      const vertices = await this.#aligner.vertices(face);
+      drawMesh(context, vertices, triangles);
+      drawBox(context, box);
+      drawLandmarks(context, face.landmarks, face.visibility);
+      drawAxes(context, face.landmarks, face.pose.matrix);
+      const comment = `fullpose: face ${index + 1} of ${name}, picture pixels, y up`;
+      meshes.push(writeObj({ vertices, triangles, uv, pictureHeight: picture.height, comment }));
+    }
+    return { overlay: await toBase64(canvas), meshes };
   }
+}
+
+interface AlignedBox {
+  readonly face: Face;
+  readonly box: BoxSpec;
+}
+
+function count({ iterations }: AlignJob): AlignOptions {
+  return iterations === undefined ? {} : { iterations };
+}
+
+function boxAt(boxes: readonly BoxSpec[], index: number): BoxSpec {
+  const box = boxes[index];
+  if (box === undefined) throw new Error(`face ${index} for ${boxes.length} boxes`);
+  return box;
 }
 
 function toReply(face: Face, box: BoxSpec, obj: string | undefined): FaceReply {
@@ -125,14 +118,16 @@ let started: Page | undefined;
 
 window.fullposeCli = {
   async start({ iterations }: StartOptions): Promise<StartReply> {
+    const gpu = await Gpu.create({ label: 'align' });
     const aligner = await FaceAligner.create({
       weights: weightsUrl,
-      maxFaces: facesAtOnce,
+      device: gpu.device,
       ...(iterations === undefined ? {} : { iterations }),
     });
     started = new Page(aligner);
-    const { vendor, architecture, description, isSoftware } = aligner.gpu.adapter;
-    return { adapter: [vendor, architecture, description].filter((part) => part !== '').join(' '), isSoftware };
+    const { vendor, architecture, description, isSoftware } = gpu.adapter;
+    const adapter = [vendor, architecture, description].filter((part) => part !== '').join(' ');
+    return { adapter, isSoftware, iterations: aligner.iterations };
   },
 
   async align(job: AlignJob): Promise<AlignReply> {
