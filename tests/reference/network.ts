@@ -1,0 +1,99 @@
+/** A network's layer list run by the float64 loops, one layer after the other, nothing fused. */
+import * as layers from './layers.js';
+
+/** The fields of `layers` in network.json, as far as the reference reads them. */
+export type ReferenceLayer = { readonly name: string } & (
+  | {
+      readonly op: 'conv2d';
+      readonly input: string;
+      readonly kernel: readonly [number, number];
+      readonly stride: readonly [number, number];
+      readonly padding: readonly [number, number];
+      readonly inChannels: number;
+      readonly outChannels: number;
+      readonly activation: layers.ReferenceActivation;
+    }
+  | {
+      readonly op: 'maxPool' | 'averagePool';
+      readonly input: string;
+      readonly kernel: readonly [number, number];
+      readonly stride: readonly [number, number];
+      readonly padding: readonly [number, number];
+    }
+  | {
+      readonly op: 'fullyConnected';
+      readonly input: string;
+      readonly inFeatures: number;
+      readonly outFeatures: number;
+      readonly activation: layers.ReferenceActivation;
+    }
+  | { readonly op: 'concat'; readonly inputs: readonly string[] }
+  | { readonly op: 'add'; readonly inputs: readonly [string, string]; readonly activation: layers.ReferenceActivation }
+);
+
+/** Values of a tensor of the weights file, by name. */
+export type ReferenceWeights = Readonly<Record<string, Float32Array<ArrayBuffer>>>;
+
+/** Every tensor that the list wants from a weights file: name and shape. */
+export function weightShapes(list: readonly ReferenceLayer[]): Record<string, readonly number[]> {
+  const shapes: Record<string, readonly number[]> = {};
+  for (const layer of list) {
+    if (layer.op === 'conv2d') {
+      shapes[`${layer.name}.weight`] = [layer.outChannels, ...layer.kernel, layer.inChannels];
+      shapes[`${layer.name}.bias`] = [layer.outChannels];
+      if (layer.activation === 'prelu') shapes[`${layer.name}.slope`] = [layer.outChannels];
+    } else if (layer.op === 'fullyConnected') {
+      shapes[`${layer.name}.weight`] = [layer.outFeatures, layer.inFeatures];
+      shapes[`${layer.name}.bias`] = [layer.outFeatures];
+      if (layer.activation === 'prelu') shapes[`${layer.name}.slope`] = [layer.outFeatures];
+    }
+  }
+  return shapes;
+}
+
+/** Results of all layers, by name. */
+export function runNetwork(
+  list: readonly ReferenceLayer[],
+  weights: ReferenceWeights,
+  inputs: Readonly<Record<string, layers.Batch>>,
+): Map<string, layers.Batch> {
+  const results = new Map(Object.entries(inputs));
+  const resultOf = (name: string): layers.Batch => {
+    const found = results.get(name);
+    if (found === undefined) throw new Error(`no result '${name}'`);
+    return found;
+  };
+  const weightsOf = (name: string) => {
+    const [matrix, bias, slope] = ['weight', 'bias', 'slope'].map((part) => weights[`${name}.${part}`]);
+    if (matrix === undefined || bias === undefined) throw new Error(`no weights for '${name}'`);
+    return { weights: matrix, bias, ...(slope === undefined ? {} : { slope }) };
+  };
+  for (const layer of list) {
+    if (layer.op === 'concat') {
+      results.set(layer.name, layers.concat(layer.inputs.map(resultOf)));
+    } else if (layer.op === 'add') {
+      const [left, right] = layer.inputs;
+      results.set(
+        layer.name,
+        layers.add(resultOf(left), resultOf(right), layer.activation, weights[`${layer.name}.slope`]),
+      );
+    } else if (layer.op === 'fullyConnected') {
+      results.set(layer.name, layers.fullyConnected(resultOf(layer.input), { ...layer, ...weightsOf(layer.name) }));
+    } else {
+      const [vertical, horizontal] = layer.padding;
+      const window = {
+        kernel: layer.kernel,
+        stride: layer.stride,
+        padding: [vertical, horizontal, vertical, horizontal],
+      } as const;
+      const input = resultOf(layer.input);
+      results.set(
+        layer.name,
+        layer.op === 'conv2d'
+          ? layers.conv2d(input, window, { ...layer, ...weightsOf(layer.name) })
+          : layers.pool(input, window, layer.op === 'maxPool' ? 'max' : 'average'),
+      );
+    }
+  }
+  return results;
+}
