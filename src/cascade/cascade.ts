@@ -1,0 +1,349 @@
+/**
+ * The cascade p^{k+1} = p^k + Net^k(PAF(p^k, I), PNCC(p^k, I)) on the GPU (TPAMI eq. 1 and 2): all its buffers, and one prepared plan a frame
+ * for every number of iterations. docs/passes.md lists the frame line by line.
+ */
+import type { Gpu } from '../engine/device.js';
+import { InputError } from '../engine/errors.js';
+import { recordAdd } from '../engine/kernels/add.js';
+import { recordFill } from '../engine/kernels/fill.js';
+import { NetworkWeights, NetworkWorkspace, packNetworkWeights, recordNetwork } from '../engine/network.js';
+import { Plan, PlanBuilder, type PreparedStep } from '../engine/plan.js';
+import { requireFloats, type SafeTensors } from '../engine/safetensors.js';
+import { createTensor, type Tensor, tensorBinding } from '../engine/tensor.js';
+import type { FaceModel } from '../mmm/model.js';
+import type { ParameterLayout } from '../mmm/parameters.js';
+import type { Geometry } from './kernels/common.js';
+import { CROP_RECORD_BYTES, cropStep } from './kernels/crop.js';
+import { type DecodeBuffers, packBasis, packMean, packScale, recordDecode } from './kernels/decode.js';
+import { type LandmarkTable, outputBytes, packLandmarks, recordOutputs } from './kernels/outputs.js';
+import { packAnchors, packFilters, recordPaf } from './kernels/paf.js';
+import { recordRaster } from './kernels/raster.js';
+import { packCodes, recordResolve } from './kernels/resolve.js';
+import type { CascadeWeights, NetworkDescription } from './weights.js';
+
+/** The face model on the GPU, as the kernels read it. */
+export interface ModelBuffers extends DecodeBuffers {
+  readonly triangles: GPUBuffer;
+  readonly codes: GPUBuffer;
+  readonly anchors: GPUBuffer;
+  readonly landmarks: GPUBuffer;
+  readonly table: LandmarkTable;
+}
+
+export function uploadModel(gpu: Gpu, model: FaceModel, layout: ParameterLayout): ModelBuffers {
+  const table = packLandmarks(model);
+  return {
+    mean: gpu.uploadBuffer('model.mean', packMean(model)),
+    basis: gpu.uploadBuffer('model.basis', packBasis(model, layout)),
+    scale: gpu.uploadBuffer('model.scale', packScale(model, layout)),
+    triangles: gpu.uploadBuffer('model.triangles', model.triangles),
+    codes: gpu.uploadBuffer('model.codes', packCodes(model)),
+    anchors: gpu.uploadBuffer('model.anchors', packAnchors(model.anchors)),
+    landmarks: gpu.uploadBuffer('model.landmarks', table.data),
+    table,
+  };
+}
+
+/** What every kernel wants to know of the mesh and the crop. */
+export interface MeshSpec {
+  readonly vertexCount: number;
+  readonly triangleCount: number;
+  readonly size: number;
+}
+
+export function meshSpec(model: FaceModel, size: number): MeshSpec {
+  return { vertexCount: model.vertexCount, triangleCount: model.triangleCount, size };
+}
+
+/** Vertices and visibility for `faces` faces. */
+export function createGeometry(gpu: Gpu, label: string, spec: MeshSpec, faces: number, shared: boolean): Geometry {
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC;
+  return {
+    vertices: gpu.createBuffer(`${label}.vertices`, faces * spec.vertexCount * 16, usage),
+    visibility: gpu.createBuffer(`${label}.visibility`, faces * spec.size * spec.size * 4, usage),
+    shared,
+  };
+}
+
+/** Adds decode, clear and raster: `parameters` [N,stride] vec4 to `geometry`. */
+export function recordGeometry(
+  builder: PlanBuilder,
+  prefix: string,
+  spec: MeshSpec,
+  layout: ParameterLayout,
+  args: { readonly parameters: GPUBuffer; readonly model: ModelBuffers; readonly geometry: Geometry },
+): void {
+  const { parameters, model, geometry } = args;
+  const { vertices, visibility } = geometry;
+  const names = (stage: string) => ({ label: `${prefix}${stage}`, stage });
+  recordDecode(builder, names('decode'), { ...spec, layout }, { parameters, model, vertices });
+  recordFill(builder, names('clear'), { buffer: visibility, itemBytes: spec.size * spec.size * 4 });
+  recordRaster(builder, names('raster'), spec, { vertices, triangles: model.triangles, visibility });
+}
+
+export interface CascadeOptions {
+  /** Faces that one frame may hold. */
+  readonly maxFaces: number;
+}
+
+/** A face takes about 3 MB; more than this is a mistake rather than a wish. */
+const MAX_FACES = 64;
+
+/** Records and buffers shared by the plans while they are made. */
+interface Parts {
+  readonly gpu: Gpu;
+  readonly network: NetworkDescription;
+  readonly spec: MeshSpec;
+  readonly model: ModelBuffers;
+  readonly image: Tensor;
+  readonly stem: Tensor;
+  readonly paf: Tensor;
+  readonly delta: Tensor;
+  readonly parameters: readonly Tensor[];
+  readonly initial: Geometry;
+  readonly geometry: Geometry;
+  readonly workspace: NetworkWorkspace;
+  readonly output: GPUBuffer;
+}
+
+export class Cascade {
+  readonly gpu: Gpu;
+  readonly network: NetworkDescription;
+  readonly maxFaces: number;
+  readonly model: ModelBuffers;
+  /** Crop records, one a face (`writeCropRecord`); write them before the frame is submitted. */
+  readonly faces: GPUBuffer;
+  /** Crops [N,S,S,3]. */
+  readonly image: Tensor;
+  /** p^0 .. p^K, each [N,1,1,count]; those of iterations that a frame did not run are left from an earlier one. */
+  readonly parameters: readonly Tensor[];
+  /** Inputs of the two streams, as the last iteration left them. */
+  readonly stem: Tensor;
+  readonly paf: Tensor;
+  /** Geometry of the final parameters. */
+  readonly geometry: Geometry;
+  /** Per face: parameters, then x, y, z, visible of every landmark. */
+  readonly output: GPUBuffer;
+  /** Bytes of one face in `output`. */
+  readonly outputBytes: number;
+
+  readonly #plans: readonly Plan[];
+  readonly #crop: PreparedStep;
+  /** Crop steps that read a texture other than the first one's, by that texture. */
+  readonly #crops = new WeakMap<GPUTexture, Plan>();
+
+  /**
+   * Uploads the weights, compiles all kernels and draws the first iteration's geometry, which is the same for every face.
+   * What it makes belongs to `gpu` and is freed with it.
+   * @throws InputError for an impossible number of faces; LimitError where the device is too small; WeightsError where a tensor is missing.
+   */
+  static async create(gpu: Gpu, weights: CascadeWeights, { maxFaces }: CascadeOptions): Promise<Cascade> {
+    if (!Number.isInteger(maxFaces) || maxFaces < 1 || maxFaces > MAX_FACES) {
+      throw new InputError(`maxFaces is ${maxFaces}; wanted a whole number from 1 to ${MAX_FACES}.`);
+    }
+    const parts = createParts(gpu, weights, maxFaces);
+    const start = new PlanBuilder(gpu, 'start');
+    const { spec, model, initial, parameters, network } = parts;
+    recordGeometry(start, '', spec, network.parameters, {
+      parameters: parameterBuffer(parameters, 0),
+      model,
+      geometry: initial,
+    });
+    const faces = gpu.createBuffer(
+      'faces',
+      maxFaces * CROP_RECORD_BYTES,
+      GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
+    );
+    const iterations = weights.iterations.map((file, k) => recordIteration(parts, file, k));
+    const endings = weights.iterations.map((_, k) => recordEnding(parts, k + 1));
+    // Every frame's texture gets a bind group of its own; this one only stands in until there is one.
+    const stand = gpu.device.createTexture({
+      label: 'no frame',
+      size: [1, 1],
+      format: 'rgba8unorm',
+      usage: GPUTextureUsage.TEXTURE_BINDING,
+    });
+    const crop = new PlanBuilder(gpu, 'crop').add(cropStep(stand.createView(), faces, parts.image));
+    const built = await Promise.all([start, crop, ...iterations, ...endings].map((builder) => builder.build()));
+    stand.destroy();
+    const [startPlan, cropPlan, ...rest] = built;
+    const [cropPrepared] = cropPlan?.steps ?? [];
+    if (startPlan === undefined || cropPrepared === undefined) throw new InputError('A cascade without plans.');
+
+    const encoder = gpu.device.createCommandEncoder({ label: 'cascade.start' });
+    const pass = encoder.beginComputePass({ label: 'cascade.start' });
+    startPlan.encode(pass);
+    pass.end();
+    gpu.device.queue.submit([encoder.finish()]);
+    startPlan.destroy();
+
+    const plans = endings.map((_, k) => {
+      const ending = rest[iterations.length + k];
+      const steps = [...rest.slice(0, k + 1), ending].flatMap((plan) => plan?.steps ?? []);
+      return new Plan(gpu, `cascade of ${k + 1}`, steps, undefined);
+    });
+    return new Cascade(parts, faces, maxFaces, plans, cropPrepared);
+  }
+
+  private constructor(parts: Parts, faces: GPUBuffer, maxFaces: number, plans: readonly Plan[], crop: PreparedStep) {
+    this.gpu = parts.gpu;
+    this.network = parts.network;
+    this.maxFaces = maxFaces;
+    this.model = parts.model;
+    this.faces = faces;
+    this.image = parts.image;
+    this.parameters = parts.parameters;
+    this.stem = parts.stem;
+    this.paf = parts.paf;
+    this.geometry = parts.geometry;
+    this.output = parts.output;
+    this.outputBytes = parts.output.size / maxFaces;
+    this.#plans = plans;
+    this.#crop = crop;
+  }
+
+  /** Iterations that a frame may run. */
+  get iterations(): number {
+    return this.#plans.length;
+  }
+
+  /** The crop of `texture`, as a plan. Made once for each texture. */
+  cropPlan(texture: GPUTexture): Plan {
+    let plan = this.#crops.get(texture);
+    if (plan === undefined) {
+      const entries = [texture.createView(), { buffer: this.faces }, tensorBinding(this.image)].map(
+        (resource, binding) => ({ binding, resource }),
+      );
+      const layout = this.#crop.pipeline.getBindGroupLayout(0);
+      const bindings = this.gpu.device.createBindGroup({ label: 'crop', layout, entries });
+      plan = new Plan(this.gpu, 'crop', [{ ...this.#crop, bindings }], undefined);
+      this.#crops.set(texture, plan);
+    }
+    return plan;
+  }
+
+  /**
+   * From the crops to `output`, as a plan.
+   * @throws InputError where there are no weights for so many iterations.
+   */
+  plan(iterations: number): Plan {
+    const plan = this.#plans[iterations - 1];
+    if (plan === undefined) {
+      throw new InputError(`iterations is ${iterations}; wanted a whole number from 1 to ${this.iterations}.`);
+    }
+    return plan;
+  }
+
+  /**
+   * Records a frame into `pass`: the crops of `texture` that the first `batch` records of `faces` describe, and the cascade on them.
+   * Allocates nothing, save once a texture.
+   */
+  encode(pass: GPUComputePassEncoder, texture: GPUTexture, iterations: number, batch: number): void {
+    this.cropPlan(texture).encode(pass, batch);
+    this.plan(iterations).encode(pass, batch);
+  }
+}
+
+function createParts(gpu: Gpu, weights: CascadeWeights, maxFaces: number): Parts {
+  const { network, model, initialParameters } = weights;
+  const { cropSize: size, parameters: layout, pac, graph } = network;
+  const spec = meshSpec(model, size);
+  const picture = (channels: number) => ({ height: size, width: size, channels });
+  const vector = { height: 1, width: 1, channels: layout.count };
+  const parameters = Array.from({ length: weights.iterations.length + 1 }, (_, k) =>
+    createTensor(gpu, `p${k}`, vector, maxFaces),
+  );
+  const initial = new Float32Array(layout.count * maxFaces);
+  for (let face = 0; face < maxFaces; face++) initial.set(initialParameters, face * layout.count);
+  gpu.device.queue.writeBuffer(parameterBuffer(parameters, 0), 0, initial);
+  const buffers = uploadModel(gpu, model, layout);
+  return {
+    gpu,
+    network,
+    spec,
+    model: buffers,
+    image: createTensor(gpu, 'image', picture(3), maxFaces),
+    stem: createTensor(gpu, 'stem', picture(8), maxFaces),
+    paf: createTensor(gpu, 'paf', { height: pac.rows, width: pac.columns, channels: pac.outChannels }, maxFaces),
+    delta: createTensor(gpu, 'delta', vector, maxFaces),
+    parameters,
+    initial: createGeometry(gpu, 'initial', spec, 1, true),
+    geometry: createGeometry(gpu, 'geometry', spec, maxFaces, false),
+    workspace: new NetworkWorkspace(gpu, 'workspace', graph, maxFaces),
+    output: gpu.createBuffer(
+      'output',
+      maxFaces * outputBytes(layout.count, buffers.table.count),
+      GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC,
+    ),
+  };
+}
+
+/** Iteration k: geometry of p^k (drawn at load for k = 0), both streams' inputs, the network, p^{k+1} = p^k + update. */
+function recordIteration(parts: Parts, file: SafeTensors, k: number): PlanBuilder {
+  const { gpu, network, spec, model, image, stem, paf, delta, parameters, workspace } = parts;
+  const { pac, graph } = network;
+  const prefix = `iteration${k}/`;
+  const builder = new PlanBuilder(gpu, `iteration${k}`);
+  const geometry = k === 0 ? parts.initial : parts.geometry;
+  if (k > 0) {
+    const args = { parameters: parameterBuffer(parameters, k), model, geometry };
+    recordGeometry(builder, prefix, spec, network.parameters, args);
+  }
+  const { triangles, codes, anchors } = model;
+  const filters = packFilters(
+    requireFloats(file, `${pac.name}.weight`, [pac.outChannels, 3, 3, 3]),
+    requireFloats(file, `${pac.name}.bias`, [pac.outChannels]),
+  );
+  const resolve = { label: `${prefix}resolve`, stage: 'resolve' };
+  recordResolve(builder, resolve, spec, { geometry, triangles, codes, image, stem });
+  const gather = { geometry, anchors, image, weights: gpu.uploadBuffer(`${prefix}${pac.name}`, filters), output: paf };
+  recordPaf(builder, { label: `${prefix}paf`, stage: 'paf' }, spec, gather);
+  const weights = new NetworkWeights(gpu, `${prefix}weights`, packNetworkWeights(graph, file));
+  recordNetwork(builder, {
+    graph,
+    weights,
+    workspace,
+    inputs: { stem, paf },
+    output: delta,
+    labelPrefix: prefix,
+  });
+  recordAdd(builder, { label: `${prefix}update`, stage: 'update' }, 'none', {
+    left: parameterTensor(parameters, k),
+    right: delta,
+    output: parameterTensor(parameters, k + 1),
+  });
+  return builder;
+}
+
+/** The end of a frame of k iterations: geometry of p^k, then what goes back to the CPU. */
+function recordEnding(parts: Parts, k: number): PlanBuilder {
+  const { gpu, network, spec, model, geometry, output } = parts;
+  const prefix = `end${k}/`;
+  const builder = new PlanBuilder(gpu, `end${k}`);
+  const parameters = parameterBuffer(parts.parameters, k);
+  recordGeometry(builder, prefix, spec, network.parameters, { parameters, model, geometry });
+  recordOutputs(
+    builder,
+    { label: `${prefix}outputs`, stage: 'outputs' },
+    { ...spec, parameterCount: network.parameters.count, table: model.table },
+    {
+      parameters,
+      vertices: geometry.vertices,
+      visibility: geometry.visibility,
+      triangles: model.triangles,
+      landmarks: model.landmarks,
+      output,
+    },
+  );
+  return builder;
+}
+
+function parameterTensor(parameters: readonly Tensor[], k: number): Tensor {
+  const tensor = parameters[k];
+  if (tensor === undefined) throw new InputError(`There is no p${k}; the cascade ends at p${parameters.length - 1}.`);
+  return tensor;
+}
+
+function parameterBuffer(parameters: readonly Tensor[], k: number): GPUBuffer {
+  return parameterTensor(parameters, k).buffer;
+}

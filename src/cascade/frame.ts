@@ -1,0 +1,229 @@
+/**
+ * Pictures in: every kind of source becomes a texture that crop.wgsl reads. One texture is kept and reused; it grows when a picture is larger
+ * than any before it.
+ */
+import type { Gpu } from '../engine/device.js';
+import { InputError } from '../engine/errors.js';
+
+/** Pixels as the DOM's ImageData holds them: RGBA bytes, rows from the top. */
+export interface PixelData {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8ClampedArray | Uint8Array;
+}
+
+/**
+ * What a picture may come as. Alpha is ignored. The EXIF orientation of an image is respected, and sizes and results are those of the upright
+ * picture. A GPUTexture is of the aligner's own device, has usage TEXTURE_BINDING and holds colours as they are displayed (not linear).
+ */
+export type PictureSource =
+  | HTMLImageElement
+  | HTMLVideoElement
+  | HTMLCanvasElement
+  | OffscreenCanvas
+  | ImageBitmap
+  | ImageData
+  | PixelData
+  | VideoFrame
+  | GPUTexture;
+
+/** A picture in a texture, at its upper left corner. */
+export interface Frame {
+  readonly texture: GPUTexture;
+  /** The texture's part that is the picture, in texels. */
+  readonly texels: PictureSize;
+  /** The picture as the caller knows it; larger than `texels` where it was too large for a texture. */
+  readonly picture: PictureSize;
+}
+
+export interface PictureSize {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A source that is ready to be put into a texture without waiting. */
+export interface PreparedPicture {
+  readonly picture: PictureSize;
+  /** Puts the picture into the texture, in queue order. */
+  upload(): Frame;
+  /** Frees what `prepare` made. */
+  release(): void;
+}
+
+/** Formats whose values crop.wgsl can read as they are. */
+const TEXTURE_FORMATS: readonly GPUTextureFormat[] = ['rgba8unorm', 'bgra8unorm', 'rgba16float', 'rgb10a2unorm'];
+
+export class FrameTexture {
+  readonly #gpu: Gpu;
+  #texture: GPUTexture | undefined;
+
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+  }
+
+  /**
+   * Looks at a source and does what takes time: decoding an image, shrinking a picture beyond the largest texture.
+   * @throws InputError for a source that is empty, not loaded, closed or of no known kind.
+   */
+  async prepare(source: PictureSource): Promise<PreparedPicture> {
+    if (isTexture(source)) return prepareTexture(source);
+    const picture = sizeOf(source);
+    const most = this.#gpu.limits.maxTextureDimension2D;
+    const shrink = Math.max(picture.width, picture.height) / most;
+    if (shrink > 1 || is(source, 'HTMLImageElement')) {
+      const texels = {
+        width: Math.max(1, Math.min(most, Math.round(picture.width / Math.max(1, shrink)))),
+        height: Math.max(1, Math.min(most, Math.round(picture.height / Math.max(1, shrink)))),
+      };
+      const bitmap = await makeBitmap(source, shrink > 1 ? texels : undefined);
+      // Without shrinking the bitmap's size rules: it has been turned upright.
+      const size = { width: bitmap.width, height: bitmap.height };
+      return {
+        picture: shrink > 1 ? picture : size,
+        upload: () => ({ texture: this.#copy(bitmap, size), texels: size, picture: shrink > 1 ? picture : size }),
+        release: () => bitmap.close(),
+      };
+    }
+    return {
+      picture,
+      upload: () => ({
+        texture: isPixelData(source) ? this.#write(source) : this.#copy(source, picture),
+        texels: picture,
+        picture,
+      }),
+      release: () => {},
+    };
+  }
+
+  destroy(): void {
+    this.#texture?.destroy();
+    this.#texture = undefined;
+  }
+
+  #copy(source: Exclude<PictureSource, GPUTexture | PixelData>, size: PictureSize): GPUTexture {
+    const texture = this.#ensure(size);
+    try {
+      this.#gpu.device.queue.copyExternalImageToTexture({ source }, { texture }, [size.width, size.height]);
+    } catch (cause) {
+      throw new InputError(`The picture could not be copied to the GPU: ${String(cause)}`, { cause });
+    }
+    return texture;
+  }
+
+  #write({ width, height, data }: PixelData): GPUTexture {
+    const texture = this.#ensure({ width, height });
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    this.#gpu.device.queue.writeTexture({ texture }, bytes, { bytesPerRow: width * 4 }, [width, height]);
+    return texture;
+  }
+
+  #ensure({ width, height }: PictureSize): GPUTexture {
+    const old = this.#texture;
+    if (old !== undefined && old.width >= width && old.height >= height) return old;
+    const size = [Math.max(width, old?.width ?? 0), Math.max(height, old?.height ?? 0)];
+    // Work already submitted keeps the old texture's memory until it is done.
+    old?.destroy();
+    const usage = GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST | GPUTextureUsage.RENDER_ATTACHMENT;
+    this.#texture = this.#gpu.device.createTexture({ label: 'fullpose.frame', size, format: 'rgba8unorm', usage });
+    return this.#texture;
+  }
+}
+
+function prepareTexture(texture: GPUTexture): PreparedPicture {
+  const { width, height, format, dimension, usage, sampleCount, depthOrArrayLayers } = texture;
+  if (!TEXTURE_FORMATS.includes(format)) {
+    throw new InputError(`The texture's format is ${format}; wanted one of ${TEXTURE_FORMATS.join(', ')}.`);
+  }
+  if (dimension !== '2d' || depthOrArrayLayers !== 1 || sampleCount !== 1) {
+    throw new InputError(
+      `The texture is ${dimension} with ${depthOrArrayLayers} layers and ${sampleCount} samples; wanted 2d with one of each.`,
+    );
+  }
+  if ((usage & GPUTextureUsage.TEXTURE_BINDING) === 0) {
+    throw new InputError(`The texture's usage is ${usage}; wanted TEXTURE_BINDING among it.`);
+  }
+  const picture = { width, height };
+  return { picture, upload: () => ({ texture, texels: picture, picture }), release: () => {} };
+}
+
+async function makeBitmap(
+  source: Exclude<PictureSource, GPUTexture>,
+  resize: PictureSize | undefined,
+): Promise<ImageBitmap> {
+  const image = isPixelData(source)
+    ? new ImageData(Uint8ClampedArray.from(source.data), source.width, source.height)
+    : source;
+  try {
+    // The default `imageOrientation` turns the picture upright.
+    return await createImageBitmap(image, {
+      premultiplyAlpha: 'none',
+      ...(resize && { resizeWidth: resize.width, resizeHeight: resize.height, resizeQuality: 'high' }),
+    });
+  } catch (cause) {
+    throw new InputError(`The picture could not be decoded: ${String(cause)}`, { cause });
+  }
+}
+
+function sizeOf(source: Exclude<PictureSource, GPUTexture>): PictureSize {
+  if (is(source, 'HTMLImageElement')) {
+    const { naturalWidth: width, naturalHeight: height } = source;
+    if (!source.complete)
+      throw new InputError(`The image '${source.src.slice(0, 80)}' is not loaded yet; await decode().`);
+    return positive({ width, height }, `The image '${source.src.slice(0, 80)}'`);
+  }
+  if (is(source, 'HTMLVideoElement')) {
+    // 2 is HAVE_CURRENT_DATA: there is a frame to show.
+    if (source.readyState < 2)
+      throw new InputError(`The video's readyState is ${source.readyState}; wanted at least 2.`);
+    return positive({ width: source.videoWidth, height: source.videoHeight }, 'The video');
+  }
+  if (is(source, 'VideoFrame')) {
+    return positive({ width: source.displayWidth, height: source.displayHeight }, 'The video frame (closed?)');
+  }
+  if (is(source, 'ImageBitmap')) return positive(source, 'The bitmap (closed?)');
+  if (is(source, 'HTMLCanvasElement') || is(source, 'OffscreenCanvas')) return positive(source, 'The canvas');
+  if (isPixelData(source)) {
+    const { width, height, data } = source;
+    if (data.length !== width * height * 4) {
+      throw new InputError(`The pixels are ${data.length} bytes; wanted ${width} x ${height} x 4.`);
+    }
+    return positive(source, 'The pixel data');
+  }
+  throw new InputError(
+    `The picture is ${Object.prototype.toString.call(source)}; wanted an image, video, canvas, ImageBitmap, ImageData, VideoFrame or GPUTexture.`,
+  );
+}
+
+function positive({ width, height }: PictureSize, what: string): PictureSize {
+  if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0)) {
+    throw new InputError(`${what} is ${width} x ${height} pixels; wanted at least one.`);
+  }
+  return { width, height };
+}
+
+interface DomSources {
+  readonly HTMLImageElement: HTMLImageElement;
+  readonly HTMLVideoElement: HTMLVideoElement;
+  readonly HTMLCanvasElement: HTMLCanvasElement;
+  readonly OffscreenCanvas: OffscreenCanvas;
+  readonly ImageBitmap: ImageBitmap;
+  readonly VideoFrame: VideoFrame;
+}
+
+/** By the name that the object itself states, so that sources of other windows and hosts without some of the classes work. */
+function is<K extends keyof DomSources>(source: unknown, name: K): source is DomSources[K] {
+  return Object.prototype.toString.call(source) === `[object ${name}]`;
+}
+
+function isTexture(source: PictureSource): source is GPUTexture {
+  return Object.prototype.toString.call(source) === '[object GPUTexture]';
+}
+
+function isPixelData(source: unknown): source is PixelData {
+  return (
+    typeof source === 'object' &&
+    source !== null &&
+    'data' in source &&
+    (source.data instanceof Uint8ClampedArray || source.data instanceof Uint8Array)
+  );
+}

@@ -1,0 +1,294 @@
+/**
+ * The cascade's weights (docs/formats.md): manifest, face model, network description and one file per iteration, fetched with progress and
+ * checked against the manifest, or given as buffers.
+ */
+import { InputError, WeightsError } from '../engine/errors.js';
+import { type NetworkGraph, parseNetwork } from '../engine/network.js';
+import { parseSafetensors, requireTensor, type SafeTensors } from '../engine/safetensors.js';
+import { type FaceModel, loadFaceModel } from '../mmm/model.js';
+import { type ParameterLayout, parseParameterLayout } from '../mmm/parameters.js';
+
+/** weights/network.json, checked. */
+export interface NetworkDescription {
+  /** S: the network sees S x S pixels. Even. */
+  readonly cropSize: number;
+  readonly parameters: ParameterLayout;
+  /** The pose adaptive convolution that makes the second stream's input. */
+  readonly pac: {
+    readonly name: string;
+    readonly rows: number;
+    readonly columns: number;
+    readonly outChannels: number;
+  };
+  /** The layers after it, from `stem` [S,S,8] and `paf` [rows,columns,outChannels] to the parameter update. */
+  readonly graph: NetworkGraph;
+}
+
+/** Everything that a cascade is made from. */
+export interface CascadeWeights {
+  readonly model: FaceModel;
+  readonly network: NetworkDescription;
+  /** p^0 in crop space. */
+  readonly initialParameters: Float32Array;
+  /** One file per iteration. */
+  readonly iterations: readonly SafeTensors[];
+}
+
+/** The files' contents, where the caller has them already. */
+export interface WeightBuffers {
+  readonly faceModel: ArrayBuffer;
+  /** The text of network.json. */
+  readonly network: string;
+  /** The first one also holds p^0. */
+  readonly iterations: readonly ArrayBuffer[];
+}
+
+export interface LoadProgress {
+  /** The file that is arriving. */
+  readonly file: string;
+  /** Bytes of all files so far, and in the end. */
+  readonly loaded: number;
+  readonly total: number;
+}
+
+export interface LoadOptions {
+  /** How many iterations to load; default: all there are. */
+  readonly iterations?: number;
+  readonly onProgress?: (progress: LoadProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+const MANIFEST_FORMAT = 'fullpose-weights/1';
+const NETWORK_FORMAT = 'fullpose-network/1';
+const ITERATION_FORMAT = 'fullpose-iteration/1';
+
+/**
+ * Fetches the files that the manifest at `url` lists, only those that `iterations` needs, and checks their sizes and SHA-256.
+ * @throws WeightsError naming the file, for an HTTP error, a wrong size or hash, or damaged contents; InputError where more iterations are
+ * asked for than there are; the signal's reason where it aborts.
+ */
+export async function fetchWeights(url: string | URL, options: LoadOptions = {}): Promise<CascadeWeights> {
+  return parseWeights(await fetchWeightFiles(url, options));
+}
+
+/**
+ * Parses and checks weights.
+ * @throws WeightsError, naming the file, for anything damaged, or files that do not fit each other.
+ */
+export function parseWeights(buffers: WeightBuffers): CascadeWeights {
+  const model = inFile('the face model', () => loadFaceModel(buffers.faceModel));
+  const network = inFile('the network description', () => parseNetworkDescription(buffers.network));
+  const iterations = buffers.iterations.map((buffer, k) =>
+    inFile(`the weights of iteration ${k}`, () => {
+      const file = parseSafetensors(buffer);
+      const format = file.metadata.get('format');
+      if (format !== ITERATION_FORMAT) {
+        throw new WeightsError(`Metadata 'format' is ${JSON.stringify(format)}; wanted '${ITERATION_FORMAT}'.`);
+      }
+      return file;
+    }),
+  );
+  const [first] = iterations;
+  if (first === undefined) throw new WeightsError('There are weights for 0 iterations; wanted at least one.');
+  const { parameters, pac } = network;
+  const [identity, expression] = [parameters.identity[1], parameters.expression[1]];
+  if (model.identity.count !== identity || model.expression.count !== expression) {
+    throw new WeightsError(
+      `The face model has ${model.identity.count} identity and ${model.expression.count} expression columns; ` +
+        `the network has ${identity} and ${expression}.`,
+    );
+  }
+  if (model.anchors.rows !== pac.rows || model.anchors.columns !== pac.columns) {
+    throw new WeightsError(
+      `The face model has ${model.anchors.rows} x ${model.anchors.columns} anchors; the network ${pac.rows} x ${pac.columns}.`,
+    );
+  }
+  const initialParameters = inFile(
+    'the weights of iteration 0',
+    () => requireTensor(first, 'initial_parameters', 'F32', [parameters.count]).data,
+  );
+  if (!initialParameters.every(Number.isFinite)) throw new WeightsError("'initial_parameters' are not all finite.");
+  return { model, network, initialParameters, iterations };
+}
+
+/**
+ * Reads network.json.
+ * @throws WeightsError for a missing or impossible field; ShapeError where layers do not fit each other.
+ */
+export function parseNetworkDescription(text: string): NetworkDescription {
+  const json = parseJson(text);
+  expectValue(json, 'format', NETWORK_FORMAT);
+  const { cropSize } = json;
+  if (typeof cropSize !== 'number' || !Number.isInteger(cropSize) || cropSize < 2 || cropSize % 2 !== 0) {
+    throw new WeightsError(`cropSize is ${JSON.stringify(cropSize)}; wanted an even number.`);
+  }
+  const parameters = parseParameterLayout(json.parameters);
+  const pac = asRecord(json.pac, 'pac');
+  expectValue(pac, 'patch', 3);
+  expectValue(pac, 'inChannels', 3);
+  expectValue(pac, 'activation', 'relu');
+  expectValue(pac, 'occludedScale', 0.5);
+  const [rows, columns]: unknown[] = Array.isArray(pac.anchors) ? pac.anchors : [];
+  const { name, outChannels } = pac;
+  if (typeof name !== 'string' || !isPositive(rows) || !isPositive(columns) || !isPositive(outChannels)) {
+    throw new WeightsError(`pac is ${JSON.stringify(pac)}; wanted a name, anchors [rows, columns] and outChannels.`);
+  }
+  const graph = parseNetwork(json.layers, {
+    stem: { height: cropSize, width: cropSize, channels: 8 },
+    paf: { height: rows, width: columns, channels: outChannels },
+  });
+  const { height, width, channels } = graph.output.shape;
+  if (height !== 1 || width !== 1 || channels !== parameters.count) {
+    throw new WeightsError(
+      `The network's output is [${height}, ${width}, ${channels}]; wanted an update of ${parameters.count} parameters.`,
+    );
+  }
+  return { cropSize, parameters, pac: { name, rows, columns, outChannels }, graph };
+}
+
+interface ManifestFile {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+interface Manifest {
+  readonly faceModel: string;
+  readonly network: string;
+  readonly iterations: readonly string[];
+  readonly files: ReadonlyMap<string, ManifestFile>;
+}
+
+async function fetchWeightFiles(url: string | URL, options: LoadOptions): Promise<WeightBuffers> {
+  const { signal, onProgress } = options;
+  signal?.throwIfAborted();
+  const base = new URL(url, globalThis.location?.href);
+  const manifestBytes = await fetchFile(base, 'the manifest', signal, () => {});
+  const manifest = inFile(base.href, () => parseManifest(new TextDecoder().decode(manifestBytes)));
+  const wanted = options.iterations ?? manifest.iterations.length;
+  if (!Number.isInteger(wanted) || wanted < 1 || wanted > manifest.iterations.length) {
+    throw new InputError(`iterations is ${wanted}; the weights have ${manifest.iterations.length}.`);
+  }
+  const names = [manifest.faceModel, manifest.network, ...manifest.iterations.slice(0, wanted)];
+  const total = names.reduce((sum, name) => sum + (manifest.files.get(name)?.bytes ?? 0), 0);
+  let loaded = 0;
+  const [faceModel, network, ...iterations] = await Promise.all(
+    names.map(async (name) => {
+      const bytes = await fetchFile(new URL(name, base), `'${name}'`, signal, (count) => {
+        loaded += count;
+        onProgress?.({ file: name, loaded, total });
+      });
+      await verify(name, bytes, manifest.files.get(name));
+      return bytes;
+    }),
+  );
+  if (faceModel === undefined || network === undefined) throw new WeightsError('The manifest lists no files.');
+  return { faceModel, network: new TextDecoder().decode(network), iterations };
+}
+
+function parseManifest(text: string): Manifest {
+  const json = parseJson(text);
+  expectValue(json, 'format', MANIFEST_FORMAT);
+  const entries = Object.entries(asRecord(json.files, 'files')).map(([name, value]): [string, ManifestFile] => {
+    const { bytes, sha256 } = asRecord(value, `files.${name}`);
+    if (!isPositive(bytes) || typeof sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(sha256)) {
+      throw new WeightsError(`files.${name} is ${JSON.stringify(value)}; wanted bytes and a sha256 in hexadecimal.`);
+    }
+    return [name, { bytes, sha256 }];
+  });
+  const files = new Map(entries);
+  const file = (value: unknown, field: string): string => {
+    if (typeof value !== 'string' || !files.has(value)) {
+      throw new WeightsError(`${field} is ${JSON.stringify(value)}; wanted one of ${[...files.keys()].join(', ')}.`);
+    }
+    return value;
+  };
+  if (!Array.isArray(json.iterations) || json.iterations.length === 0) {
+    throw new WeightsError(`iterations is ${JSON.stringify(json.iterations)}; wanted a list of file names.`);
+  }
+  return {
+    faceModel: file(json.faceModel, 'faceModel'),
+    network: file(json.network, 'network'),
+    iterations: json.iterations.map((name: unknown, k) => file(name, `iterations[${k}]`)),
+    files,
+  };
+}
+
+/** Fetches one file, telling `onBytes` how many bytes each piece of it brought. */
+async function fetchFile(
+  url: URL,
+  what: string,
+  signal: AbortSignal | undefined,
+  onBytes: (count: number) => void,
+): Promise<ArrayBuffer> {
+  let response: Response;
+  const chunks: Uint8Array[] = [];
+  try {
+    response = await fetch(url, signal === undefined ? {} : { signal });
+    if (response.ok && response.body !== null) {
+      const reader = response.body.getReader();
+      for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+        chunks.push(piece.value);
+        onBytes(piece.value.byteLength);
+      }
+    }
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw new WeightsError(`Fetching ${what} from ${url.href} failed: ${String(cause)}`, { cause });
+  }
+  if (!response.ok) {
+    throw new WeightsError(`Fetching ${what} from ${url.href} gave HTTP status ${response.status}; wanted 200.`);
+  }
+  const file = new Uint8Array(chunks.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    file.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return file.buffer;
+}
+
+async function verify(name: string, file: ArrayBuffer, entry: ManifestFile | undefined): Promise<void> {
+  if (file.byteLength !== entry?.bytes) {
+    throw new WeightsError(`'${name}' has ${file.byteLength} bytes; the manifest says ${entry?.bytes}.`);
+  }
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', file));
+  const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  if (hex !== entry.sha256) throw new WeightsError(`'${name}' has SHA-256 ${hex}; the manifest says ${entry.sha256}.`);
+}
+
+/** Puts the file's name before the message of a WeightsError. */
+function inFile<T>(file: string, action: () => T): T {
+  try {
+    return action();
+  } catch (cause) {
+    if (!(cause instanceof WeightsError)) throw cause;
+    throw new WeightsError(`In ${file}: ${cause.message}`, { cause });
+  }
+}
+
+function parseJson(text: string): Record<string, unknown> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new WeightsError(`The file starts with ${JSON.stringify(text.slice(0, 40))}; wanted JSON.`, { cause });
+  }
+  return asRecord(json, 'The file');
+}
+
+function asRecord(value: unknown, what: string): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new WeightsError(`${what} is ${JSON.stringify(value)}; wanted an object.`);
+  }
+  return { ...value };
+}
+
+function expectValue(record: Record<string, unknown>, field: string, wanted: string | number): void {
+  if (record[field] !== wanted) {
+    throw new WeightsError(`${field} is ${JSON.stringify(record[field])}; wanted ${JSON.stringify(wanted)}.`);
+  }
+}
+
+function isPositive(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0;
+}

@@ -1,0 +1,68 @@
+/**
+ * fullpose: 3D face alignment in the full pose range, on hand-written WebGPU.
+ *
+ * ```ts
+ * const aligner = await FaceAligner.create({ weights: 'weights/manifest.json' });
+ * const [face] = await aligner.align(picture, [{ x0, y0, x1, y1, kind: 'landmarks' }]);
+ * face.landmarks;   // [68,3] picture pixels
+ * face.pose.yaw;    // degrees
+ * aligner.destroy();
+ * ```
+ */
+export {
+  type AlignerCounters,
+  type AlignerOptions,
+  type AlignOptions,
+  type Face,
+  FaceAligner,
+} from './cascade/aligner.js';
+export {
+  type BoxKind,
+  type Crop,
+  cropOf,
+  cropToPicture,
+  DETECTOR_TO_CROP,
+  type FaceBox,
+  LANDMARKS_TO_CROP,
+} from './cascade/boxes.js';
+export type { PictureSource, PixelData } from './cascade/frame.js';
+export type { FaceRendering } from './cascade/inspector.js';
+export {
+  type CascadeWeights,
+  fetchWeights,
+  type LoadOptions,
+  type LoadProgress,
+  type NetworkDescription,
+  parseWeights,
+  type WeightBuffers,
+} from './cascade/weights.js';
+export {
+  DeviceLostError,
+  type ErrorCode,
+  FullposeError,
+  InputError,
+  KernelCompileError,
+  LimitError,
+  ShapeError,
+  WebGPUUnavailableError,
+  WeightsError,
+} from './engine/errors.js';
+export type { StageTime } from './engine/profiler.js';
+export { decodeShape, decodeVertices, pickVertices, toPicturePixels } from './mmm/decode.js';
+export { type MeshDescription, writeObj, writePly } from './mmm/export.js';
+export { type AnchorGrid, type FaceModel, loadFaceModel, type QuantisedBasis } from './mmm/model.js';
+export type { ParameterLayout, Span } from './mmm/parameters.js';
+export {
+  type EulerAngles,
+  eulerToMatrix,
+  eulerToQuaternion,
+  type Matrix3,
+  type Matrix3x4,
+  matrixToEuler,
+  matrixToQuaternion,
+  type PixelTransform,
+  type Pose,
+  poseInPicture,
+  type Quaternion,
+  quaternionToMatrix,
+} from './mmm/pose.js';
