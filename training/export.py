@@ -2,6 +2,7 @@
 
     python -m training.export weights --run main     # weights/iterationK.safetensors, manifest.json
     python -m training.export fixtures               # tests/fixtures/*.safetensors, from the files in weights/
+    python -m training.export onnx                   # bench/models/net0.onnx, for the benchmark's rivals
 """
 from __future__ import annotations
 
@@ -93,6 +94,61 @@ def forward(weights: dict[str, np.ndarray], stem: np.ndarray, patches: np.ndarra
     return paf.numpy(), x.numpy()
 
 
+def export_onnx() -> None:
+    """Net^0 as ONNX (opset 17) from the exported f16 weights: inputs `stem` [n,8,128,128] (channels 6 and 7 zero, as in the engine)
+    and `paf` [n,C,64,64], output `update` [n,104]."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+    net = description()
+    weights = read(WEIGHTS / "iteration0.safetensors")
+    nodes, constants = [], []
+
+    def constant(name: str, value: np.ndarray) -> str:
+        stored = value.astype(np.float16) if value.ndim > 1 else value.astype(np.float32)
+        constants.append(numpy_helper.from_array(np.ascontiguousarray(stored), name + (".f16" if value.ndim > 1 else "")))
+        if value.ndim > 1:
+            nodes.append(helper.make_node("Cast", [name + ".f16"], [name], to=TensorProto.FLOAT))
+        return name
+
+    flat = set()
+    for layer in net["layers"]:
+        name, last = layer["name"], layer is net["layers"][-1]
+        result = "update" if last else name
+        before = result + ".linear" if layer.get("activation") == "relu" else result
+        if layer["op"] == "conv2d":
+            kernel = weights[name + ".weight"].transpose(0, 3, 1, 2)
+            if layer["input"] == "stem":
+                kernel = np.pad(kernel, ((0, 0), (0, 8 - kernel.shape[1]), (0, 0), (0, 0)))
+            pad = layer["padding"]
+            nodes.append(helper.make_node("Conv", [layer["input"], constant(name + ".weight", kernel), constant(name + ".bias", weights[name + ".bias"])], [before],
+                                          kernel_shape=layer["kernel"], strides=layer["stride"], pads=[*pad, *pad]))
+        elif layer["op"] == "maxPool":
+            pad = layer["padding"]
+            nodes.append(helper.make_node("MaxPool", [layer["input"]], [before], kernel_shape=layer["kernel"], strides=layer["stride"], pads=[*pad, *pad]))
+        elif layer["op"] == "fullyConnected":
+            source = layer["input"]
+            if source not in flat:  # features are flattened in h, w, c order
+                nodes.append(helper.make_node("Transpose", [source], [name + ".nhwc"], perm=[0, 2, 3, 1]))
+                nodes.append(helper.make_node("Flatten", [name + ".nhwc"], [name + ".flat"], axis=1))
+                source = name + ".flat"
+            nodes.append(helper.make_node("Gemm", [source, constant(name + ".weight", weights[name + ".weight"]), constant(name + ".bias", weights[name + ".bias"])], [before], transB=1))
+            flat.add(name)
+        elif layer["op"] == "concat":
+            nodes.append(helper.make_node("Concat", layer["inputs"], [before], axis=1))
+            flat.add(name)
+        if before != result:
+            nodes.append(helper.make_node("Relu", [before], [result]))
+    size, pac = net["cropSize"], net["pac"]
+    inputs = [helper.make_tensor_value_info("stem", TensorProto.FLOAT, ["n", 8, size, size]), helper.make_tensor_value_info("paf", TensorProto.FLOAT, ["n", pac["outChannels"], *pac["anchors"]])]
+    outputs = [helper.make_tensor_value_info("update", TensorProto.FLOAT, ["n", net["parameters"]["count"]])]
+    model = helper.make_model(helper.make_graph(nodes, "net0", inputs, outputs, constants), opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    target = ROOT / "bench" / "models" / "net0.onnx"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, target)
+    print(f"{target.relative_to(ROOT)}: {target.stat().st_size / 1e6:.2f} MB")
+
+
 def cut(picture: np.ndarray, box: tuple[float, float, float, float], size: int) -> np.ndarray:
     """The crop rule on a landmark box: f32 [size,size,3] in [0,1]; for pictures not much larger than the crop (bilinear)."""
     side = np.sqrt(2) * max(box[2] - box[0], box[3] - box[1])
@@ -151,7 +207,7 @@ def export_fixtures() -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["weights", "fixtures"])
+    parser.add_argument("what", choices=["weights", "fixtures", "onnx"])
     parser.add_argument("--run", default="main")
     args = parser.parse_args()
-    export_weights(args.run) if args.what == "weights" else export_fixtures()
+    {"weights": lambda: export_weights(args.run), "fixtures": export_fixtures, "onnx": export_onnx}[args.what]()
