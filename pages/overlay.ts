@@ -126,6 +126,16 @@ export function drawBox(
   });
 }
 
+/** An image of a crop, over the square of picture that it shows. */
+export function drawImageOverCrop(
+  context: DrawingContext,
+  image: CanvasImageSource,
+  crop: { readonly centreX: number; readonly centreY: number; readonly side: number },
+): void {
+  const { centreX, centreY, side } = crop;
+  onCanvas(context, () => context.drawImage(image, centreX - side / 2, centreY - side / 2, side, side));
+}
+
 function point(values: ArrayLike<number>, index: number): readonly [number, number, number] {
   return [values[index * 3] ?? 0, values[index * 3 + 1] ?? 0, values[index * 3 + 2] ?? 0];
 }

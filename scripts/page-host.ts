@@ -29,7 +29,7 @@ export class PageHost {
       logLevel: 'warn',
       clearScreen: false,
       plugins: [...(options.plugins ?? [])],
-      server: { host: '127.0.0.1', port: 0, hmr: false, ws: false, watch: null },
+      server: { host: '127.0.0.1', port: 0, hmr: false, watch: null },
     });
     try {
       const [, browser] = await Promise.all([server.listen(), launchBrowser()]);
@@ -54,7 +54,9 @@ export class PageHost {
     const page = await this.#browser.newPage();
     await prepare?.(page);
     const response = await page.goto(`${this.origin}${path}`);
-    if (!response?.ok()) throw new Error(`${path}: the page server answered ${response?.status() ?? 'nothing'}`);
+    // 304 where the browser has seen the page before.
+    const status = response?.status() ?? 0;
+    if (status !== 200 && status !== 304) throw new Error(`${path}: the page server answered with status ${status}`);
     return page;
   }
 
