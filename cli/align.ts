@@ -1,6 +1,4 @@
 /** `npm run --silent align`: pictures in, landmarks, pose and meshes out. The contract is `alignUsage` in options.ts. */
-import { alignList } from './align-list.js';
-import { alignPictures } from './align-pictures.js';
 import { Interrupt } from './interrupt.js';
 import { alignUsage, exitCodes, parseAlignArguments, startFolder } from './options.js';
 import { runMain } from './run-main.js';
@@ -13,7 +11,9 @@ async function main(): Promise<number> {
     return exitCodes.ok;
   }
   const interrupt = new Interrupt();
-  return options.mode === 'list' ? alignList(options, folder, interrupt) : alignPictures(options, interrupt);
+  // Loaded here, because the browser driver and the page server take a second that a wrong command line need not wait for.
+  if (options.mode === 'list') return (await import('./align-list.js')).alignList(options, folder, interrupt);
+  return (await import('./align-pictures.js')).alignPictures(options, interrupt);
 }
 
 await runMain(main);

@@ -1,0 +1,245 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Page } from 'puppeteer';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { AlignSession } from '../../cli/session.js';
+import { PageHost, repositoryRoot } from '../../scripts/page-host.js';
+
+const sample = join(repositoryRoot, 'assets/astronaut.png');
+
+/** Round the astronaut's face. */
+const sampleBox = [177, 80, 272, 175] as const;
+
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'fullpose-align-'));
+});
+
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function start(args: readonly string[]): { readonly child: ChildProcess; readonly finished: Promise<Finished> } {
+  const env = { ...process.env, INIT_CWD: folder, npm_lifecycle_event: 'align' };
+  const child = spawn(process.execPath, ['--import', 'tsx', 'cli/align.ts', ...args], { cwd: repositoryRoot, env });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk;
+  });
+  const finished = new Promise<Finished>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, stdout, stderr }));
+  });
+  return { child, finished };
+}
+
+const readJson = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
+
+const finite = (count: number) => (values: unknown) =>
+  Array.isArray(values) && values.length === count && values.every((value) => Number.isFinite(value));
+
+/** What a row of results must look like beside its picture. */
+function expectFace(row: unknown): void {
+  expect(row).toMatchObject({ pose: {}, expression: {} });
+  const { landmarks, pose, identity, expression } = row as Record<string, unknown> & { pose: Record<string, unknown> };
+  expect(landmarks).toHaveLength(68);
+  expect(landmarks).toSatisfy((points: readonly unknown[]) => points.every(finite(3)));
+  expect(Object.keys(pose).sort()).toEqual(['matrix', 'pitch', 'roll', 'yaw']);
+  expect(pose.matrix).toHaveLength(3);
+  expect(pose.matrix).toSatisfy((rows: readonly unknown[]) => rows.every(finite(4)));
+  expect([pose.yaw, pose.pitch, pose.roll]).toSatisfy(finite(3));
+  expect(identity).toSatisfy(finite(48));
+  expect(Object.values(expression ?? {})).toSatisfy(finite(47));
+  expect(expression).toHaveProperty('jawOpen');
+}
+
+describe('align', () => {
+  it('without arguments aligns the sample, writes three files and says where', async () => {
+    const { code, stdout, stderr } = await start(['--out', 'results']).finished;
+    expect(code, stderr).toBe(0);
+    const out = join(folder, 'results');
+    const paths = stdout.trim().split('\n');
+    expect(paths.map((path) => path.slice(path.lastIndexOf('/') + 1))).toEqual([
+      'astronaut.overlay.png',
+      'astronaut.json',
+      'astronaut.obj',
+    ]);
+    const png = readFileSync(join(out, 'astronaut.overlay.png'));
+    expect(png.subarray(1, 4).toString()).toBe('PNG');
+    expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([512, 512]);
+    expect(png.equals(readFileSync(sample))).toBe(false);
+
+    const description = readJson(join(out, 'astronaut.json'));
+    expect(description).toMatchObject({
+      image: sample,
+      width: 512,
+      height: 512,
+      faces: [{ box: { kind: 'detector' } }],
+    });
+    const [face] = (description as { faces: readonly { landmarks: readonly (readonly number[])[] }[] }).faces;
+    expectFace(face);
+    // The nose tip lies within the face.
+    const [x = 0, y = 0] = face?.landmarks[30] ?? [];
+    expect(Math.hypot(x - 230, y - 130)).toBeLessThan(25);
+
+    const obj = readFileSync(join(out, 'astronaut.obj'), 'utf8').split('\n');
+    const vertices = obj.filter((line) => line.startsWith('v ')).length;
+    const triangles = obj.filter((line) => line.startsWith('f '));
+    expect(vertices).toBeGreaterThan(5000);
+    expect(triangles.length).toBeGreaterThan(10_000);
+    const largest = Math.max(
+      ...triangles.flatMap((line) =>
+        line
+          .slice(2)
+          .split(' ')
+          .map((corner) => Number.parseInt(corner, 10)),
+      ),
+    );
+    expect(largest).toBeLessThanOrEqual(vertices);
+  });
+
+  it('aligns a list, keeps its order, and reports what failed in its row and in the exit code', async () => {
+    writeFileSync(join(folder, 'text.png'), 'this is no picture');
+    mkdirSync(join(folder, 'folder.png'));
+    // A white pixel: a picture, but without a face.
+    const pixel = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mP8/x8AAwMCAO+ip1sAAAAASUVORK5CYII=';
+    writeFileSync(join(folder, 'pixel.png'), Buffer.from(pixel, 'base64'));
+    writeFileSync(
+      join(folder, 'list.json'),
+      JSON.stringify([
+        { image: sample, box: sampleBox, boxKind: 'detector' },
+        { image: 'gone.png', box: sampleBox, boxKind: 'landmarks' },
+        { image: 'text.png' },
+        { image: 'folder.png' },
+        { image: 'pixel.png' },
+        { image: sample, box: [5, 5, 1, 1], boxKind: 'landmarks' },
+        { image: sample, box: [9000, 9000, 9100, 9100], boxKind: 'landmarks' },
+        { image: sample },
+        { image: sample, box: sampleBox, boxKind: 'landmarks' },
+      ]),
+    );
+    const { code, stdout, stderr } = await start(['--list', 'list.json', '--results', 'deep/results.json']).finished;
+    expect(code, stderr).toBe(1);
+    expect(stdout.trim().endsWith('deep/results.json')).toBe(true);
+    expect(stderr).toContain('9 of 9 rows');
+    expect(stderr).toContain('6 of 9 rows failed');
+    const results = readJson(join(folder, 'deep/results.json')) as readonly Record<string, unknown>[];
+    expect(results.map(({ image }) => image)).toEqual([
+      sample,
+      'gone.png',
+      'text.png',
+      'folder.png',
+      'pixel.png',
+      sample,
+      sample,
+      sample,
+      sample,
+    ]);
+    for (const row of [0, 7, 8]) expectFace(results[row]);
+    expect(results.map(({ error }) => error)).toEqual([
+      undefined,
+      'cannot read gone.png: there is no such file',
+      'text.png is not a picture that the browser can decode',
+      'cannot read folder.png: it is a folder',
+      'no face found in pixel.png',
+      expect.stringContaining('row 5: "box" is [5,5,1,1]'),
+      expect.stringContaining('outside the picture'),
+      undefined,
+      undefined,
+    ]);
+    // A landmark box and a detector box make different crops.
+    expect(results[8]?.landmarks).not.toEqual(results[0]?.landmarks);
+  });
+
+  it('writes what it has when it is interrupted', async () => {
+    const rows = Array.from({ length: 2000 }, () => ({ image: sample, box: sampleBox, boxKind: 'landmarks' }));
+    writeFileSync(join(folder, 'long.json'), JSON.stringify(rows));
+    const { child, finished } = start(['--list', 'long.json', '--results', 'part.json', '--iterations', '1']);
+    await new Promise<void>((resolve) => {
+      child.stderr?.on('data', (chunk: Buffer) => {
+        if (String(chunk).includes(' of 2000 rows')) resolve();
+      });
+      child.on('close', () => resolve());
+    });
+    child.kill('SIGINT');
+    const { code, stderr } = await finished;
+    expect(code, stderr).toBe(130);
+    const results = readJson(join(folder, 'part.json')) as readonly Record<string, unknown>[];
+    expect(results).toHaveLength(2000);
+    expectFace(results[0]);
+    expect(results.at(-1)).toEqual({ image: sample, error: 'interrupted' });
+  });
+
+  it.each([
+    [['--list', 'none.json', '--results', 'r.json'], 1, /ENOENT.*none\.json/],
+    [['--fast'], 2, /Unknown option '--fast'[\s\S]*Try --help/],
+  ])('refuses %j before it starts a browser', async (args, wanted, message) => {
+    const { code, stdout, stderr } = await start(args).finished;
+    expect(code).toBe(wanted);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toContain('starting a browser');
+    expect(stdout).toBe('');
+  });
+
+  it('refuses a list that is no list, by name', async () => {
+    writeFileSync(join(folder, 'bad.json'), '{"image": "a.png"}');
+    const { code, stderr } = await start(['--list', 'bad.json', '--results', 'r.json']).finished;
+    expect(code).toBe(1);
+    expect(stderr).toContain('bad.json holds {"image":"a.png"}; wanted an array of rows');
+  });
+
+  it('prints its usage', async () => {
+    const { code, stdout } = await start(['--help']).finished;
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/--list FILE[\s\S]*--iterations K/);
+  });
+});
+
+describe('AlignSession', () => {
+  it('goes on with a new page when the page is lost', async () => {
+    const pages: Page[] = [];
+    const openPage = PageHost.prototype.openPage;
+    const spy = vi.spyOn(PageHost.prototype, 'openPage').mockImplementation(async function (this: PageHost, ...args) {
+      const page = await openPage.apply(this, args);
+      pages.push(page);
+      return page;
+    });
+    const notes: string[] = [];
+    const session = await AlignSession.open({
+      read: async () => new Uint8Array(readFileSync(sample)),
+      note: (text) => void notes.push(text),
+      iterations: 1,
+    });
+    try {
+      const [x0, y0, x1, y1] = sampleBox;
+      const box = { x0, y0, x1, y1, kind: 'detector' } as const;
+      const job = { picture: 0, name: 'sample', boxes: [box], faces: 'all', draw: false } as const;
+      const before = await session.align(job);
+      await pages[0]?.close();
+      // Both jobs find the page gone; one new page serves both.
+      const after = await Promise.all([session.align(job), session.align(job)]);
+      expect(after).toEqual([before, before]);
+      expect(before).toMatchObject({ status: 'aligned', width: 512, faces: [{ box }] });
+      expect(pages).toHaveLength(2);
+      expect(notes).toEqual(['the page or its GPU device was lost; starting again']);
+    } finally {
+      await session.close();
+      spy.mockRestore();
+    }
+    await expect(session.align({ picture: 0, name: 'sample', faces: 'all', draw: false })).rejects.toThrow(
+      'interrupted',
+    );
+  });
+});
