@@ -1,5 +1,6 @@
 import { defineConfig } from 'vite';
 import { mediapipeFiles } from './scripts/page-plugins.js';
+import { strippedShaders } from './scripts/wgsl.js';
 
 // Served pages (`npm run dev`, the demo, the tests, the command line): the repository root, so that weights/ and tests/fixtures/ are plain
 // files; cross-origin isolated, which gives `performance.now()` its full resolution.
@@ -7,7 +8,7 @@ import { mediapipeFiles } from './scripts/page-plugins.js';
 export default defineConfig({
   appType: 'mpa',
   publicDir: false,
-  plugins: [mediapipeFiles()],
+  plugins: [mediapipeFiles(), strippedShaders()],
   server: {
     headers: {
       'Cross-Origin-Opener-Policy': 'same-origin',
