@@ -48,6 +48,7 @@ describe('the library build', () => {
 });
 
 describe('stripWgsl', () => {
+  it('keeps code and the directives of the preprocessor', () => {
     const source = '// What it does.\n//#include "lib/a.wgsl"\n\n  let a = 1; // one\n    // aside\n}\n';
     expect(stripWgsl(source)).toBe('//#include "lib/a.wgsl"\nlet a = 1; // one\n}');
   });
