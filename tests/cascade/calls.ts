@@ -1,0 +1,74 @@
+/** Counts calls into WebGPU by replacing methods of its prototypes. */
+
+const COUNTED: Readonly<Record<string, readonly string[]>> = {
+  GPUDevice: [
+    'createBuffer',
+    'createTexture',
+    'createSampler',
+    'importExternalTexture',
+    'createBindGroupLayout',
+    'createPipelineLayout',
+    'createBindGroup',
+    'createShaderModule',
+    'createComputePipeline',
+    'createComputePipelineAsync',
+    'createRenderPipeline',
+    'createRenderPipelineAsync',
+    'createCommandEncoder',
+    'createRenderBundleEncoder',
+    'createQuerySet',
+  ],
+  GPUQueue: ['submit', 'writeBuffer', 'writeTexture', 'copyExternalImageToTexture', 'onSubmittedWorkDone'],
+  GPUCommandEncoder: [
+    'beginComputePass',
+    'beginRenderPass',
+    'copyBufferToBuffer',
+    'copyBufferToTexture',
+    'copyTextureToBuffer',
+    'copyTextureToTexture',
+    'clearBuffer',
+    'resolveQuerySet',
+    'finish',
+  ],
+  GPUComputePassEncoder: ['dispatchWorkgroups', 'dispatchWorkgroupsIndirect', 'end'],
+  GPUBuffer: ['mapAsync', 'getMappedRange', 'unmap', 'destroy'],
+  GPUTexture: ['createView', 'destroy'],
+  GPUComputePipeline: ['getBindGroupLayout'],
+};
+
+export interface CountedCalls {
+  /** Calls by `Interface.method`; methods that were not called are not listed. */
+  readonly calls: ReadonlyMap<string, number>;
+  /** Bytes that copyBufferToBuffer moved. */
+  readonly bytes: number;
+}
+
+/** Runs `action` and counts the calls meanwhile. */
+export async function countCalls(action: () => Promise<unknown>): Promise<CountedCalls> {
+  const calls = new Map<string, number>();
+  let bytes = 0;
+  const restore: (() => void)[] = [];
+  for (const [owner, methods] of Object.entries(COUNTED)) {
+    const type: unknown = Reflect.get(globalThis, owner);
+    if (typeof type !== 'function') throw new Error(`there is no ${owner}`);
+    const prototype: object = type.prototype;
+    for (const method of methods) {
+      const original: unknown = Reflect.get(prototype, method);
+      if (typeof original !== 'function') throw new Error(`there is no ${owner}.${method}`);
+      const counted = function (this: unknown, ...args: unknown[]): unknown {
+        const name = `${owner}.${method}`;
+        calls.set(name, (calls.get(name) ?? 0) + 1);
+        if (method === 'copyBufferToBuffer') bytes += Number(args[4]);
+        return Reflect.apply(original, this, args);
+      };
+      Reflect.set(prototype, method, counted);
+      restore.push(() => Reflect.set(prototype, method, original));
+    }
+  }
+  try {
+    await action();
+  } finally {
+    for (const undo of restore) undo();
+  }
+  return { calls, bytes };
+}
