@@ -1,14 +1,24 @@
 import { exitCodes, UsageError } from './options.js';
 
-/** Runs a program to its exit code. What it throws becomes one message on stderr, with a stack only where `FULLPOSE_DEBUG` is set. */
+/** Longer messages are cut: one of a kernel that does not compile carries its source. */
+const mostLines = 12;
+
+/** One message for people; whole and with its stack only where `FULLPOSE_DEBUG` is set. */
+export function describe(error: unknown, env: NodeJS.ProcessEnv = process.env): string {
+  if (!(error instanceof Error)) return String(error);
+  if (env.FULLPOSE_DEBUG) return error.stack ?? error.message;
+  const lines = error.message.split('\n');
+  if (lines.length <= mostLines) return error.message;
+  return [...lines.slice(0, mostLines), `... ${lines.length - mostLines} more lines with FULLPOSE_DEBUG=1`].join('\n');
+}
+
+/** Runs a program to its exit code; what it throws is described on stderr. */
 export async function runMain(main: () => Promise<number>): Promise<never> {
   let code: number;
   try {
     code = await main();
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    const stack = process.env.FULLPOSE_DEBUG && error instanceof Error ? `\n${error.stack}` : '';
-    process.stderr.write(`fullpose: ${message}${stack}\n`);
+    process.stderr.write(`fullpose: ${describe(error)}\n`);
     if (error instanceof UsageError) process.stderr.write('Try --help.\n');
     code = error instanceof UsageError ? exitCodes.usage : exitCodes.someFailed;
   }
