@@ -102,13 +102,13 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     }
   }
 
-  for (var block = 0u; block < params.blocks; block++) {
-    let first = block * 28;
+  for (var quad = 0u; quad < params.blocks; quad++) {
+    let first = quad * 28;
     var sum = weights[first + 27];
     for (var tap = 0u; tap < 9; tap++) {
       let at = first + tap * 3;
       sum += mat3x4f(weights[at], weights[at + 1], weights[at + 2]) * taps[tap];
     }
-    output[(id.y * params.anchors + id.x) * params.blocks + block] = max(sum * response, vec4f());
+    output[(id.y * params.anchors + id.x) * params.blocks + quad] = max(sum * response, vec4f());
   }
 }
