@@ -8,9 +8,11 @@
 // bias_slope [2, groups, 2] vec4: biases, then the slopes of PReLU
 // output     [N, OH, OW, O4] vec4
 //
-// One invocation computes 4 x 2 pixels of 8 output channels (POOL: 2 x 1 pixels from those), so that 8 input and 2 weight loads feed
+// One invocation computes 4 x 2 pixels of 8 output channels (POOL: 2 x 1 pixels from those), so that 8 input vectors and 2 weight matrices feed
 // 16 matrix-vector products. No workgroup memory: neighbours share what they read through the cache. global id x = tile + tiles * group, y = image.
 // The host guarantees that buffers have the sizes above and that no index exceeds 2^31.
+//
+// Conditions are joined by `&`, not `&&`: short circuits are branches, which cost some compilers a hundred times the time here.
 
 //#include "lib/activation.wgsl"
 
@@ -41,14 +43,17 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> output: array<vec4f>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-fn inside(x: vec4i, y: i32) -> vec4<bool> {
-  let row_inside = y >= 0 && y < params.input_height;
-  return (x >= vec4i(0)) & (x < vec4i(params.input_width)) & vec4<bool>(row_inside);
+fn row_inside(y: i32) -> bool {
+  return (y >= 0) & (y < params.input_height);
+}
+
+fn columns_inside(x: vec4i) -> vec4<bool> {
+  return (x >= vec4i(0)) & (x < vec4i(params.input_width));
 }
 
 // Writes one output pixel of one block, unless the tile reaches over the edge there.
 fn store(image: u32, x: u32, y: u32, o4: u32, value: vec4f) {
-  if (x < params.output_width && y < params.output_height && o4 < params.output_blocks) {
+  if ((x < params.output_width) & (y < params.output_height) & (o4 < params.output_blocks)) {
     let pixel = (image * params.output_height + y) * params.output_width + x;
     output[pixel * params.output_blocks + o4] = zero_padding(value, o4, params.output_channels);
   }
@@ -114,27 +119,31 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   for (var ky = 0; ky < i32(params.kernel_height); ky++) {
     let upper_y = origin_y + ky;
     let lower_y = upper_y + i32(params.stride_y);
+    let upper_row = (image_row + upper_y) * params.input_width;
+    let lower_row = (image_row + lower_y) * params.input_width;
+    let upper_row_inside = row_inside(upper_y);
+    let lower_row_inside = row_inside(lower_y);
+
     for (var kx = 0; kx < i32(params.kernel_width); kx++) {
       let x = origin_x + kx;
-      let upper_inside = inside(x, upper_y);
-      let lower_inside = inside(x, lower_y);
+      let columns = columns_inside(x);
+      let upper_inside = columns & vec4<bool>(upper_row_inside);
+      let lower_inside = columns & vec4<bool>(lower_row_inside);
       // Outside the picture the address is the buffer's start: a load that is always allowed, and whose value is not used.
-      var upper = vec4u(select(vec4i(0), ((image_row + upper_y) * params.input_width + x) * blocks, upper_inside));
-      var lower = vec4u(select(vec4i(0), ((image_row + lower_y) * params.input_width + x) * blocks, lower_inside));
-      for (var c4 = 0u; c4 < params.input_blocks; c4++) {
+      let upper_start = select(vec4i(0), (upper_row + x) * blocks, upper_inside);
+      let lower_start = select(vec4i(0), (lower_row + x) * blocks, lower_inside);
+      for (var c4 = 0; c4 < blocks; c4++) {
         let wa = weights[weight];
         let wb = weights[weight + 1u];
         weight += 2u;
-        let v0 = select(vec4f(), input[upper.x], upper_inside.x);
-        let v1 = select(vec4f(), input[upper.y], upper_inside.y);
-        let v2 = select(vec4f(), input[upper.z], upper_inside.z);
-        let v3 = select(vec4f(), input[upper.w], upper_inside.w);
-        let v4 = select(vec4f(), input[lower.x], lower_inside.x);
-        let v5 = select(vec4f(), input[lower.y], lower_inside.y);
-        let v6 = select(vec4f(), input[lower.z], lower_inside.z);
-        let v7 = select(vec4f(), input[lower.w], lower_inside.w);
-        upper += vec4u(1u);
-        lower += vec4u(1u);
+        let v0 = select(vec4f(), input[upper_start.x + c4], upper_inside.x);
+        let v1 = select(vec4f(), input[upper_start.y + c4], upper_inside.y);
+        let v2 = select(vec4f(), input[upper_start.z + c4], upper_inside.z);
+        let v3 = select(vec4f(), input[upper_start.w + c4], upper_inside.w);
+        let v4 = select(vec4f(), input[lower_start.x + c4], lower_inside.x);
+        let v5 = select(vec4f(), input[lower_start.y + c4], lower_inside.y);
+        let v6 = select(vec4f(), input[lower_start.z + c4], lower_inside.z);
+        let v7 = select(vec4f(), input[lower_start.w + c4], lower_inside.w);
         p0a += wa * v0; p1a += wa * v1; p2a += wa * v2; p3a += wa * v3;
         p4a += wa * v4; p5a += wa * v5; p6a += wa * v6; p7a += wa * v7;
         p0b += wb * v0; p1b += wb * v1; p2b += wb * v2; p3b += wb * v3;
