@@ -44,7 +44,8 @@ export async function alignList(options: ListOptions, folder: string, interrupt:
   process.stderr.write('starting a browser and loading the weights ...\n');
   const progress = createProgress(rows.length, 'rows');
   try {
-    const session = await openSession(options, paths, progress.note);
+    const detector = rows.some((row) => 'box' in row && row.box === undefined);
+    const session = await openSession({ ...options, detector }, paths, progress.note);
     interrupt.onInterrupt(() => void session.close());
     try {
       await forEachConcurrent(rows, jobsInFlight, async (row, index) => {

@@ -53,7 +53,7 @@ export async function alignPictures(options: PicturesOptions, interrupt: Interru
   await mkdir(options.out, { recursive: true });
   const note = (text: string) => void process.stderr.write(`${text}\n`);
   note('starting a browser and loading the weights ...');
-  const session = await openSession(options, pictures, note);
+  const session = await openSession({ ...options, detector: true }, pictures, note);
   interrupt.onInterrupt(() => void session.close());
   let failed = 0;
   try {

@@ -66,6 +66,7 @@ interface Row {
 
 async function alignAll(crops: readonly Evaluated[]): Promise<readonly Row[]> {
   const session = await AlignSession.open({
+    detector: false,
     note: (text) => void process.stderr.write(`${text}\n`),
     read: async (picture) => {
       const jpeg = crops[picture]?.crop.jpeg;

@@ -4,6 +4,8 @@ import type { BoxSpec } from './list.js';
 export interface StartOptions {
   /** Undefined for all that the weights have. */
   readonly iterations?: number;
+  /** Whether some job will come without boxes: the detector then starts together with the aligner. */
+  readonly detector: boolean;
 }
 
 export interface StartReply {

@@ -14,12 +14,13 @@ async function readPicture(path: string): Promise<Uint8Array> {
 
 /** A session whose picture `i` is the file at `paths[i]`. */
 export function openSession(
-  options: { readonly iterations: number | undefined },
+  options: { readonly iterations: number | undefined; readonly detector: boolean },
   paths: readonly string[],
   note: (text: string) => void,
 ) {
   return AlignSession.open({
     ...(options.iterations === undefined ? {} : { iterations: options.iterations }),
+    detector: options.detector,
     note,
     read: async (picture) => {
       const path = paths[picture];

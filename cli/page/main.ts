@@ -25,8 +25,9 @@ class Page {
   readonly #aligner: FaceAligner;
   #detector: Promise<FaceDetector> | undefined;
 
-  constructor(aligner: FaceAligner) {
+  constructor(aligner: FaceAligner, detector: Promise<FaceDetector> | undefined) {
     this.#aligner = aligner;
+    this.#detector = detector;
   }
 
   /** Several calls may run: while one is on the GPU the next decodes. */
@@ -46,7 +47,7 @@ class Page {
   }
 
   async #detect(picture: ImageBitmap, { name, faces }: AlignJob): Promise<readonly BoxSpec[]> {
-    this.#detector ??= MediaPipeDetector.create(new URL(mediapipeBase, location.href).href);
+    this.#detector ??= createDetector();
     const found = await (await this.#detector).detect(picture);
     if (found.length === 0) throw new NoFaceError(name);
     return faces === 'all' ? found : found.slice(0, 1);
@@ -71,6 +72,10 @@ class Page {
     }
     return { overlay: await toBase64(canvas), meshes };
   }
+}
+
+function createDetector(): Promise<FaceDetector> {
+  return MediaPipeDetector.create(new URL(mediapipeBase, location.href).href);
 }
 
 interface AlignedBox {
@@ -117,14 +122,17 @@ async function toBase64(canvas: OffscreenCanvas): Promise<string> {
 let started: Page | undefined;
 
 window.fullposeCli = {
-  async start({ iterations }: StartOptions): Promise<StartReply> {
+  async start({ iterations, detector }: StartOptions): Promise<StartReply> {
+    const detecting = detector ? createDetector() : undefined;
+    // Whoever detects first sees its failure; until then it is nobody's.
+    detecting?.catch(() => {});
     const gpu = await Gpu.create({ label: 'align' });
     const aligner = await FaceAligner.create({
       weights: weightsUrl,
       device: gpu.device,
       ...(iterations === undefined ? {} : { iterations }),
     });
-    started = new Page(aligner);
+    started = new Page(aligner, detecting);
     const { vendor, architecture, description, isSoftware } = gpu.adapter;
     const adapter = [vendor, architecture, description].filter((part) => part !== '').join(' ');
     return { adapter, isSoftware, iterations: aligner.iterations };

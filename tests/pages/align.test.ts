@@ -221,6 +221,7 @@ describe('AlignSession', () => {
       read: async () => new Uint8Array(readFileSync(sample)),
       note: (text) => void notes.push(text),
       iterations: 1,
+      detector: false,
     });
     try {
       const [x0, y0, x1, y1] = sampleBox;
