@@ -114,3 +114,40 @@ describe('data races', () => {
     expect(detectRaces(broken, 'main', [1, 1, 1], bindGroups()).races.length).toBeGreaterThan(0);
   });
 });
+
+/** A small run of every kernel without workgroup memory: bindings of group 0, and the uniform struct. */
+const independent: readonly (readonly [
+  shader: string,
+  bindings: readonly Float32Array[],
+  params: readonly number[],
+])[] = [
+  ['activation.wgsl', [new Float32Array(24), new Float32Array(24)], [6, 2, 5]],
+  ['add.wgsl', [new Float32Array(24), new Float32Array(24), new Float32Array(24)], [6, 2, 5]],
+  // 3 pixels, 5 channels at 3: two blocks touched, the first of them shared with the input before.
+  ['concat.wgsl', [new Float32Array(24), new Float32Array(24)], [3, 2, 5, 2, 3, 2]],
+  // 3x3 by 2x2 stride 1, 2 blocks
+  ['pool.wgsl', [new Float32Array(72), new Float32Array(32)], [3, 3, 2, 2, 2, 2, 2, 1, 1, 0, 0]],
+  ['fill.wgsl', [new Float32Array(12)], [3, 7]],
+];
+
+describe.each(independent)('%s', (shader, bindings, params) => {
+  const [kernel] = declarations.find((declaration) => declaration.shader === shader)?.kernels ?? [];
+
+  it('has invocations that write apart', () => {
+    const groups = { 0: { ...bindings }, 1: { 0: { uniform: new Uint32Array(params) } } };
+    const { races, errors } = detectRaces(kernel?.code ?? '', 'main', [1, 1, 1], groups);
+    expect(errors).toEqual([]);
+    expect(races.map(({ message }) => message)).toEqual([]);
+  });
+
+  it('would be caught if they wrote together', () => {
+    const together = (kernel?.code ?? '').replace(/output\[[^=]*\] =/g, 'output[0] =');
+    const groups = { 0: { ...bindings }, 1: { 0: { uniform: new Uint32Array(params) } } };
+    expect(detectRaces(together, 'main', [1, 1, 1], groups).races.length).toBeGreaterThan(0);
+  });
+});
+
+it('workgroup memory is used only where its barriers are tested', () => {
+  const users = [...shaders].filter(([, text]) => text.includes('var<workgroup>')).map(([name]) => name);
+  expect(users).toEqual(['fullyConnected.wgsl']);
+});
