@@ -483,6 +483,8 @@ export const steadyState = gpuSuite('a steady-state frame', (test) => {
       await aligner.align(source, boxes);
       const { calls, bytes } = await countCalls(() => aligner.align(source, boxes));
       expectEqual(calls.get('GPUQueue.submit'), 1);
+      // docs/passes.md says this number.
+      expectEqual(calls.get('GPUComputePassEncoder.dispatchWorkgroups'), 62);
       expectEqual(bytes, 2 * (104 + 68 * 4) * 4);
       expectThat(bytes / 2 <= 4096, `${bytes / 2} bytes a face`);
       expectEqual(
