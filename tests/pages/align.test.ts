@@ -178,7 +178,10 @@ describe('align', () => {
     expect(code, stderr).toBe(130);
     const results = readJson(join(folder, 'part.json')) as readonly Record<string, unknown>[];
     expect(results).toHaveLength(2000);
-    expectFace(results[0]);
+    // Jobs overlap: which of the first rows is done first is left open.
+    const aligned = results.filter((row) => !('error' in row));
+    expect(aligned.length).toBeGreaterThan(0);
+    for (const row of aligned) expectFace(row);
     expect(results.at(-1)).toEqual({ image: sample, error: 'interrupted' });
   });
 
