@@ -218,9 +218,9 @@ class Samples:
         chance = lambda p: rng.random(n) < p
         colour(batch.images,
                (np.exp(rng.normal(0, 0.2, (n, 1))) * np.exp(rng.normal(0, 0.06, (n, 3)))).astype(f32),
-               rng.normal(0, 0.06, n).astype(f32), np.where(chance(0.3), np.exp(rng.normal(0, 0.3, n)), 1).astype(f32),
+               rng.normal(0, 0.06, n).astype(f32), np.where(chance(0.15), np.exp(rng.normal(0, 0.3, n)), 1).astype(f32),
                (chance(0.2) * rng.random(n)).astype(f32), np.where(chance(0.25), rng.integers(1, 4, n), 0),
-               (chance(0.3) * rng.random(n) * 0.05).astype(f32), rng.integers(0, 2**31, n), occluder,
+               (chance(0.15) * rng.random(n) * 0.05).astype(f32), rng.integers(0, 2**31, n), occluder,
                rng.random((n, 3)).astype(f32), self.crops)
         return batch
 

@@ -4,13 +4,11 @@
 """
 from __future__ import annotations
 
-import json
-
 import numpy as np
 
 from . import face_model
 from .data import CROP, Samples
-from .export import WEIGHTS, forward, read
+from .export import forward, load_weights
 from .geometry import euler_degrees
 from .labels import nme
 from .render import Renderer
@@ -27,7 +25,7 @@ def run(images: np.ndarray, renderer: Renderer, weights: list[dict[str, np.ndarr
 def main() -> None:
     model, samples = face_model.load(), Samples()
     renderer = Renderer(model, CROP)
-    weights = [read(WEIGHTS / name) for name in json.loads((WEIGHTS / "manifest.json").read_text())["iterations"]]
+    weights = load_weights()
     splits = {"val-afw": samples.validation(), "val-afw, boxes jittered": samples.validation(jitter=1), "val-afw profiled to 60..90 degrees": samples.profiled_validation()}
     print(f"{'NME in %':36s} {'points':8s} " + " ".join(f"   K={k}" for k in range(len(weights) + 1)))
     for name, (batch, truth) in splits.items():

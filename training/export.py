@@ -149,9 +149,14 @@ def export_onnx() -> None:
     print(f"{target.relative_to(ROOT)}: {target.stat().st_size / 1e6:.2f} MB")
 
 
-def cut(picture: np.ndarray, box: tuple[float, float, float, float], size: int) -> np.ndarray:
-    """The crop rule on a landmark box: f32 [size,size,3] in [0,1]; for pictures not much larger than the crop (bilinear)."""
-    side = np.sqrt(2) * max(box[2] - box[0], box[3] - box[1])
+def load_weights() -> list[dict[str, np.ndarray]]:
+    """The exported iterations, in order."""
+    return [read(WEIGHTS / name) for name in json.loads((WEIGHTS / "manifest.json").read_text())["iterations"]]
+
+
+def cut(picture: np.ndarray, box: tuple[float, float, float, float], size: int, margin: float = 1) -> np.ndarray:
+    """The crop rule on a landmark box, times `margin`: f32 [size,size,3] in [0,1]; for pictures not much larger than the crop (bilinear)."""
+    side = np.sqrt(2) * max(box[2] - box[0], box[3] - box[1]) * margin
     step, cx, cy = side / size, (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     matrix = np.array([[step, 0, cx - (size - 1) / 2 * step], [0, step, cy - (size - 1) / 2 * step]])
     picture = picture.astype(np.float32) / 255
@@ -162,7 +167,7 @@ def export_fixtures() -> None:
     model, net = face_model.load(), description()
     size = net["cropSize"]
     renderer = Renderer(model, size)
-    weights = [read(WEIGHTS / name) for name in json.loads((WEIGHTS / "manifest.json").read_text())["iterations"]]
+    weights = load_weights()
     picture = cv2.imread(str(SAMPLE), cv2.IMREAD_COLOR)[..., ::-1]
     images = np.stack([cut(picture, SAMPLE_BOX, size), cut(picture[:, ::-1], (511 - SAMPLE_BOX[2], SAMPLE_BOX[1], 511 - SAMPLE_BOX[0], SAMPLE_BOX[3]), size)])
     images = np.ascontiguousarray(images, np.float32)

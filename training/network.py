@@ -79,8 +79,12 @@ class Net(nn.Module):
             elif layer["op"] != "concat":
                 raise ValueError(f"network.json: layer {layer['name']} has op {layer['op']}, which training does not build")
         self.register_buffer("unit", torch.as_tensor(unit, dtype=torch.float32))
+        self.reset_output()
+
+    def reset_output(self) -> None:
+        """Makes the update nearly zero for every input."""
         last = self.layers[self.net["layers"][-1]["name"].replace(".", "_")].linear
-        nn.init.normal_(last.weight, std=0.01)
+        nn.init.normal_(last.weight, std=0.002)
         nn.init.zeros_(last.bias)
 
     def forward(self, stem: torch.Tensor, patches: torch.Tensor, scale: torch.Tensor, record: dict | None = None) -> torch.Tensor:

@@ -228,26 +228,37 @@ def draw_batch(crops, rows, mirrored, mesh, triangles, matrix, centre, face_size
 
 
 def sheet(target: Path) -> None:
-    """A picture for docs/training.md: faces, turned in steps to 90 degrees of yaw, with the points."""
+    """The picture of docs/training.md: the public-domain sample, aligned with the exported weights, turned in steps of yaw (and of pitch, below)."""
     import cv2
 
-    from .data import Samples
-    samples, rng = Samples(), np.random.default_rng(5)
-    frontal = samples.rows[(np.abs(samples.yaw[samples.rows]) < 20) & (samples.split[samples.rows] == "train-300w")]
-    rows = rng.choice(frontal, 4, replace=False)
-    columns = []
-    for degrees in (0, 30, 50, 70, 85):
-        yaw = np.deg2rad(np.where(samples.yaw[rows] > 0, 1, -1) * np.maximum(0, degrees - np.abs(samples.yaw[rows])))
-        batch = samples.profiled(rows, np.zeros(4, np.int64), yaw, np.zeros(4), np.zeros(4), np.ones(4), np.zeros((4, 2)))
+    from .data import CROP
+    from .evaluate import run
+    from .export import SAMPLE, SAMPLE_BOX, cut, load_weights
+    from .geometry import transform_pose
+    from .render import Renderer
+    model = face_model.load()
+    picture = cv2.imread(str(SAMPLE), cv2.IMREAD_COLOR)[..., ::-1]
+    crop = cut(picture, SAMPLE_BOX, CROP)[None]
+    p = run(np.ascontiguousarray(crop), Renderer(model, CROP), load_weights())[-1]
+    one, none = np.ones(1), np.zeros(1)
+    p = transform_pose(p, CROP, SIZE, none, one, np.zeros((1, 2)))
+    wide = (cut(picture, SAMPLE_BOX, SIZE, margin=SIZE / CROP) * 255).astype(np.uint8)[None]
+    points = Renderer(model, SIZE).decode(p)[:, model.landmarks, :2]
+    profiler, shift = Profiler(model), np.array([[[1, 0, (CROP - SIZE) / 2], [0, 1, (CROP - SIZE) / 2]]], np.float32)
+    rows = []
+    for turns in ([(yaw, 0) for yaw in (0, 25, 50, 70, 88)], [(yaw, pitch) for yaw, pitch in ((0, -35), (0, 30), (-45, -25), (-60, 20), (-88, 0))]):
         tiles = []
-        for image, points in zip(batch.images, batch.points):
-            tile = cv2.resize((image[..., ::-1] * 255).astype(np.uint8), (256, 256))
-            for x, y in points:
-                cv2.circle(tile, (round(2 * float(x)), round(2 * float(y))), 2, (0, 255, 0), -1)
+        for yaw, pitch in turns:
+            turned = profiler.plan(p, points, np.deg2rad([yaw]), np.deg2rad([pitch]))
+            image = np.empty((1, CROP, CROP, 3), np.float32)
+            profiler.draw(wide, np.zeros(1, np.int64), np.zeros(1, np.bool_), p, turned, shift, image)
+            tile = cv2.resize((image[0, ..., ::-1] * 255).astype(np.uint8), (256, 256), interpolation=cv2.INTER_CUBIC)
+            for x, y in turned.points[0]:
+                cv2.circle(tile, (round((float(x) - SIZE / 2 + CROP / 2) * 2), round((float(y) - SIZE / 2 + CROP / 2) * 2)), 2, (0, 255, 0), -1, cv2.LINE_AA)
             tiles.append(tile)
-        columns.append(np.concatenate(tiles))
+        rows.append(np.concatenate(tiles, 1))
     target.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(target), np.concatenate(columns, 1))
+    cv2.imwrite(str(target), np.concatenate(rows))
 
 
 if __name__ == "__main__":

@@ -89,6 +89,7 @@ def train(args: argparse.Namespace) -> None:
     net = Net(unit, args.streams, args.dropout).to(memory_format=torch.channels_last)
     if frozen:
         net.load_state_dict(frozen[-1].state_dict())
+        net.reset_output()  # the features carry over; the update starts at zero, so p^{k+1} starts as good as p^k
     ema = copy.deepcopy(net).eval()
     cost = Cost(model, unit, CROP)
     decay = [p for p in net.parameters() if p.dim() > 1]
@@ -158,9 +159,9 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--decay", type=float, default=0.02)
-    parser.add_argument("--warmup", type=int, default=200)
+    parser.add_argument("--warmup", type=int, default=100)
     parser.add_argument("--dropout", type=float, default=0.0)
-    parser.add_argument("--measure", type=int, default=500)
+    parser.add_argument("--measure", type=int, default=350)
     parser.add_argument("--streams", choices=["both", "pncc", "paf", "picture"], default="both")
     parser.add_argument("--profiling", type=float, default=0.4, help="fraction of samples turned out of plane")
     parser.add_argument("--seed", type=int, default=1)
