@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'puppeteer';
 import { createServer, type Plugin, type ViteDevServer } from 'vite';
@@ -10,6 +10,8 @@ export const repositoryRoot = dirname(dirname(fileURLToPath(import.meta.url)));
 export interface PageHostOptions {
   /** Added to the ones of vite.config.ts. */
   readonly plugins?: readonly Plugin[];
+  /** npm packages that the page imports. Vite bundles these alone, and looks for no others: a search would read every page of the repository. */
+  readonly packages?: readonly string[];
 }
 
 /**
@@ -23,12 +25,16 @@ export class PageHost {
 
   /** @throws BrowserMissingError where there is no browser and none can be fetched. */
   static async open(options: PageHostOptions = {}): Promise<PageHost> {
+    const { plugins = [], packages = [] } = options;
     const server = await createServer({
       root: repositoryRoot,
+      // Programs with other packages keep other bundles.
+      cacheDir: join(repositoryRoot, 'node_modules/.vite', packages.length === 0 ? 'plain' : 'packages'),
+      optimizeDeps: { noDiscovery: true, include: [...packages] },
       configFile: `${repositoryRoot}/vite.config.ts`,
       logLevel: 'warn',
       clearScreen: false,
-      plugins: [...(options.plugins ?? [])],
+      plugins: [...plugins],
       server: { host: '127.0.0.1', port: 0, hmr: false, watch: null },
     });
     try {
