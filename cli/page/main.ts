@@ -56,7 +56,8 @@ class Page {
   /** The picture with its faces drawn over it, as base64, and each face's mesh. */
   async #draw(picture: ImageBitmap, pairs: readonly AlignedBox[], name: string) {
     const canvas = new OffscreenCanvas(picture.width, picture.height);
-    const context = canvas.getContext('2d');
+    // Drawn on the processor: the result is read back, and a GPU in software draws thousands of lines slowly.
+    const context = canvas.getContext('2d', { willReadFrequently: true });
     if (context === null) throw new Error('the browser gave no 2D canvas');
     context.drawImage(picture, 0, 0);
     const { triangles, uv } = this.#aligner.model;
