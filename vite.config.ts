@@ -1,5 +1,6 @@
 import { defineConfig } from 'vite';
-import { mediapipeFiles } from './scripts/page-plugins.js';
+import { mediapipeBase, onnxruntimeBase, tfjsWasmBase } from './pages/routes.js';
+import { packageFiles } from './scripts/page-plugins.js';
 import { strippedShaders } from './scripts/wgsl.js';
 
 // Served pages (`npm run dev`, the demo, the tests, the command line): the repository root, so that weights/ and tests/fixtures/ are plain
@@ -8,7 +9,12 @@ import { strippedShaders } from './scripts/wgsl.js';
 export default defineConfig({
   appType: 'mpa',
   publicDir: false,
-  plugins: [mediapipeFiles(), strippedShaders()],
+  plugins: [
+    packageFiles(mediapipeBase, '@mediapipe/face_detection'),
+    packageFiles(onnxruntimeBase, 'onnxruntime-web/dist'),
+    packageFiles(tfjsWasmBase, '@tensorflow/tfjs-backend-wasm/dist'),
+    strippedShaders(),
+  ],
   server: {
     headers: {
       'Cross-Origin-Opener-Policy': 'same-origin',

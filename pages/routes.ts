@@ -3,5 +3,9 @@
 /** The files of `@mediapipe/face_detection`. */
 export const mediapipeBase = '/mediapipe/face_detection/';
 
+/** The benchmark's rivals: onnxruntime-web, and the WASM files of TensorFlow.js. */
+export const onnxruntimeBase = '/rivals/onnxruntime/';
+export const tfjsWasmBase = '/rivals/tfjs-wasm/';
+
 /** The pictures of the running program, by index. */
 export const picturesBase = '/pictures/';

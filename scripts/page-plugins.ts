@@ -3,37 +3,37 @@ import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Connect, Plugin } from 'vite';
-import { mediapipeBase, picturesBase } from '../pages/routes.js';
+import { picturesBase } from '../pages/routes.js';
 
-const mediapipeFolder = join(
-  dirname(dirname(fileURLToPath(import.meta.url))),
-  'node_modules/@mediapipe/face_detection',
-);
+const packages = join(dirname(dirname(fileURLToPath(import.meta.url))), 'node_modules');
 
 const contentTypes: Readonly<Record<string, string>> = {
   js: 'text/javascript',
+  mjs: 'text/javascript',
   wasm: 'application/wasm',
 };
 
-/** Serves the face detector's files as they are; Vite would rewrite its scripts. */
-export function mediapipeFiles(): Plugin {
+/** Serves the files of `folder` of an installed package under `base` as they are; Vite would rewrite its scripts. */
+export function packageFiles(base: string, folder: string): Plugin {
   const serve: Connect.NextHandleFunction = async (request, response, next) => {
     const name = request.url?.slice(1).split('?')[0] ?? '';
     if (!/^[\w.-]+$/.test(name)) return next();
-    const path = join(mediapipeFolder, name);
+    const path = join(packages, folder, name);
     try {
       const { size } = await stat(path);
       response.setHeader('Content-Type', contentTypes[name.split('.').at(-1) ?? ''] ?? 'application/octet-stream');
       response.setHeader('Content-Length', size);
+      // A worker that a cross-origin isolated page starts must ask for isolation itself.
+      response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
       createReadStream(path).pipe(response);
     } catch {
       next();
     }
   };
   return {
-    name: 'fullpose:mediapipe-files',
+    name: `fullpose:files of ${folder}`,
     configureServer: (server) => {
-      server.middlewares.use(mediapipeBase.slice(0, -1), serve);
+      server.middlewares.use(base.slice(0, -1), serve);
     },
   };
 }

@@ -1,0 +1,336 @@
+/** One whole run of the benchmark, in a page. */
+import { fetchPicture } from '../pages/pictures.js';
+import type { NetworkDescription } from '../src/cascade/weights.js';
+import { conv2dMacs } from '../src/engine/kernels/conv2d.js';
+import type { NetworkNode } from '../src/engine/network.js';
+import { tensorBytes } from '../src/engine/tensor.js';
+import { CascadeBench, type StageGroup } from './cascade.js';
+import { Convolution, heaviestConvolution } from './convolution.js';
+import { FullposeNetwork, NetworkRun, OURS, readNetworkCase } from './network.js';
+import { createPeakForms, PEAK_FLOP } from './peak.js';
+import { ComputeRaster, HardwareRaster, readRasterCase } from './raster.js';
+import type { LayerReport, Report, StageReport } from './report.js';
+import { ONNXRUNTIME_WEBGPU, OnnxRuntimeNetwork } from './rivals/onnxruntime.js';
+import { TensorFlowNetwork, TFJS_WEBGPU } from './rivals/tfjs.js';
+import { interleave, type Probe, Samples } from './statistics.js';
+import { type Contender, race, type Strategy } from './strategies.js';
+import { GpuTimer, timedPass } from './timing.js';
+
+export interface BenchmarkOptions {
+  /** Faces of a frame for stages and frame, 1 to 16. */
+  readonly faces: number;
+  /** Few rounds, and 1 and 8 faces only. */
+  readonly quick: boolean;
+  readonly rivals: boolean;
+}
+
+/** What a run tells while it goes on. */
+export interface BenchmarkListener {
+  /** What is being done; `fraction` of the whole run is behind. */
+  progress(text: string, fraction: number): void;
+  /** A frame was measured; undefined where that clock was not running. */
+  frame(times: { readonly endToEnd?: number; readonly gpu?: number }): void;
+}
+
+const MANIFEST = '/weights/manifest.json';
+const PICTURE = '/assets/astronaut.png';
+const ALL_FACES = [1, 2, 4, 8, 16] as const;
+const QUICK_FACES = [1, 8] as const;
+const SEED = 20_180_401;
+
+/** Stages that the paper counts as features: everything but the network and the update. */
+const GEOMETRY: ReadonlySet<string> = new Set(['decode', 'clear', 'raster', 'resolve', 'paf']);
+
+/** Limits that decide what kernels may do. */
+const SHOWN_LIMITS = [
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupStorageSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxStorageBufferBindingSize',
+  'maxBufferSize',
+  'maxTextureDimension2D',
+] as const;
+
+/** @throws LimitError without timestamp queries; WebGPUUnavailableError; WeightsError where files are missing or damaged. */
+export async function runBenchmark(options: BenchmarkOptions, listener: BenchmarkListener): Promise<Report> {
+  const { faces, quick, rivals } = options;
+  const rounds = quick ? 5 : 15;
+  const facesList = quick ? QUICK_FACES : ALL_FACES;
+  const maxFaces = Math.max(...facesList, faces);
+  listener.progress('loading the weights and compiling', 0);
+  const picture = await fetchPicture(PICTURE);
+  const bench = await CascadeBench.create(picture, MANIFEST, maxFaces);
+  try {
+    const share = rivals ? 0.5 : 1;
+    const measured = await measureCascade(bench, facesList, faces, rounds, quick, {
+      ...listener,
+      progress: (text, fraction) => listener.progress(text, 0.05 + (share - 0.05) * fraction),
+    });
+    const contenders = rivals
+      ? await raceAll(bench, rounds, (text, fraction) => listener.progress(text, 0.5 + 0.5 * fraction))
+      : [];
+    const { gpu } = bench;
+    const { vendor, architecture, description, isSoftware } = gpu.adapter;
+    return {
+      date: new Date().toISOString().slice(0, 10),
+      browser: browserName(navigator.userAgent),
+      adapter: { name: [vendor, architecture, description].filter((part) => part !== '').join(' '), isSoftware },
+      features: [...gpu.features].sort(),
+      limits: Object.fromEntries(SHOWN_LIMITS.map((name) => [name, gpu.limits[name]])),
+      arithmetic: 'f32 arithmetic',
+      iterations: bench.iterations,
+      facesPerFrame: faces,
+      rounds,
+      coldStart: bench.coldStart,
+      memory: bench.memory,
+      ...measured,
+      rivals: contenders,
+      ratios: {
+        vsOrtWebGpu: ratio(contenders, ONNXRUNTIME_WEBGPU),
+        vsTfjsWebGpu: ratio(contenders, TFJS_WEBGPU),
+      },
+    };
+  } finally {
+    bench.destroy();
+    picture.close();
+  }
+}
+
+type Measured = Pick<Report, 'stages' | 'geometryShare' | 'frame' | 'faces' | 'peak' | 'network' | 'layers'>;
+
+async function measureCascade(
+  bench: CascadeBench,
+  facesList: readonly number[],
+  faces: number,
+  rounds: number,
+  quick: boolean,
+  listener: BenchmarkListener,
+): Promise<Measured> {
+  const { gpu, weights } = bench;
+  const { network } = weights;
+  const [firstIteration] = weights.iterations;
+  if (firstIteration === undefined) throw new Error('the weights have no iterations');
+  listener.progress('pilot runs', 0);
+  const networkCase = readNetworkCase(await fetchFixture('network'), network, firstIteration);
+  const { plan } = await NetworkRun.create(gpu, networkCase);
+  const groups = bench.stages(faces);
+  const layerGroups = plan.steps.map((step) => step.stage);
+  const peakForms = await createPeakForms(gpu);
+  const timers = {
+    stages: await GpuTimer.create(
+      gpu,
+      groups.map(({ timed }) => timed),
+    ),
+    network: await GpuTimer.create(gpu, [timedPass('network', (pass) => plan.encode(pass))]),
+    peak: await GpuTimer.create(gpu, peakForms),
+    frames: new Map<number, GpuTimer>(),
+  };
+  for (const count of new Set([...facesList, faces])) {
+    timers.frames.set(count, await GpuTimer.create(gpu, [bench.frame(count)]));
+  }
+  const counts = await bench.counts(faces);
+
+  const samples = new Samples();
+  const add = (name: string, values: readonly (number | undefined)[], names: readonly string[]) => {
+    for (const [i, value] of values.entries()) if (value !== undefined) samples.add(`${name} ${names[i] ?? i}`, value);
+  };
+  const frameProbes = [...timers.frames].flatMap(([count, timer]): Probe[] => [
+    {
+      name: `${count} faces, GPU`,
+      sample: async () => {
+        const [time] = await timer.sample();
+        if (time === undefined) return;
+        samples.add(`gpu ${count}`, time);
+        if (count === faces) listener.frame({ gpu: time });
+      },
+    },
+    {
+      name: `${count} faces, end to end`,
+      sample: async () => {
+        for (let i = 0; i < (count === faces ? (quick ? 3 : 8) : 1); i++) {
+          const time = await bench.endToEnd(count);
+          samples.add(`end to end ${count}`, time);
+          if (count === faces) listener.frame({ endToEnd: time });
+        }
+      },
+    },
+  ]);
+  const probes: Probe[] = [
+    ...frameProbes,
+    {
+      name: 'stages',
+      sample: async () => {
+        for (const [name, time] of stageTimes(groups, await timers.stages.sample())) samples.add(name, time);
+        samples.add('stage readback', await bench.readback(faces));
+      },
+    },
+    { name: 'Net^k', sample: async () => add('network', await timers.network.sample(), ['whole']) },
+    {
+      name: 'arithmetic peak',
+      sample: async () =>
+        add(
+          'peak',
+          await timers.peak.sample(),
+          peakForms.map((form) => form.name),
+        ),
+    },
+    { name: 'two in flight', sample: async () => samples.add('two in flight', await bench.throughput(faces, 2, 4)) },
+    { name: 'encode', sample: async () => samples.add('encode', bench.encode(faces, 20)) },
+  ];
+  let done = 0;
+  await interleave(probes, rounds, SEED, (round, { name }) =>
+    listener.progress(`round ${round + 1} of ${rounds}: ${name}`, done++ / (rounds * probes.length)),
+  );
+
+  const stages = stageReports(groups, samples);
+  const networkTime = samples.summary('network whole');
+  const peaks = peakForms.map(({ name }) => ({
+    form: name,
+    gflops: PEAK_FLOP / samples.summary(`peak ${name}`).median / 1e6,
+  }));
+  const [peak] = peaks.sort((a, b) => b.gflops - a.gflops);
+  if (peak === undefined) throw new Error('there is no form of the peak kernel');
+  return {
+    stages,
+    geometryShare: samples.names.includes('geometry share') ? samples.summary('geometry share').median : null,
+    frame: {
+      endToEnd: samples.summary(`end to end ${faces}`),
+      twoInFlight: samples.summary('two in flight'),
+      gpu: samples.summary(`gpu ${faces}`),
+      encode: samples.summary('encode'),
+      ...counts,
+    },
+    faces: facesList.map((count) => ({
+      faces: count,
+      endToEnd: samples.summary(`end to end ${count}`),
+      gpu: samples.summary(`gpu ${count}`),
+    })),
+    peak,
+    network: {
+      macs: network.graph.macs,
+      gpu: networkTime,
+      gflops: (2 * network.graph.macs) / networkTime.median / 1e6,
+    },
+    layers: layerReports(network, layerGroups, stages, bench.iterations, faces),
+  };
+}
+
+/** Times of a frame by stage, all iterations together, under `stage <name>`; and the geometry's share of the iterations that draw. */
+function stageTimes(
+  groups: readonly StageGroup[],
+  times: readonly (number | undefined)[],
+): ReadonlyMap<string, number> {
+  // A stage whose timestamps ran backwards leaves its sample out.
+  const lost = new Set(groups.filter((_, i) => times[i] === undefined).map(({ stage }) => stage));
+  const sums = new Map<string, number>();
+  const add = (name: string, time: number) => sums.set(name, (sums.get(name) ?? 0) + time);
+  const drawing = new Set(
+    groups.filter(({ stage, part }) => stage === 'decode' && part.startsWith('iteration')).map(({ part }) => part),
+  );
+  let [geometry, iterations] = [0, 0];
+  for (const [i, { stage, part }] of groups.entries()) {
+    const time = times[i] ?? 0;
+    if (!lost.has(stage)) add(`stage ${stage}`, time);
+    if (!drawing.has(part)) continue;
+    iterations += time;
+    if (GEOMETRY.has(stage)) geometry += time;
+  }
+  if (lost.size === 0 && iterations > 0) sums.set('geometry share', geometry / iterations);
+  return sums;
+}
+
+function stageReports(groups: readonly StageGroup[], samples: Samples): readonly StageReport[] {
+  const dispatches = new Map<string, number>();
+  for (const group of groups) dispatches.set(group.stage, (dispatches.get(group.stage) ?? 0) + group.dispatches);
+  const summaries = [...dispatches.keys(), 'readback'].map((name) => ({ name, ms: samples.summary(`stage ${name}`) }));
+  const total = summaries.reduce((sum, { ms }) => sum + ms.median, 0);
+  return summaries.map(({ name, ms }) => ({
+    name,
+    ms,
+    share: ms.median / total,
+    dispatches: dispatches.get(name) ?? 0,
+  }));
+}
+
+/** The network's layers with multiplications: an average over iterations and faces of the stage that runs them. */
+function layerReports(
+  { graph }: NetworkDescription,
+  layerStages: readonly string[],
+  stages: readonly StageReport[],
+  iterations: number,
+  faces: number,
+): readonly LayerReport[] {
+  return graph.nodes.flatMap((node): LayerReport[] => {
+    const work = layerWork(node);
+    const stage = stages.find(({ name }) => layerStages.includes(name) && name.split(' ').includes(node.name));
+    return work === undefined || stage === undefined
+      ? []
+      : [{ name: stage.name, ...work, ms: stage.ms.median / iterations / faces }];
+  });
+}
+
+function layerWork(node: NetworkNode): { readonly macs: number; readonly bytes: number } | undefined {
+  if (node.op === 'conv2d') {
+    const { spec, shape } = node;
+    const weights = 4 * spec.outChannels * spec.kernel[0] * spec.kernel[1] * spec.inChannels;
+    return { macs: conv2dMacs(spec), bytes: tensorBytes(spec.input) + tensorBytes(shape) + weights };
+  }
+  if (node.op !== 'fullyConnected') return undefined;
+  const { input, outFeatures } = node.spec;
+  const macs = input.height * input.width * input.channels * outFeatures;
+  return { macs, bytes: tensorBytes(input) + tensorBytes(node.shape) + 4 * macs };
+}
+
+/** All groups of strategies, one after the other. */
+async function raceAll(
+  bench: CascadeBench,
+  rounds: number,
+  onProgress: (text: string, fraction: number) => void,
+): Promise<readonly Contender[]> {
+  const { gpu, weights } = bench;
+  const [firstIteration] = weights.iterations;
+  if (firstIteration === undefined) throw new Error('the weights have no iterations');
+  const networkCase = readNetworkCase(await fetchFixture('network'), weights.network, firstIteration);
+  const rasterCase = readRasterCase(await fetchFixture('pncc'), weights);
+  const convolution = heaviestConvolution(weights.network, firstIteration);
+  const groups: readonly (readonly Strategy[])[] = [
+    [
+      new FullposeNetwork(gpu, networkCase),
+      ...(['webgpu', 'wasm'] as const).flatMap((backend) => [
+        new OnnxRuntimeNetwork(backend, networkCase),
+        new TensorFlowNetwork(backend, networkCase),
+      ]),
+    ],
+    [new ComputeRaster(gpu, rasterCase), new HardwareRaster(gpu, rasterCase)],
+    [new Convolution(gpu, convolution, 'ours'), new Convolution(gpu, convolution, 'naive')],
+  ];
+  const contenders: Contender[] = [];
+  const steps = groups.reduce((sum, group) => sum + group.length * (rounds + 1), 0);
+  let done = 0;
+  for (const group of groups) {
+    contenders.push(...(await race(group, rounds, SEED, (text) => onProgress(text, Math.min(1, done++ / steps)))));
+  }
+  return contenders;
+}
+
+/** A rival's median over ours, in the rounds that both ran; null where it is missing or wrong. */
+export function ratio(contenders: readonly Contender[], rival: string): number | null {
+  const medianOf = (name: string) => {
+    const contender = contenders.find((candidate) => candidate.name === name);
+    return contender?.ok ? contender.ms?.median : undefined;
+  };
+  const [ours, theirs] = [medianOf(OURS), medianOf(rival)];
+  return ours === undefined || theirs === undefined ? null : theirs / ours;
+}
+
+async function fetchFixture(name: string): Promise<ArrayBuffer> {
+  const response = await fetch(`/tests/fixtures/${name}.safetensors`);
+  if (!response.ok) throw new Error(`tests/fixtures/${name}.safetensors: HTTP status ${response.status}`);
+  return response.arrayBuffer();
+}
+
+/** As "Chrome 156". */
+function browserName(userAgent: string): string {
+  const [, name = '', version = ''] = /(Firefox|Edg|HeadlessChrome|Chrome|Version)\/(\d+)/.exec(userAgent) ?? [];
+  return `${name === 'Version' ? 'Safari' : name} ${version}`.trim();
+}

@@ -1,0 +1,197 @@
+/** The cascade under the stopwatch: its frame, its stages, its cold start. */
+import { cropRecord, FaceAligner } from '../src/cascade/aligner.js';
+import { cropOf, type FaceBox } from '../src/cascade/boxes.js';
+import { Cascade } from '../src/cascade/cascade.js';
+import { FrameTexture } from '../src/cascade/frame.js';
+import { CROP_RECORD_BYTES, writeCropRecord } from '../src/cascade/kernels/crop.js';
+import { type CascadeWeights, fetchWeights } from '../src/cascade/weights.js';
+import { Gpu } from '../src/engine/device.js';
+import { Plan, type PreparedStep } from '../src/engine/plan.js';
+import { StagingRing } from '../src/engine/readback.js';
+import type { Report } from './report.js';
+import { type Timed, timedPass } from './timing.js';
+
+/** Of the sample picture: the tight box of its face's landmarks. */
+const FACE = { x0: 180, y0: 86, x1: 268, y1: 178, kind: 'landmarks' } as const;
+
+/** Boxes of a frame: the sample's face, each a little elsewhere. */
+function boxesFor(count: number): readonly FaceBox[] {
+  return Array.from({ length: count }, (_, i) => {
+    const [dx, dy] = [(i % 4) * 2, Math.floor(i / 4) * 2];
+    return { ...FACE, x0: FACE.x0 + dx, x1: FACE.x1 + dx, y0: FACE.y0 + dy, y1: FACE.y1 + dy };
+  });
+}
+
+/** Consecutive dispatches of one stage. */
+export interface StageGroup {
+  readonly stage: string;
+  /** As `iteration1`; the whole label where it has no prefix. */
+  readonly part: string;
+  readonly dispatches: number;
+  readonly timed: Timed;
+}
+
+export interface FrameCounts {
+  readonly dispatches: number;
+  readonly submits: number;
+  readonly bytesReadBack: number;
+}
+
+/** A loaded cascade with the sample picture. The aligner times what a caller sees; the cascade beside it can be taken apart. */
+export class CascadeBench {
+  readonly gpu: Gpu;
+  readonly weights: CascadeWeights;
+  readonly coldStart: Report['coldStart'];
+  /** GPU memory of the cascade. */
+  readonly memory: Report['memory'];
+  readonly #aligner: FaceAligner;
+  readonly #cascade: Cascade;
+  readonly #picture: ImageBitmap;
+  readonly #texture: GPUTexture;
+  readonly #staging: StagingRing;
+
+  /** Downloads, compiles and aligns once, with a stopwatch on each. */
+  static async create(picture: ImageBitmap, manifest: string, maxFaces: number): Promise<CascadeBench> {
+    const start = performance.now();
+    const weights = await fetchWeights(manifest);
+    const downloaded = performance.now();
+    const gpu = await Gpu.create({ label: 'bench', powerPreference: 'high-performance' });
+    const opened = performance.now();
+    const aligner = await FaceAligner.create({ weights, device: gpu.device, maxFaces });
+    // Creation only submits its work; the queue is empty once this resolves.
+    await gpu.device.queue.onSubmittedWorkDone();
+    const prepared = performance.now();
+    await aligner.align(picture, boxesFor(1));
+    const first = performance.now();
+
+    const cascade = await Cascade.create(gpu, weights, { maxFaces });
+    const { bytes, buffers } = gpu.memory;
+    const frame = await new FrameTexture(gpu).prepare(picture);
+    const { texture, texels, picture: size } = frame.upload();
+    const records = new DataView(new ArrayBuffer(maxFaces * CROP_RECORD_BYTES));
+    for (const [face, box] of boxesFor(maxFaces).entries()) {
+      const crop = cropOf(box, size, weights.network.cropSize);
+      writeCropRecord(records, face, cropRecord(crop, size, texels));
+    }
+    gpu.device.queue.writeBuffer(cascade.faces, 0, records.buffer);
+    const coldStart = {
+      downloadMs: downloaded - start,
+      deviceMs: opened - downloaded,
+      prepareMs: prepared - opened,
+      pipelines: gpu.pipelines.size,
+      firstFrameMs: first - prepared,
+    };
+    return new CascadeBench(gpu, weights, coldStart, { bytes, buffers, maxFaces }, aligner, cascade, picture, texture);
+  }
+
+  private constructor(
+    gpu: Gpu,
+    weights: CascadeWeights,
+    coldStart: Report['coldStart'],
+    memory: Report['memory'],
+    aligner: FaceAligner,
+    cascade: Cascade,
+    picture: ImageBitmap,
+    texture: GPUTexture,
+  ) {
+    this.gpu = gpu;
+    this.weights = weights;
+    this.coldStart = coldStart;
+    this.memory = memory;
+    this.#aligner = aligner;
+    this.#cascade = cascade;
+    this.#picture = picture;
+    this.#texture = texture;
+    this.#staging = new StagingRing(gpu, 'bench.staging', cascade.maxFaces * cascade.outputBytes);
+  }
+
+  get iterations(): number {
+    return this.#cascade.iterations;
+  }
+
+  /** The whole frame on the GPU, in one pass. */
+  frame(faces: number): Timed {
+    return timedPass('frame', (pass) => this.#cascade.encode(pass, this.#texture, this.iterations, faces));
+  }
+
+  /** All dispatches of a frame. */
+  steps(): readonly PreparedStep[] {
+    return [...this.#cascade.cropPlan(this.#texture).steps, ...this.#cascade.plan(this.iterations).steps];
+  }
+
+  /** The frame cut into stages, in order. */
+  stages(faces: number): readonly StageGroup[] {
+    const groups: { stage: string; part: string; steps: PreparedStep[] }[] = [];
+    for (const step of this.steps()) {
+      const part = step.label.split('/')[0] ?? step.label;
+      const last = groups.at(-1);
+      if (last?.stage === step.stage && last.part === part) last.steps.push(step);
+      else groups.push({ stage: step.stage, part, steps: [step] });
+    }
+    return groups.map(({ stage, part, steps }) => {
+      const plan = new Plan(this.gpu, stage, steps, undefined);
+      return { stage, part, dispatches: steps.length, timed: timedPass(stage, (pass) => plan.encode(pass, faces)) };
+    });
+  }
+
+  /** Milliseconds from the call of `align` to its result. */
+  async endToEnd(faces: number): Promise<number> {
+    const boxes = boxesFor(faces);
+    const start = performance.now();
+    await this.#aligner.align(this.#picture, boxes);
+    return performance.now() - start;
+  }
+
+  /** Milliseconds a frame with `inFlight` frames under way at any time. */
+  async throughput(faces: number, inFlight: number, frames: number): Promise<number> {
+    const boxes = boxesFor(faces);
+    let left = frames;
+    const start = performance.now();
+    const lane = async () => {
+      while (left-- > 0) await this.#aligner.align(this.#picture, boxes);
+    };
+    await Promise.all(Array.from({ length: inFlight }, lane));
+    return (performance.now() - start) / frames;
+  }
+
+  /** Milliseconds of JavaScript for recording a frame; nothing is submitted. */
+  encode(faces: number, repeats: number): number {
+    const start = performance.now();
+    for (let repeat = 0; repeat < repeats; repeat++) {
+      const encoder = this.gpu.device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      this.#cascade.encode(pass, this.#texture, this.iterations, faces);
+      pass.end();
+      encoder.finish();
+    }
+    return (performance.now() - start) / repeats;
+  }
+
+  /** Milliseconds for copying and mapping the results of a frame, on an idle queue. */
+  async readback(faces: number): Promise<number> {
+    const slot = this.#staging.take();
+    const start = performance.now();
+    const encoder = this.gpu.device.createCommandEncoder();
+    slot.copyFrom(encoder, this.#cascade.output, 0, faces * this.#cascade.outputBytes);
+    this.gpu.device.queue.submit([encoder.finish()]);
+    await slot.read();
+    return performance.now() - start;
+  }
+
+  /** What one frame costs in counts. */
+  async counts(faces: number): Promise<FrameCounts> {
+    const before = this.#aligner.counters;
+    await this.#aligner.align(this.#picture, boxesFor(faces));
+    const after = this.#aligner.counters;
+    return {
+      dispatches: after.dispatches - before.dispatches,
+      submits: after.submits - before.submits,
+      bytesReadBack: after.bytesRead - before.bytesRead,
+    };
+  }
+
+  destroy(): void {
+    this.#aligner.destroy();
+    this.gpu.destroy();
+  }
+}

@@ -1,0 +1,23 @@
+/** The benchmark's page in a headless browser. */
+import { PageHost } from '../scripts/page-host.js';
+import type { BenchmarkOptions } from './benchmark.js';
+import type { Report } from './report.js';
+
+const LOAD_TIMEOUT_MS = 120_000;
+
+/** Runs the benchmark. @throws Error with the page's message where it fails there. */
+export async function measureHeadless(
+  options: BenchmarkOptions,
+  onProgress: (text: string, fraction: number) => void,
+): Promise<Report> {
+  const host = await PageHost.open();
+  try {
+    const page = await host.openPage('/bench/', async (opened) => {
+      await opened.exposeFunction('onBenchmarkProgress', onProgress);
+    });
+    await page.waitForFunction(() => window.fullposeBench !== undefined, { timeout: LOAD_TIMEOUT_MS });
+    return await page.evaluate((wanted) => window.fullposeBench.run(wanted), options);
+  } finally {
+    await host.close();
+  }
+}

@@ -1,0 +1,55 @@
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { parseCount, parseOrUsage, UsageError } from '../cli/options.js';
+import type { BenchmarkOptions } from './benchmark.js';
+
+export type BenchCommand =
+  | { readonly mode: 'help' }
+  | {
+      readonly mode: 'run';
+      readonly json: string;
+      readonly markdown: string | undefined;
+      readonly options: BenchmarkOptions;
+    };
+
+export const benchUsage = `Usage: npm run --silent bench -- --json FILE [--markdown FILE] [--quick] [--rivals] [--faces N]
+
+Measures the cascade in a headless browser. A short table goes to stdout, progress to stderr.
+
+  --json FILE      where the numbers go
+  --markdown FILE  where the report for people goes
+  --quick          few rounds; the medians are rough
+  --rivals         also race onnxruntime-web and TensorFlow.js on Net^0, the hardware rasteriser, and a naive convolution
+  --faces N        faces of a frame for stages and frame, from 1 (the default) to 16`;
+
+const MOST_FACES = 16;
+
+/**
+ * @param folder what relative paths start from.
+ * @throws UsageError
+ */
+export function parseBenchArguments(argv: readonly string[], folder: string): BenchCommand {
+  const { values } = parseOrUsage(() =>
+    parseArgs({
+      args: [...argv],
+      options: {
+        json: { type: 'string' },
+        markdown: { type: 'string' },
+        quick: { type: 'boolean', default: false },
+        rivals: { type: 'boolean', default: false },
+        faces: { type: 'string', default: '1' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    }),
+  );
+  if (values.help) return { mode: 'help' };
+  if (values.json === undefined) throw new UsageError('there is no --json FILE');
+  const faces = parseCount(values.faces, 'faces', 1);
+  if (faces > MOST_FACES) throw new UsageError(`--faces is ${faces}; wanted at most ${MOST_FACES}`);
+  return {
+    mode: 'run',
+    json: resolve(folder, values.json),
+    markdown: values.markdown === undefined ? undefined : resolve(folder, values.markdown),
+    options: { faces, quick: values.quick, rivals: values.rivals },
+  };
+}

@@ -1,0 +1,268 @@
+/** What a benchmark run found, and its two exports: JSON and Markdown. */
+import type { Summary } from './statistics.js';
+import type { Contender } from './strategies.js';
+
+export interface StageReport {
+  readonly name: string;
+  /** Milliseconds of one frame: all iterations together. */
+  readonly ms: Summary;
+  /** Of the sum of all stages. */
+  readonly share: number;
+  /** Dispatches of a frame. */
+  readonly dispatches: number;
+}
+
+/** One layer of Net^k against the roofline. */
+export interface LayerReport {
+  readonly name: string;
+  readonly macs: number;
+  /** Least traffic: inputs, outputs and weights once. */
+  readonly bytes: number;
+  readonly ms: number;
+}
+
+export interface FacesReport {
+  readonly faces: number;
+  readonly endToEnd: Summary;
+  readonly gpu: Summary;
+}
+
+export interface Report {
+  readonly date: string;
+  readonly browser: string;
+  readonly adapter: { readonly name: string; readonly isSoftware: boolean };
+  readonly features: readonly string[];
+  readonly limits: Readonly<Record<string, number>>;
+  readonly arithmetic: string;
+  readonly iterations: number;
+  /** Faces of a frame for stages and frame. */
+  readonly facesPerFrame: number;
+  readonly rounds: number;
+  readonly coldStart: {
+    readonly downloadMs: number;
+    readonly deviceMs: number;
+    /** Upload of weights, compilation, everything prepared. */
+    readonly prepareMs: number;
+    readonly pipelines: number;
+    readonly firstFrameMs: number;
+  };
+  readonly stages: readonly StageReport[];
+  /** decode + clear + raster + resolve + paf over everything in an iteration that draws; null where none does. */
+  readonly geometryShare: number | null;
+  readonly frame: {
+    /** From the call of `align` to its result, one frame in flight. */
+    readonly endToEnd: Summary;
+    /** Milliseconds a frame with two in flight. */
+    readonly twoInFlight: Summary;
+    readonly gpu: Summary;
+    /** Recording and finishing the command buffer in JavaScript. */
+    readonly encode: Summary;
+    readonly dispatches: number;
+    readonly submits: number;
+    readonly bytesReadBack: number;
+  };
+  readonly faces: readonly FacesReport[];
+  readonly memory: { readonly bytes: number; readonly buffers: number; readonly maxFaces: number };
+  readonly peak: { readonly gflops: number; readonly form: string };
+  readonly network: { readonly macs: number; readonly gpu: Summary; readonly gflops: number };
+  readonly layers: readonly LayerReport[];
+  readonly rivals: readonly Contender[];
+  readonly ratios: { readonly vsOrtWebGpu: number | null; readonly vsTfjsWebGpu: number | null };
+}
+
+/** The JSON that programs read. Times in milliseconds; null where a rival did not run. */
+export interface ReportJson {
+  readonly adapter: string;
+  readonly stages: readonly { readonly name: string; readonly medianMs: number; readonly share: number }[];
+  readonly frame: {
+    readonly medianMs: number;
+    readonly p95Ms: number;
+    readonly dispatches: number;
+    readonly submits: number;
+    readonly bytesReadBack: number;
+  };
+  /** End to end, by number of faces. */
+  readonly faces: Readonly<Record<string, number>>;
+  readonly peak: { readonly gflops: number; readonly achievedGflops: number };
+  readonly rivals: readonly {
+    readonly name: string;
+    readonly medianMs: number | null;
+    readonly maxAbsError: number | null;
+    readonly ok: boolean;
+  }[];
+  readonly ratios: Report['ratios'];
+}
+
+/** JSON has no infinity. */
+const finite = (value: number | undefined): number | null =>
+  value !== undefined && Number.isFinite(value) ? value : null;
+
+export function toJson(report: Report): ReportJson {
+  const { adapter, stages, frame, faces, peak, network, rivals, ratios } = report;
+  return {
+    adapter: adapter.name,
+    stages: stages.map(({ name, ms, share }) => ({ name, medianMs: ms.median, share })),
+    frame: {
+      medianMs: frame.endToEnd.median,
+      p95Ms: frame.endToEnd.p95,
+      dispatches: frame.dispatches,
+      submits: frame.submits,
+      bytesReadBack: frame.bytesReadBack,
+    },
+    faces: Object.fromEntries(faces.map(({ faces: count, endToEnd }) => [String(count), endToEnd.median])),
+    peak: { gflops: peak.gflops, achievedGflops: network.gflops },
+    rivals: rivals.map(({ name, ms, maxAbsError, ok }) => ({
+      name,
+      medianMs: finite(ms?.median),
+      maxAbsError: finite(maxAbsError),
+      ok,
+    })),
+    ratios,
+  };
+}
+
+type Row = readonly (string | number)[];
+
+function table(head: Row, rows: readonly Row[]): string {
+  const line = (cells: Row) => `| ${cells.map((cell) => String(cell).replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
+}
+
+/** Three significant digits. */
+export function digits(value: number): string {
+  if (!Number.isFinite(value)) return '-';
+  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}
+
+export const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)}%`;
+
+const timeCells = ({ median, p95, mad }: Summary): Row => [digits(median), digits(p95), digits(mad)];
+
+/** "4.2x", or a dash where there is none. */
+export const times = (ratio: number | null): string => (ratio === null ? '-' : `${digits(ratio)}x`);
+
+/** What a reader should know before anything else. */
+export function findings(report: Report): readonly string[] {
+  const { adapter, stages, geometryShare, network, peak, frame, coldStart, ratios, faces } = report;
+  const slowest = [...stages].sort((a, b) => b.share - a.share).slice(0, 3);
+  const [one, most] = [faces[0], faces.at(-1)];
+  return [
+    ...(adapter.isSoftware
+      ? [
+          'The adapter is a program on the processor: ratios and counts mean something, milliseconds only here. There WASM beats every WebGPU engine.',
+        ]
+      : []),
+    `${slowest.map(({ name, share }) => `${name} ${percent(share)}`).join(', ')}: where the GPU spends most of a frame.`,
+    ...(geometryShare === null
+      ? []
+      : [`Decode, raster, resolve and PAF take ${percent(geometryShare)} of an iteration (the paper: 69%).`]),
+    `Net^k reaches ${digits(network.gflops)} GFLOP/s, ${percent(network.gflops / peak.gflops)} of the ${digits(peak.gflops)} measured on this adapter in this run.`,
+    `Recording a frame takes ${digits(frame.encode.median)} ms of JavaScript; the first frame took ${digits(coldStart.firstFrameMs / frame.endToEnd.median)}x a steady one.`,
+    ...(one !== undefined && most !== undefined && most.faces > one.faces
+      ? [
+          `${most.faces} faces cost ${digits(most.gpu.median / one.gpu.median)}x ${one.faces === 1 ? 'one' : one.faces} on the GPU.`,
+        ]
+      : []),
+    ...(ratios.vsOrtWebGpu !== null || ratios.vsTfjsWebGpu !== null
+      ? [
+          `onnxruntime-web (WebGPU) takes ${times(ratios.vsOrtWebGpu)} our time for Net^0, TensorFlow.js (WebGPU) ${times(ratios.vsTfjsWebGpu)}.`,
+        ]
+      : []),
+  ];
+}
+
+/** The report for people. */
+export function toMarkdown(report: Report): string {
+  const { adapter, frame, coldStart, memory, peak, network } = report;
+  const time = ['median ms', 'p95', 'MAD'];
+  const parts = [
+    `Adapter: ${adapter.name}${adapter.isSoftware ? ' (software)' : ''}. Browser: ${report.browser}. ${report.date}. ` +
+      `${report.iterations} iterations, ${report.facesPerFrame} ${report.facesPerFrame === 1 ? 'face' : 'faces'} a frame, ${report.arithmetic}, ${report.rounds} rounds.`,
+    findings(report)
+      .map((finding) => `- ${finding}`)
+      .join('\n'),
+    '### Frame',
+    table(
+      ['', ...time],
+      [
+        ['end to end, one in flight', ...timeCells(frame.endToEnd)],
+        ['a frame with two in flight', ...timeCells(frame.twoInFlight)],
+        ['GPU', ...timeCells(frame.gpu)],
+        ['encode (JavaScript)', ...timeCells(frame.encode)],
+      ],
+    ),
+    `${frame.dispatches} dispatches, ${frame.submits} submit, ${frame.bytesReadBack} bytes read back. ` +
+      `GPU memory: ${(memory.bytes / 2 ** 20).toFixed(1)} MiB in ${memory.buffers} buffers, room for ${memory.maxFaces} faces.`,
+    `Cold start: download ${digits(coldStart.downloadMs)} ms, device ${digits(coldStart.deviceMs)} ms, upload and ${coldStart.pipelines} pipelines ` +
+      `${digits(coldStart.prepareMs)} ms, first frame ${digits(coldStart.firstFrameMs)} ms.`,
+    '### Stages (GPU time of a frame, each stage repeated until it lasts 2 ms)',
+    table(
+      ['stage', ...time, 'share', 'dispatches'],
+      report.stages.map(({ name, ms, share, dispatches }) => [name, ...timeCells(ms), percent(share), dispatches]),
+    ),
+    '### Faces in one frame',
+    table(
+      ['faces', 'end to end, median ms', 'GPU, median ms', 'GPU ms a face'],
+      report.faces.map(({ faces, endToEnd, gpu }) => [
+        faces,
+        digits(endToEnd.median),
+        digits(gpu.median),
+        digits(gpu.median / faces),
+      ]),
+    ),
+    '### Roofline of Net^k, one face',
+    `Measured peak: ${digits(peak.gflops)} GFLOP/s (${peak.form}). Net^k: ${digits(network.macs / 1e6)} M multiply-adds in ` +
+      `${digits(network.gpu.median)} ms, ${digits(network.gflops)} GFLOP/s, ${percent(network.gflops / peak.gflops)} of the peak.`,
+    table(
+      ['layer', 'M multiply-adds', 'least KiB', 'FLOP a byte', 'ms', 'GFLOP/s', 'of the peak'],
+      report.layers.map(({ name, macs, bytes, ms }) => {
+        const gflops = (2 * macs) / ms / 1e6;
+        return [
+          name,
+          digits(macs / 1e6),
+          digits(bytes / 1024),
+          digits((2 * macs) / bytes),
+          digits(ms),
+          digits(gflops),
+          percent(gflops / peak.gflops),
+        ];
+      }),
+    ),
+    ...(report.rivals.length === 0 ? [] : rivalsMarkdown(report)),
+  ];
+  return `${parts.join('\n\n')}\n`;
+}
+
+export const groupTitles = {
+  network: 'Net^0 from arrays to an array: upload, run, read back (wall clock)',
+  rasteriser: 'PNCC of four posed faces (GPU time)',
+  convolution: 'The heaviest 3x3 convolution (GPU time)',
+} as const;
+
+function rivalsMarkdown({ rivals, ratios }: Report): string[] {
+  const groups = [...new Set(rivals.map(({ group }) => group))];
+  return [
+    '### Rivals',
+    `Ratios to ours, same rounds: onnxruntime-web (WebGPU) ${times(ratios.vsOrtWebGpu)}, TensorFlow.js (WebGPU) ${times(ratios.vsTfjsWebGpu)}.`,
+    ...groups.map((group) => {
+      const rows = rivals.filter((rival) => rival.group === group);
+      const fastest = rows[0]?.ms?.median;
+      return [
+        `${groupTitles[group]}:`,
+        '',
+        table(
+          ['strategy', 'median ms', 'p95', 'MAD', 'to ours', 'first result ms', 'largest error', 'result', 'note'],
+          rows.map(({ name, ms, startMs, maxAbsError, ok, note }) => [
+            name,
+            ...(ms === undefined ? ['-', '-', '-'] : timeCells(ms)),
+            ms === undefined || fastest === undefined ? '-' : `${digits(ms.median / fastest)}x`,
+            startMs === undefined ? '-' : digits(startMs),
+            maxAbsError === undefined ? '-' : maxAbsError.toExponential(1),
+            ms === undefined ? 'failed' : ok ? 'right' : 'WRONG',
+            note,
+          ]),
+        ),
+      ].join('\n');
+    }),
+  ];
+}

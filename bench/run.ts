@@ -1,0 +1,65 @@
+/** The benchmark without a person: `npm run --silent bench -- --help`. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { exitCodes, startFolder } from '../cli/options.js';
+import { runMain } from '../cli/run-main.js';
+import { measureHeadless } from './headless.js';
+import { benchUsage, parseBenchArguments } from './options.js';
+import { digits, percent, type Report, times, toJson, toMarkdown } from './report.js';
+
+await runMain(async () => {
+  const command = parseBenchArguments(process.argv.slice(2), startFolder(process.env, process.cwd(), 'bench'));
+  if (command.mode === 'help') {
+    process.stdout.write(`${benchUsage}\n`);
+    return exitCodes.ok;
+  }
+  const start = Date.now();
+  const report = await measureHeadless(command.options, (text, fraction) => {
+    const seconds = ((Date.now() - start) / 1000).toFixed(0);
+    process.stderr.write(`${seconds.padStart(4)} s ${(100 * fraction).toFixed(0).padStart(3)}% ${text}\n`);
+  });
+  await write(command.json, `${JSON.stringify(toJson(report), null, 2)}\n`);
+  if (command.markdown !== undefined) await write(command.markdown, toMarkdown(report));
+  process.stdout.write(summary(report));
+  return exitCodes.ok;
+});
+
+async function write(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, text);
+}
+
+/** The table for the terminal. */
+function summary({ adapter, stages, frame, faces, peak, network, rivals, ratios }: Report): string {
+  const lines = stages.map(({ name, ms, share }) => [name, digits(ms.median), percent(share)] as const);
+  const width = Math.max(...lines.map(([name]) => name.length), ...rivals.map(({ name }) => name.length));
+  const row = (name: string, time: string, rest: string) =>
+    `${name.padEnd(width)} ${time.padStart(8)} ms ${rest}`.trimEnd();
+  return [
+    adapter.name + (adapter.isSoftware ? ' (software)' : ''),
+    ...lines.map(([name, time, share]) => row(name, time, share.padStart(6))),
+    row('frame, end to end', digits(frame.endToEnd.median), `p95 ${digits(frame.endToEnd.p95)}`),
+    row(
+      'frame, GPU',
+      digits(frame.gpu.median),
+      `${frame.dispatches} dispatches, ${frame.submits} submit, ${frame.bytesReadBack} bytes back`,
+    ),
+    ...faces.map(({ faces: count, endToEnd }) => row(`${count} faces, end to end`, digits(endToEnd.median), '')),
+    row(
+      'Net^k',
+      digits(network.gpu.median),
+      `${digits(network.gflops)} of ${digits(peak.gflops)} GFLOP/s, ${percent(network.gflops / peak.gflops)}`,
+    ),
+    ...rivals.map(({ name, ms, ok, note }) =>
+      ms === undefined
+        ? `${name.padEnd(width)} failed: ${note}`
+        : row(name, digits(ms.median), ok ? '' : 'WRONG result'),
+    ),
+    ...(rivals.length === 0
+      ? []
+      : [
+          `to ours: onnxruntime-web WebGPU ${times(ratios.vsOrtWebGpu)}, TensorFlow.js WebGPU ${times(ratios.vsTfjsWebGpu)}`,
+        ]),
+    '',
+  ].join('\n');
+}
