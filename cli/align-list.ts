@@ -64,7 +64,7 @@ export async function alignList(options: ListOptions, folder: string, interrupt:
   }
   const failed = results.filter((row) => 'error' in row).length;
   if (failed > 0) process.stderr.write(`${failed} of ${rows.length} rows failed; see "error" in ${options.results}\n`);
-  process.stdout.write(`${relative(process.cwd(), options.results)}\n`);
+  process.stdout.write(`${relative(folder, options.results)}\n`);
   if (interrupt.happened) return exitCodes.interrupted;
   return failed === 0 ? exitCodes.ok : exitCodes.someFailed;
 }

@@ -46,8 +46,8 @@ async function writePicture(
   return [...files.keys()];
 }
 
-/** Aligns every face of the pictures and writes their files; resolves to the exit code. */
-export async function alignPictures(options: PicturesOptions, interrupt: Interrupt): Promise<number> {
+/** Aligns every face of the pictures, writes their files and prints their paths from `folder`; resolves to the exit code. */
+export async function alignPictures(options: PicturesOptions, folder: string, interrupt: Interrupt): Promise<number> {
   const pictures = options.pictures.length > 0 ? options.pictures : [samplePicture];
   const names = outputNames(pictures);
   await mkdir(options.out, { recursive: true });
@@ -68,7 +68,7 @@ export async function alignPictures(options: PicturesOptions, interrupt: Interru
       const paths = await writePicture(reply, picture, join(options.out, names[index] ?? String(index)));
       const count = reply.faces.length;
       note(`${basename(picture)}: ${count} ${count === 1 ? 'face' : 'faces'}`);
-      for (const path of paths) process.stdout.write(`${relative(process.cwd(), path)}\n`);
+      for (const path of paths) process.stdout.write(`${relative(folder, path)}\n`);
     }
   } finally {
     await session.close();
