@@ -156,6 +156,7 @@ export class FaceAligner {
         const batch = crops.slice(first, first + this.maxFaces);
         const slot = await this.#staging.takeWhenFree();
         try {
+          this.#gpu.assertAlive();
           this.#writeRecords(frame, batch);
           const bytes = batch.length * this.#cascade.outputBytes;
           const encoder = this.#gpu.device.createCommandEncoder({ label: 'frame' });
@@ -243,7 +244,7 @@ export class FaceAligner {
       const prepared = await this.#frame.prepare(source);
       try {
         const crops = boxes.map((box, i) => this.#crop(box, i, prepared.picture));
-        await before.catch(() => {});
+        await before;
         this.#gpu.assertAlive();
         return await action(prepared.upload(), crops);
       } finally {
@@ -251,7 +252,8 @@ export class FaceAligner {
       }
     };
     const result = run();
-    this.#turn = result.catch(() => {});
+    // A call that fails early must not end the turn of the one before it.
+    this.#turn = Promise.allSettled([before, result]);
     return result;
   }
 
@@ -316,7 +318,13 @@ export class FaceAligner {
     if (face.parameters.length !== count) {
       throw new InputError(`The face has ${face.parameters.length} parameters; this aligner's model has ${count}.`);
     }
-    this.#inspector ??= Inspector.create(this.#gpu, this.#weights, this.#cascade.model);
+    if (this.#inspector === undefined) {
+      this.#inspector = Inspector.create(this.#gpu, this.#weights, this.#cascade.model);
+      // A failure is not kept: the next call tries again.
+      this.#inspector.catch(() => {
+        this.#inspector = undefined;
+      });
+    }
     return this.#inspector;
   }
 }

@@ -1,7 +1,7 @@
 /**
  * From a face's box to its crop: the square of picture that the network sees. Every constant of that rule is here.
  */
-import { InputError } from '../engine/errors.js';
+import { InputError, show } from '../engine/errors.js';
 import type { PixelTransform } from '../mmm/pose.js';
 
 /**
@@ -54,15 +54,16 @@ const MAX_SIDE_OF_PICTURE = 8;
  * @throws InputError for a box that is not finite, empty, too small, absurdly large, or so far off that its crop holds no picture.
  */
 export function cropOf(box: FaceBox, picture: { readonly width: number; readonly height: number }, size: number): Crop {
+  if (typeof box !== 'object' || box === null) throw new InputError(`Box ${show(box)} is no box; wanted an object.`);
   const { x0, y0, x1, y1, kind } = box;
-  const found = `Box [${x0}, ${y0}, ${x1}, ${y1}]`;
+  const found = `Box [${[x0, y0, x1, y1].map(show).join(', ')}]`;
   if (![x0, y0, x1, y1].every(Number.isFinite)) throw new InputError(`${found} is not finite; wanted four numbers.`);
   const [width, height] = [x1 - x0, y1 - y0];
   if (width <= 0 || height <= 0) {
     throw new InputError(`${found} is ${width} x ${height} pixels; wanted x0 < x1 and y0 < y1.`);
   }
   if (kind !== 'landmarks' && kind !== 'detector') {
-    throw new InputError(`${found} is of kind ${JSON.stringify(kind)}; wanted 'landmarks' or 'detector'.`);
+    throw new InputError(`${found} is of kind ${show(kind)}; wanted 'landmarks' or 'detector'.`);
   }
   const mean = (width + height) / 2;
   const crop: Crop = {

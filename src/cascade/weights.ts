@@ -2,7 +2,7 @@
  * The cascade's weights (docs/formats.md): manifest, face model, network description and one file per iteration, fetched with progress and
  * checked against the manifest, or given as buffers.
  */
-import { InputError, WeightsError } from '../engine/errors.js';
+import { InputError, show, WebGPUUnavailableError, WeightsError } from '../engine/errors.js';
 import { type NetworkGraph, parseNetwork } from '../engine/network.js';
 import { parseSafetensors, requireTensor, type SafeTensors } from '../engine/safetensors.js';
 import { type FaceModel, loadFaceModel } from '../mmm/model.js';
@@ -58,14 +58,21 @@ export interface LoadOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A manifest is a few hundred bytes; more than this is no manifest. */
+const MAX_MANIFEST_BYTES = 2 ** 20;
+
+/** A larger crop would leave the rasteriser's range. */
+const MAX_CROP_SIZE = 1024;
+
 const MANIFEST_FORMAT = 'fullpose-weights/1';
 const NETWORK_FORMAT = 'fullpose-network/1';
 const ITERATION_FORMAT = 'fullpose-iteration/1';
 
 /**
- * Fetches the files that the manifest at `url` lists, only those that `iterations` needs, and checks their sizes and SHA-256.
+ * Fetches the files that the manifest at `url` lists, only those that `iterations` needs, and checks their sizes and SHA-256. Nothing is kept
+ * but the result: a load that fails stops its other downloads and leaves nothing behind.
  * @throws WeightsError naming the file, for an HTTP error, a wrong size or hash, or damaged contents; InputError where more iterations are
- * asked for than there are; the signal's reason where it aborts.
+ * asked for than there are, or `url` is none; WebGPUUnavailableError outside a secure context; the signal's reason where it aborts.
  */
 export async function fetchWeights(url: string | URL, options: LoadOptions = {}): Promise<CascadeWeights> {
   return parseWeights(await fetchWeightFiles(url, options));
@@ -76,6 +83,9 @@ export async function fetchWeights(url: string | URL, options: LoadOptions = {})
  * @throws WeightsError, naming the file, for anything damaged, or files that do not fit each other.
  */
 export function parseWeights(buffers: WeightBuffers): CascadeWeights {
+  if (typeof buffers !== 'object' || buffers === null || !Array.isArray(buffers.iterations)) {
+    throw new WeightsError(`The weights are ${show(buffers)}; wanted faceModel, network and a list of iterations.`);
+  }
   const model = inFile('the face model', () => loadFaceModel(buffers.faceModel));
   const network = inFile('the network description', () => parseNetworkDescription(buffers.network));
   const iterations = buffers.iterations.map((buffer, k) =>
@@ -83,7 +93,7 @@ export function parseWeights(buffers: WeightBuffers): CascadeWeights {
       const file = parseSafetensors(buffer);
       const format = file.metadata.get('format');
       if (format !== ITERATION_FORMAT) {
-        throw new WeightsError(`Metadata 'format' is ${JSON.stringify(format)}; wanted '${ITERATION_FORMAT}'.`);
+        throw new WeightsError(`Metadata 'format' is ${show(format)}; wanted '${ITERATION_FORMAT}'.`);
       }
       return file;
     }),
@@ -119,8 +129,14 @@ export function parseNetworkDescription(text: string): NetworkDescription {
   const json = parseJson(text);
   expectValue(json, 'format', NETWORK_FORMAT);
   const { cropSize } = json;
-  if (typeof cropSize !== 'number' || !Number.isInteger(cropSize) || cropSize < 2 || cropSize % 2 !== 0) {
-    throw new WeightsError(`cropSize is ${JSON.stringify(cropSize)}; wanted an even number.`);
+  if (
+    typeof cropSize !== 'number' ||
+    !Number.isInteger(cropSize) ||
+    cropSize < 2 ||
+    cropSize > MAX_CROP_SIZE ||
+    cropSize % 2 !== 0
+  ) {
+    throw new WeightsError(`cropSize is ${show(cropSize)}; wanted an even number, 2 to ${MAX_CROP_SIZE}.`);
   }
   const parameters = parseParameterLayout(json.parameters);
   const pac = asRecord(json.pac, 'pac');
@@ -131,7 +147,7 @@ export function parseNetworkDescription(text: string): NetworkDescription {
   const [rows, columns]: unknown[] = Array.isArray(pac.anchors) ? pac.anchors : [];
   const { name, outChannels } = pac;
   if (typeof name !== 'string' || !isPositive(rows) || !isPositive(columns) || !isPositive(outChannels)) {
-    throw new WeightsError(`pac is ${JSON.stringify(pac)}; wanted a name, anchors [rows, columns] and outChannels.`);
+    throw new WeightsError(`pac is ${show(pac)}; wanted a name, anchors [rows, columns] and outChannels.`);
   }
   const graph = parseNetwork(json.layers, {
     stem: { height: cropSize, width: cropSize, channels: 8 },
@@ -161,49 +177,77 @@ interface Manifest {
 async function fetchWeightFiles(url: string | URL, options: LoadOptions): Promise<WeightBuffers> {
   const { signal, onProgress } = options;
   signal?.throwIfAborted();
-  const base = new URL(url, globalThis.location?.href);
-  const manifestBytes = await fetchFile(base, 'the manifest', signal, () => {});
+  if (globalThis.crypto?.subtle === undefined) {
+    throw new WebGPUUnavailableError('No crypto.subtle here. Wanted: a secure context (https or localhost).');
+  }
+  const base = parseUrl(url);
+  const manifestBytes = await fetchFile(base, 'the manifest', MAX_MANIFEST_BYTES, signal, () => {});
   const manifest = inFile(base.href, () => parseManifest(new TextDecoder().decode(manifestBytes)));
   const wanted = options.iterations ?? manifest.iterations.length;
   if (!Number.isInteger(wanted) || wanted < 1 || wanted > manifest.iterations.length) {
-    throw new InputError(`iterations is ${wanted}; the weights have ${manifest.iterations.length}.`);
+    throw new InputError(`iterations is ${show(wanted)}; the weights have ${manifest.iterations.length}.`);
   }
   const names = [manifest.faceModel, manifest.network, ...manifest.iterations.slice(0, wanted)];
   const total = names.reduce((sum, name) => sum + (manifest.files.get(name)?.bytes ?? 0), 0);
   let loaded = 0;
-  const [faceModel, network, ...iterations] = await Promise.all(
-    names.map(async (name) => {
-      const bytes = await fetchFile(new URL(name, base), `'${name}'`, signal, (count) => {
-        loaded += count;
-        onProgress?.({ file: name, loaded, total });
-      });
-      await verify(name, bytes, manifest.files.get(name));
-      return bytes;
-    }),
-  );
-  if (faceModel === undefined || network === undefined) throw new WeightsError('The manifest lists no files.');
-  return { faceModel, network: new TextDecoder().decode(network), iterations };
+  const failed = new AbortController();
+  const either = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
+  try {
+    const [faceModel, network, ...iterations] = await Promise.all(
+      names.map(async (name) => {
+        const entry = manifest.files.get(name);
+        const bytes = await fetchFile(new URL(name, base), `'${name}'`, entry?.bytes ?? 0, either, (count) => {
+          loaded += count;
+          onProgress?.({ file: name, loaded, total });
+        });
+        await verify(name, bytes, entry);
+        return bytes;
+      }),
+    );
+    if (faceModel === undefined || network === undefined) throw new WeightsError('The manifest lists no files.');
+    return { faceModel, network: new TextDecoder().decode(network), iterations };
+  } catch (error) {
+    // Whatever else is still arriving would be thrown away.
+    failed.abort(error);
+    throw error;
+  }
 }
+
+function parseUrl(url: string | URL): URL {
+  try {
+    return new URL(url, globalThis.location?.href);
+  } catch (cause) {
+    throw new InputError(`The manifest's URL is ${show(url)}; wanted one that is absolute or relative to the page.`, {
+      cause,
+    });
+  }
+}
+
+/** No folders and no schemes: the files lie where the manifest lies, on the server that the caller named. */
+const FILE_NAME = /^\w[\w.-]*$/;
 
 function parseManifest(text: string): Manifest {
   const json = parseJson(text);
   expectValue(json, 'format', MANIFEST_FORMAT);
   const entries = Object.entries(asRecord(json.files, 'files')).map(([name, value]): [string, ManifestFile] => {
     const { bytes, sha256 } = asRecord(value, `files.${name}`);
+    if (!FILE_NAME.test(name)) {
+      throw new WeightsError(`files names ${show(name)}; wanted names of files beside the manifest.`);
+    }
     if (!isPositive(bytes) || typeof sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(sha256)) {
-      throw new WeightsError(`files.${name} is ${JSON.stringify(value)}; wanted bytes and a sha256 in hexadecimal.`);
+      throw new WeightsError(`files.${name} is ${show(value)}; wanted bytes and a sha256 in hexadecimal.`);
     }
     return [name, { bytes, sha256 }];
   });
   const files = new Map(entries);
   const file = (value: unknown, field: string): string => {
     if (typeof value !== 'string' || !files.has(value)) {
-      throw new WeightsError(`${field} is ${JSON.stringify(value)}; wanted one of ${[...files.keys()].join(', ')}.`);
+      throw new WeightsError(`${field} is ${show(value)}; wanted one of ${show([...files.keys()])}.`);
     }
     return value;
   };
   if (!Array.isArray(json.iterations) || json.iterations.length === 0) {
-    throw new WeightsError(`iterations is ${JSON.stringify(json.iterations)}; wanted a list of file names.`);
+    throw new WeightsError(`iterations is ${show(json.iterations)}; wanted a list of file names.`);
   }
   return {
     faceModel: file(json.faceModel, 'faceModel'),
@@ -213,32 +257,43 @@ function parseManifest(text: string): Manifest {
   };
 }
 
-/** Fetches one file, telling `onBytes` how many bytes each piece of it brought. */
+/** Fetches one file of at most `most` bytes, telling `onBytes` how many each piece of it brought. */
 async function fetchFile(
   url: URL,
   what: string,
+  most: number,
   signal: AbortSignal | undefined,
   onBytes: (count: number) => void,
 ): Promise<ArrayBuffer> {
-  let response: Response;
-  const chunks: Uint8Array[] = [];
-  try {
-    response = await fetch(url, signal === undefined ? {} : { signal });
-    if (response.ok && response.body !== null) {
-      const reader = response.body.getReader();
-      for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
-        chunks.push(piece.value);
-        onBytes(piece.value.byteLength);
-      }
-    }
-  } catch (cause) {
+  const failure = (cause: unknown): WeightsError => {
     signal?.throwIfAborted();
-    throw new WeightsError(`Fetching ${what} from ${url.href} failed: ${String(cause)}`, { cause });
-  }
+    return new WeightsError(`Fetching ${what} from ${url.href} failed: ${String(cause)}`, { cause });
+  };
+  const response = await fetch(url, signal === undefined ? {} : { signal }).catch((cause: unknown) => {
+    throw failure(cause);
+  });
   if (!response.ok) {
+    await response.body?.cancel().catch(() => {});
     throw new WeightsError(`Fetching ${what} from ${url.href} gave HTTP status ${response.status}; wanted 200.`);
   }
-  const file = new Uint8Array(chunks.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  const chunks: Uint8Array[] = [];
+  const reader = response.body?.getReader();
+  const next = async () =>
+    reader?.read().catch((cause: unknown) => {
+      throw failure(cause);
+    });
+  let length = 0;
+  for (let piece = await next(); piece?.value !== undefined; piece = await next()) {
+    chunks.push(piece.value);
+    length += piece.value.byteLength;
+    if (length > most) {
+      await reader?.cancel().catch(() => {});
+      throw new WeightsError(`${what} has ${length} bytes or more; wanted at most ${most}.`);
+    }
+    onBytes(piece.value.byteLength);
+  }
+  signal?.throwIfAborted();
+  const file = new Uint8Array(length);
   let at = 0;
   for (const chunk of chunks) {
     file.set(chunk, at);
@@ -266,26 +321,30 @@ function inFile<T>(file: string, action: () => T): T {
   }
 }
 
-function parseJson(text: string): Record<string, unknown> {
+function parseJson(text: unknown): Record<string, unknown> {
   let json: unknown;
   try {
+    if (typeof text !== 'string') throw new TypeError('no text');
     json = JSON.parse(text);
   } catch (cause) {
-    throw new WeightsError(`The file starts with ${JSON.stringify(text.slice(0, 40))}; wanted JSON.`, { cause });
+    throw new WeightsError(
+      `The file starts with ${show(typeof text === 'string' ? text.slice(0, 40) : text)}; wanted JSON.`,
+      { cause },
+    );
   }
   return asRecord(json, 'The file');
 }
 
 function asRecord(value: unknown, what: string): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new WeightsError(`${what} is ${JSON.stringify(value)}; wanted an object.`);
+    throw new WeightsError(`${what} is ${show(value)}; wanted an object.`);
   }
   return { ...value };
 }
 
 function expectValue(record: Record<string, unknown>, field: string, wanted: string | number): void {
   if (record[field] !== wanted) {
-    throw new WeightsError(`${field} is ${JSON.stringify(record[field])}; wanted ${JSON.stringify(wanted)}.`);
+    throw new WeightsError(`${field} is ${show(record[field])}; wanted ${show(wanted)}.`);
   }
 }
 

@@ -41,12 +41,27 @@ struct Anchor {
 @group(0) @binding(5) var<storage, read_write> output: array<vec4f>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-fn pixel(x: i32, y: i32, first: u32) -> vec3f {
+// Without a branch: loading the nearest pixel in vain is cheaper than parting neighbours.
+fn pixel(at: vec2i, first: u32) -> vec3f {
   let size = i32(params.size);
-  if (x < 0 || y < 0 || x >= size || y >= size) {
-    return vec3f();
-  }
-  return image[first + u32(y * size + x)].rgb;
+  let nearest = clamp(at, vec2i(0), vec2i(size - 1));
+  return select(vec3f(), image[first + u32(nearest.y * size + nearest.x)].rgb, all(nearest == at));
+}
+
+// Three samples one pixel apart, each between two neighbours; `start` is the pixel left of the first.
+fn across(start: vec2i, weight: f32, first: u32) -> mat3x3f {
+  let p0 = pixel(start, first);
+  let p1 = pixel(start + vec2i(1, 0), first);
+  let p2 = pixel(start + vec2i(2, 0), first);
+  let p3 = pixel(start + vec2i(3, 0), first);
+  return mat3x3f(p0 + (p1 - p0) * weight, p1 + (p2 - p1) * weight, p2 + (p3 - p2) * weight);
+}
+
+// What one row of the patch adds to four channels; `at` is the first of the row's nine weights.
+fn filter_row(at: u32, row: mat3x3f) -> vec4f {
+  return mat3x4f(weights[at], weights[at + 1], weights[at + 2]) * row[0]
+    + mat3x4f(weights[at + 3], weights[at + 4], weights[at + 5]) * row[1]
+    + mat3x4f(weights[at + 6], weights[at + 7], weights[at + 8]) * row[2];
 }
 
 fn occluded(t: SnappedTriangle, position: vec3f, first: u32) -> bool {
@@ -75,40 +90,32 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let c = vertices[geometry * params.vertices + anchor.v2].xyz;
   let position = anchor.w0 * a + anchor.w1 * b + anchor.w2 * c;
 
-  var taps: array<vec3f, 9>;
   var response = 0.5;
+  // Rows of the patch; a column of a matrix is one sample's colour.
+  var upper: mat3x3f;
+  var middle: mat3x3f;
+  var lower: mat3x3f;
   if (in_range(vec3f(position.xy, 0.0))) {
     if (!occluded(snap_triangle(a, b, c), position, geometry * pixels)) {
       response = 1.0;
     }
+    // Four rows of four pixels hold all nine samples, which share one fractional position.
     let base = floor(position.xy);
     let weight = position.xy - base;
-    let x = i32(base.x);
-    let y = i32(base.y);
-    // Four rows of four pixels hold all nine samples, which share one fractional position.
-    var above: array<vec3f, 3>;
-    for (var row = 0; row < 4; row++) {
-      let p0 = pixel(x - 1, y + row - 1, id.y * pixels);
-      let p1 = pixel(x, y + row - 1, id.y * pixels);
-      let p2 = pixel(x + 1, y + row - 1, id.y * pixels);
-      let p3 = pixel(x + 2, y + row - 1, id.y * pixels);
-      let across = array<vec3f, 3>(p0 + (p1 - p0) * weight.x, p1 + (p2 - p1) * weight.x, p2 + (p3 - p2) * weight.x);
-      if (row > 0) {
-        for (var column = 0; column < 3; column++) {
-          taps[(row - 1) * 3 + column] = above[column] + (across[column] - above[column]) * weight.y;
-        }
-      }
-      above = across;
-    }
+    let corner = vec2i(base) - 1;
+    let first = id.y * pixels;
+    let row0 = across(corner, weight.x, first);
+    let row1 = across(corner + vec2i(0, 1), weight.x, first);
+    let row2 = across(corner + vec2i(0, 2), weight.x, first);
+    let row3 = across(corner + vec2i(0, 3), weight.x, first);
+    upper = row0 + (row1 - row0) * weight.y;
+    middle = row1 + (row2 - row1) * weight.y;
+    lower = row2 + (row3 - row2) * weight.y;
   }
 
   for (var quad = 0u; quad < params.blocks; quad++) {
     let first = quad * 28;
-    var sum = weights[first + 27];
-    for (var tap = 0u; tap < 9; tap++) {
-      let at = first + tap * 3;
-      sum += mat3x4f(weights[at], weights[at + 1], weights[at + 2]) * taps[tap];
-    }
+    let sum = weights[first + 27] + filter_row(first, upper) + filter_row(first + 9, middle) + filter_row(first + 18, lower);
     output[(id.y * params.anchors + id.x) * params.blocks + quad] = max(sum * response, vec4f());
   }
 }

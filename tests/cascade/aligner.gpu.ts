@@ -303,6 +303,24 @@ export const aligner = gpuSuite('aligner', (test) => {
     });
   });
 
+  test('keeps the turns where a call fails between two others', async (context) => {
+    const [first, second] = [picture(80, 64), picture(80, 64, 2)];
+    // Four frames, one more than there are staging buffers: the call has to wait in the middle.
+    const boxes = Array.from({ length: 8 }, (_, i) => landmarksBox(10 + i, 10, 50 + i, 48));
+    await withAligner(context, { maxFaces: 2 }, async (aligner) => {
+      const expected = await aligner.align(first, boxes);
+      const calls = [aligner.align(first, boxes), aligner.align(first, [landmarksBox(5, 5, 1, 1)])] as const;
+      const [long, failing, last] = await Promise.allSettled([...calls, aligner.align(second, [BOX])]);
+      expectThat(long?.status === 'fulfilled' && last?.status === 'fulfilled', 'a good call failed');
+      expectThat(failing?.status === 'rejected', 'the bad call passed');
+      for (const [i, face] of long.value.entries()) {
+        const wanted = expected[i];
+        expectThat(wanted !== undefined, 'a face too many');
+        expectSameFace(face, wanted, 0, `face ${i}`);
+      }
+    });
+  });
+
   test('runs fewer iterations when asked, and loads fewer when told', async (context) => {
     const source = picture(80, 64);
     const byCount = await withAligner(context, {}, async (aligner) => {
@@ -648,8 +666,12 @@ export const refusals = gpuSuite('what the aligner refuses', (test) => {
     const broken = new Image();
     broken.src = 'data:image/png;base64,AAAA';
     await broken.decode().catch(() => {});
-    const loading = new Image();
-    loading.src = '/weights/manifest.json?never-an-image';
+    // Asked for at once: what is not there yet when the call is made.
+    const loading = () => {
+      const image = new Image();
+      image.src = '/assets/astronaut.png?again';
+      return image;
+    };
     const usage = GPUTextureUsage.COPY_DST;
     const binding = GPUTextureUsage.TEXTURE_BINDING;
     const textures = [
@@ -677,11 +699,12 @@ export const refusals = gpuSuite('what the aligner refuses', (test) => {
     ];
     await withAligner(context, {}, async (aligner) => {
       for (const [source, message] of cases) {
-        await expectError(
-          () => aligner.align(source as PictureSource, [landmarksBox(0, 0, 4, 4)]),
-          InputError,
-          message,
-        );
+        const call = () => {
+          const value: unknown = typeof source === 'function' ? source() : source;
+          // What untyped code may pass.
+          return aligner.align(value as PictureSource, [landmarksBox(0, 0, 4, 4)]);
+        };
+        await expectError(call, InputError, message);
       }
     });
     for (const texture of textures) texture.destroy();
