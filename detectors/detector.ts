@@ -51,12 +51,19 @@ export interface Region {
 export function searchSteps(width: number, height: number): readonly (readonly Region[])[] {
   const whole: Region = { x: 0, y: 0, width, height };
   const margin: Region = { x: -width / 2, y: -height / 2, width: width * 2, height: height * 2 };
-  return [[whole], [margin], tiles(width, height, 2), tiles(width, height, 4)];
+  return [[whole], [margin], ...[2, 4].map((count) => tiles(width, height, count)).filter((step) => step.length > 0)];
 }
 
-/** `count` square tiles along the longer side, each overlapping the next by half, and as many rows of them as the shorter side takes. */
+/** Tiles smaller than this, in pixels, would hold faces of a few dozen pixels at most: too little to align. */
+const smallestTile = 64;
+
+/**
+ * `count` square tiles along the longer side, each overlapping the next by half, and as many rows of them as the shorter side takes. None where
+ * they would be too small.
+ */
 function tiles(width: number, height: number, count: number): readonly Region[] {
   const side = (2 * Math.max(width, height)) / (count + 1);
+  if (side < smallestTile) return [];
   const starts = (length: number) => {
     if (length <= side) return [(length - side) / 2];
     const steps = Math.ceil((length - side) / (side / 2) - 1e-9);

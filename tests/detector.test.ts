@@ -35,6 +35,9 @@ describe('searchSteps', () => {
         }
       }
     }
+    // No tiles in a small picture.
+    expect(searchSteps(90, 90)).toHaveLength(2);
+    expect(searchSteps(150, 90)).toHaveLength(3);
     // A face as wide as half a tile lies whole within some tile.
     const [, fine = []] = tiled;
     const half = (fine[0]?.width ?? 0) / 2;
