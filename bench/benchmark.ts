@@ -32,8 +32,8 @@ export interface BenchmarkListener {
   frame(times: { readonly endToEnd?: number; readonly gpu?: number }): void;
 }
 
-const MANIFEST = '/weights/manifest.json';
-const PICTURE = '/assets/astronaut.png';
+export const MANIFEST = '/weights/manifest.json';
+export const PICTURE = '/assets/astronaut.png';
 const ALL_FACES = [1, 2, 4, 8, 16] as const;
 const QUICK_FACES = [1, 8] as const;
 const SEED = 20_180_401;
@@ -269,7 +269,7 @@ function layerReports(
   });
 }
 
-function layerWork(node: NetworkNode): { readonly macs: number; readonly bytes: number } | undefined {
+export function layerWork(node: NetworkNode): { readonly macs: number; readonly bytes: number } | undefined {
   if (node.op === 'conv2d') {
     const { spec, shape } = node;
     const weights = 4 * spec.outChannels * spec.kernel[0] * spec.kernel[1] * spec.inChannels;
@@ -323,7 +323,7 @@ export function ratio(contenders: readonly Contender[], rival: string): number |
   return ours === undefined || theirs === undefined ? null : theirs / ours;
 }
 
-async function fetchFixture(name: string): Promise<ArrayBuffer> {
+export async function fetchFixture(name: string): Promise<ArrayBuffer> {
   const response = await fetch(`/tests/fixtures/${name}.safetensors`);
   if (!response.ok) throw new Error(`tests/fixtures/${name}.safetensors: HTTP status ${response.status}`);
   return response.arrayBuffer();
