@@ -2,7 +2,16 @@
  * `Gpu`: one GPUDevice, owned or borrowed, with what the rest of the engine asks of it: granted features and limits, the
  * pipeline cache, buffers that are counted, and loss and stray errors turned into typed ones.
  */
-import { DeviceLostError, FullposeError, LimitError, WebGPUUnavailableError } from './errors.js';
+import {
+  DeviceLostError,
+  type ErrorCode,
+  FullposeError,
+  InputError,
+  LimitError,
+  OutOfMemoryError,
+  show,
+  WebGPUUnavailableError,
+} from './errors.js';
 import { PipelineCache } from './pipelines.js';
 
 /** What is known about the adapter behind a device. Strings are empty where the browser hides them. */
@@ -43,7 +52,17 @@ const USEFUL_LIMITS = [
 
 const SOFTWARE_ADAPTER = /swiftshader|llvmpipe|lavapipe|microsoft basic render|warp|software/i;
 
+/** How long a failed call waits to learn whether the device was lost. */
+const LOSS_NOTICE_MS = 100;
+
 type ErrorListener = (error: FullposeError) => void;
+
+/** What `Gpu.watch` returns. */
+export interface Watched<T> {
+  readonly value: T;
+  /** Settles when the GPU process has looked at the calls. Nobody need await it: an unheard rejection is not reported. */
+  readonly accepted: Promise<void>;
+}
 
 export class Gpu {
   readonly device: GPUDevice;
@@ -63,11 +82,13 @@ export class Gpu {
 
   /**
    * Finds an adapter and makes a device with the features and limits that help, or wraps `options.device`.
-   * @throws WebGPUUnavailableError where there is no WebGPU, no adapter or no device.
+   * @throws WebGPUUnavailableError where there is no WebGPU, no adapter or no device; InputError where `device` is none.
    */
   static async create(options: GpuOptions = {}): Promise<Gpu> {
-    if (options.device !== undefined) {
-      return new Gpu(options.device, summarise(options.device.adapterInfo), false);
+    const { device: given } = options;
+    if (given !== undefined) {
+      if (!isDevice(given)) throw new InputError(`device is ${show(given)}; wanted a GPUDevice.`);
+      return new Gpu(given, summarise(given.adapterInfo), false);
     }
     const api = typeof navigator === 'undefined' ? undefined : navigator.gpu;
     if (api === undefined) {
@@ -75,9 +96,13 @@ export class Gpu {
         'No WebGPU here (navigator.gpu is missing). Wanted: a browser with WebGPU, in a secure context (https or localhost).',
       );
     }
-    const adapter = await api.requestAdapter(
-      options.powerPreference === undefined ? {} : { powerPreference: options.powerPreference },
-    );
+    const { powerPreference } = options;
+    if (powerPreference !== undefined && powerPreference !== 'low-power' && powerPreference !== 'high-performance') {
+      throw new InputError(
+        `powerPreference is ${show(powerPreference)}; wanted 'low-power', 'high-performance' or nothing.`,
+      );
+    }
+    const adapter = await api.requestAdapter(powerPreference === undefined ? {} : { powerPreference });
     if (adapter === null) {
       throw new WebGPUUnavailableError('The browser has WebGPU but found no adapter (no GPU, or it is blocked).');
     }
@@ -119,8 +144,49 @@ export class Gpu {
 
   /** @throws DeviceLostError once the device is lost or this `Gpu` destroyed. */
   assertAlive(): void {
-    if (this.#lostError !== undefined) throw this.#lostError;
-    if (this.#destroyed) throw new DeviceLostError('destroyed', 'destroy() was called on its Gpu');
+    const error = this.#lossError();
+    if (error !== undefined) throw error;
+  }
+
+  /**
+   * Runs `action`, which makes GPU calls and waits for nothing, and reports what the GPU makes of them: WebGPU itself answers a
+   * refused call with an invalid object, and a copy that never happened with the bytes that were there before.
+   *
+   * `accepted` rejects with OutOfMemoryError, FullposeError of `code`, or DeviceLostError.
+   * @param failure begins the messages: "Plan 'frame' could not be prepared"
+   * @throws OutOfMemoryError where a call refuses at once for want of memory; what `action` throws.
+   */
+  watch<T>(failure: string, action: () => T, code: ErrorCode = 'gpu-error'): Watched<T> {
+    this.assertAlive();
+    const { device } = this;
+    device.pushErrorScope('out-of-memory');
+    device.pushErrorScope('validation');
+    const scopes: Promise<GPUError | null>[] = [];
+    let value: T;
+    try {
+      value = action();
+    } catch (cause) {
+      // Chromium reports a mapped buffer for which it has no memory this way.
+      if (cause instanceof RangeError) throw new OutOfMemoryError(failure, cause.message, { cause });
+      throw cause;
+    } finally {
+      scopes.push(device.popErrorScope(), device.popErrorScope());
+      for (const scope of scopes) scope.catch(() => {});
+    }
+    const accepted = this.#accept(failure, scopes, code);
+    accepted.catch(() => {});
+    return { value, accepted };
+  }
+
+  /**
+   * `cause`, or the loss of the device where that is what made a call fail. A lost device fails its calls some time before it
+   * settles its `lost` promise; this waits for that for a moment.
+   */
+  async lossOr<E>(cause: E): Promise<E | DeviceLostError> {
+    if (this.#lossError() === undefined) {
+      await Promise.race([this.lost, new Promise((resolve) => setTimeout(resolve, LOSS_NOTICE_MS))]);
+    }
+    return this.#lossError() ?? cause;
   }
 
   /**
@@ -171,6 +237,24 @@ export class Gpu {
     if (this.#ownsDevice) this.device.destroy();
   }
 
+  #lossError(): DeviceLostError | undefined {
+    if (this.#lostError !== undefined || !this.#destroyed) return this.#lostError;
+    return new DeviceLostError('destroyed', 'destroy() was called on its Gpu');
+  }
+
+  async #accept(failure: string, scopes: readonly Promise<GPUError | null>[], code: ErrorCode): Promise<void> {
+    let errors: readonly (GPUError | null)[];
+    try {
+      errors = await Promise.all(scopes);
+    } catch (cause) {
+      throw await this.lossOr(new FullposeError(code, `${failure}: ${String(cause)}`, { cause }));
+    }
+    const [invalid, memory] = errors;
+    // An object that memory was missing for is invalid afterwards: the want of memory is the cause.
+    if (memory) throw new OutOfMemoryError(failure, memory.message, { cause: memory });
+    if (invalid) throw new FullposeError(code, `${failure}: ${invalid.message}`, { cause: invalid });
+  }
+
   #create(label: string, bytes: number, usage: GPUBufferUsageFlags, mappedAtCreation: boolean): GPUBuffer {
     this.assertAlive();
     const size = Math.max(4, Math.ceil(bytes / 4) * 4);
@@ -195,6 +279,11 @@ export class Gpu {
     );
     for (const listener of this.#listeners) listener(error);
   };
+}
+
+/** By the name that the object itself states, and a method: devices of other windows and of Node are devices too. */
+function isDevice(value: unknown): value is GPUDevice {
+  return typeof value === 'object' && value !== null && 'createComputePipelineAsync' in value && 'lost' in value;
 }
 
 function summarise(info: GPUAdapterInfo): AdapterSummary {

@@ -12,6 +12,8 @@ export type ErrorCode =
   | 'kernel-compile'
   | 'device-lost'
   | 'bad-input'
+  | 'out-of-memory'
+  | 'busy'
   | 'gpu-error'
   | 'readback-failed';
 
@@ -95,4 +97,25 @@ export class InputError extends FullposeError {
   constructor(message: string, options?: ErrorOptions) {
     super('bad-input', message, options);
   }
+}
+
+/** The GPU has not the memory that was asked for. */
+export class OutOfMemoryError extends FullposeError {
+  constructor(failure: string, reason: string, options?: ErrorOptions) {
+    super('out-of-memory', `${failure}: it needs more GPU memory than there is (${reason}).`, options);
+  }
+}
+
+const SHOWN_CHARACTERS = 200;
+
+/** Any value for a message: JSON where it has one, cut to a readable length. Never throws, whatever it is given. */
+export function show(value: unknown): string {
+  let text: string | undefined;
+  try {
+    text = typeof value === 'number' ? String(value) : JSON.stringify(value);
+  } catch {
+    // BigInts, cycles and nesting beyond the stack have no JSON.
+  }
+  text ??= typeof value === 'bigint' || typeof value === 'symbol' ? String(value) : typeof value;
+  return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}...` : text;
 }

@@ -7,7 +7,7 @@
  */
 import { type ArenaStep, planArena } from './arena.js';
 import type { Gpu } from './device.js';
-import { ShapeError, WeightsError } from './errors.js';
+import { ShapeError, show, WeightsError } from './errors.js';
 import { recordAdd } from './kernels/add.js';
 import { ACTIVATIONS, type Activation, packBiasSlope } from './kernels/common.js';
 import { concatOutputShape, recordConcat } from './kernels/concat.js';
@@ -76,9 +76,7 @@ export function parseNetwork(layers: unknown, inputs: Readonly<Record<string, Fe
   const shapes = new Map(Object.entries(inputs));
   for (const [name, shape] of shapes) assertFeatureShape(shape, `Network input '${name}'`);
   if (!Array.isArray(layers) || layers.length === 0) {
-    throw new WeightsError(
-      `The network's layers are ${JSON.stringify(layers)?.slice(0, 80)}; wanted a list of at least one.`,
-    );
+    throw new WeightsError(`The network's layers are ${show(layers)}; wanted a list of at least one.`);
   }
   const nodes: NetworkNode[] = [];
   let macs = 0;
@@ -213,12 +211,12 @@ class LayerReader {
 
   constructor(layer: unknown, index: number) {
     if (typeof layer !== 'object' || layer === null || Array.isArray(layer)) {
-      throw new WeightsError(`Layer ${index} is ${JSON.stringify(layer)}; wanted an object.`);
+      throw new WeightsError(`Layer ${index} is ${show(layer)}; wanted an object.`);
     }
     this.#fields = new Map(Object.entries(layer));
     const name = this.#fields.get('name');
     if (typeof name !== 'string' || name === '') {
-      throw new WeightsError(`Layer ${index} has name ${JSON.stringify(name)}; wanted a non-empty string.`);
+      throw new WeightsError(`Layer ${index} has name ${show(name)}; wanted a non-empty string.`);
     }
     this.name = name;
   }
@@ -235,14 +233,14 @@ class LayerReader {
 
   count(field: string): number {
     const value = this.#fields.get(field);
-    return isWhole(value, 1) ? value : this.#refuse(field, 'a whole number >= 1');
+    return isWhole(value, 1) ? value : this.#refuse(field, `a whole number >= 1 and <= ${MOST}`);
   }
 
   pair(field: string, least: number): readonly [number, number] {
     const value = this.#fields.get(field);
     const [vertical, horizontal, ...others] = Array.isArray(value) ? value : [];
     if (isWhole(vertical, least) && isWhole(horizontal, least) && others.length === 0) return [vertical, horizontal];
-    return this.#refuse(field, `two whole numbers >= ${least}: vertical, horizontal`);
+    return this.#refuse(field, `two whole numbers >= ${least} and <= ${MOST}: vertical, horizontal`);
   }
 
   input(shapes: ReadonlyMap<string, FeatureShape>): { readonly name: string; readonly shape: FeatureShape } {
@@ -262,14 +260,15 @@ class LayerReader {
   }
 
   #refuse(field: string, wanted: string): never {
-    throw new WeightsError(
-      `Layer '${this.name}' has ${field} ${JSON.stringify(this.#fields.get(field))}; wanted ${wanted}.`,
-    );
+    throw new WeightsError(`Layer '${this.name}' has ${field} ${show(this.#fields.get(field))}; wanted ${wanted}.`);
   }
 }
 
+/** Larger sizes are damage: no product of a few of them may leave the integers that a double holds. */
+const MOST = 2 ** 20;
+
 function isWhole(value: unknown, least: number): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= least;
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= MOST;
 }
 
 /** A network's weights in the kernels' layouts, in one block. */

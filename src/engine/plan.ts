@@ -6,8 +6,8 @@
  * after chosen steps), `profile` (a pass per stage with GPU timestamps).
  */
 import type { Gpu } from './device.js';
-import { FullposeError, InputError, LimitError, ShapeError } from './errors.js';
-import type { BindingKind, Kernel } from './pipelines.js';
+import { InputError, LimitError, ShapeError } from './errors.js';
+import type { BindingKind, CompiledKernel, Kernel } from './pipelines.js';
 import { Profiler, type StageTime } from './profiler.js';
 import { readBuffer } from './readback.js';
 
@@ -68,7 +68,7 @@ export class PlanBuilder {
 
   /**
    * Compiles and prepares the steps added so far.
-   * @throws KernelCompileError; FullposeError `gpu-error` where WebGPU refuses a binding.
+   * @throws KernelCompileError; OutOfMemoryError; DeviceLostError; FullposeError `gpu-error` where WebGPU refuses a binding.
    */
   async build(): Promise<Plan> {
     const { gpu, label } = this;
@@ -76,47 +76,20 @@ export class PlanBuilder {
     gpu.assertAlive();
     const compiled = await Promise.all(
       steps.map((step) => gpu.pipelines.get(step.kernel, step.params?.byteLength ?? 0)),
-    );
-    gpu.assertAlive();
-
-    const { device } = gpu;
-    const { data, offsets } = packParams(steps, gpu.limits.minUniformBufferOffsetAlignment);
-    const uniforms =
-      data.byteLength === 0 ? undefined : gpu.uploadBuffer(`${label}.params`, data, GPUBufferUsage.UNIFORM);
-    device.pushErrorScope('validation');
-    const prepared = steps.map((step, index): PreparedStep => {
-      const kernel = compiled[index];
-      const offset = offsets[index];
-      if (kernel === undefined) throw new ShapeError(`Step '${step.label}' has no compiled kernel.`);
-      const bindings = device.createBindGroup({
-        label: step.label,
-        layout: kernel.bindings,
-        entries: step.bindings.map((resource, binding) => ({ binding, resource })),
-      });
-      const params =
-        kernel.params === undefined || uniforms === undefined || step.params === undefined
-          ? undefined
-          : device.createBindGroup({
-              label: `${step.label}.params`,
-              layout: kernel.params,
-              entries: [
-                { binding: 0, resource: { buffer: uniforms, offset: offset ?? 0, size: step.params.byteLength } },
-              ],
-            });
-      return {
-        label: step.label,
-        stage: step.stage,
-        pipeline: kernel.pipeline,
-        bindings,
-        params,
-        workgroups: step.workgroups,
-        batchAxis: step.batchAxis,
-      };
+    ).catch(async (error: unknown) => {
+      throw await gpu.lossOr(error);
     });
-    const error = await device.popErrorScope();
-    if (error !== null) {
+    const { data, offsets } = packParams(steps, gpu.limits.minUniformBufferOffsetAlignment);
+    let uniforms: GPUBuffer | undefined;
+    const { value: prepared, accepted } = gpu.watch(`Plan '${label}' could not be prepared`, () => {
+      if (data.byteLength > 0) uniforms = gpu.uploadBuffer(`${label}.params`, data, GPUBufferUsage.UNIFORM);
+      return steps.map((step, index) => prepare(gpu.device, step, compiled[index], uniforms, offsets[index]));
+    });
+    try {
+      await accepted;
+    } catch (error) {
       if (uniforms !== undefined) gpu.destroyBuffer(uniforms);
-      throw new FullposeError('gpu-error', `Plan '${label}' could not be prepared: ${error.message}`, { cause: error });
+      throw error;
     }
     return new Plan(gpu, label, prepared, uniforms);
   }
@@ -225,6 +198,31 @@ export class Plan {
       if (wanted > most) throw new LimitError(`Step '${step.label}'`, 'maxComputeWorkgroupsPerDimension', wanted, most);
     }
   }
+}
+
+function prepare(
+  device: GPUDevice,
+  step: Step,
+  kernel: CompiledKernel | undefined,
+  uniforms: GPUBuffer | undefined,
+  offset = 0,
+): PreparedStep {
+  if (kernel === undefined) throw new ShapeError(`Step '${step.label}' has no compiled kernel.`);
+  const bindings = device.createBindGroup({
+    label: step.label,
+    layout: kernel.bindings,
+    entries: step.bindings.map((resource, binding) => ({ binding, resource })),
+  });
+  const params =
+    kernel.params === undefined || uniforms === undefined || step.params === undefined
+      ? undefined
+      : device.createBindGroup({
+          label: `${step.label}.params`,
+          layout: kernel.params,
+          entries: [{ binding: 0, resource: { buffer: uniforms, offset, size: step.params.byteLength } }],
+        });
+  const { label, stage, workgroups, batchAxis } = step;
+  return { label, stage, pipeline: kernel.pipeline, bindings, params, workgroups, batchAxis };
 }
 
 function encodeDispatch(pass: GPUComputePassEncoder, step: PreparedStep, batch: number): void {

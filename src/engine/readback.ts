@@ -5,9 +5,6 @@
 import type { Gpu } from './device.js';
 import { FullposeError, InputError, ShapeError } from './errors.js';
 
-/** How long a failed map waits to learn whether the device was lost. */
-const LOSS_NOTICE_MS = 100;
-
 /** One mappable buffer of a ring: take it, record copies into it, submit, then `read` (or `release` it unread). */
 export interface StagingSlot {
   /**
@@ -125,22 +122,17 @@ export async function readBuffer(
   offset = 0,
   bytes = buffer.size - offset,
 ): Promise<ArrayBuffer> {
-  const staging = gpu.createBuffer(
-    `${buffer.label}.readback`,
-    bytes,
-    GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-  );
-  try {
-    gpu.device.pushErrorScope('validation');
+  const read = (): GPUBuffer => {
+    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+    const staging = gpu.createBuffer(`${buffer.label}.readback`, bytes, usage);
     const encoder = gpu.device.createCommandEncoder({ label: staging.label });
     encoder.copyBufferToBuffer(buffer, offset, staging, 0, bytes);
     gpu.device.queue.submit([encoder.finish()]);
-    const error = await gpu.device.popErrorScope();
-    if (error !== null) {
-      throw new FullposeError('readback-failed', `Reading back '${buffer.label}' failed: ${error.message}`, {
-        cause: error,
-      });
-    }
+    return staging;
+  };
+  const { value: staging, accepted } = gpu.watch(`Reading back '${buffer.label}' failed`, read, 'readback-failed');
+  try {
+    await accepted;
     return await mapAndCopy(gpu, staging, bytes);
   } finally {
     gpu.destroyBuffer(staging);
@@ -152,10 +144,9 @@ async function mapAndCopy(gpu: Gpu, buffer: GPUBuffer, bytes: number): Promise<A
   try {
     await buffer.mapAsync(GPUMapMode.READ, 0, buffer.size);
   } catch (cause) {
-    // A lost device rejects its maps some time before it settles its `lost` promise; wait for that to name the true cause.
-    await Promise.race([gpu.lost, new Promise((resolve) => setTimeout(resolve, LOSS_NOTICE_MS))]);
-    gpu.assertAlive();
-    throw new FullposeError('readback-failed', `Mapping '${buffer.label}' failed: ${String(cause)}`, { cause });
+    throw await gpu.lossOr(
+      new FullposeError('readback-failed', `Mapping '${buffer.label}' failed: ${String(cause)}`, { cause }),
+    );
   }
   const copy = buffer.getMappedRange().slice(0, bytes);
   buffer.unmap();

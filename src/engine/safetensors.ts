@@ -2,7 +2,7 @@
  * Reader for safetensors files (https://github.com/huggingface/safetensors): a u64 little-endian header length, a JSON header, then the
  * tensors' bytes without holes or overlaps. Nothing in the file is trusted: every length and offset is checked before use.
  */
-import { WeightsError } from './errors.js';
+import { show, WeightsError } from './errors.js';
 
 interface DTypeArrays {
   readonly F32: Float32Array<ArrayBuffer>;
@@ -42,6 +42,9 @@ const MAX_HEADER_BYTES = 100_000_000;
 
 /** @throws WeightsError, naming what is wrong, for anything but a complete and consistent file. */
 export function parseSafetensors(file: ArrayBuffer): SafeTensors {
+  if (Object.prototype.toString.call(file) !== '[object ArrayBuffer]') {
+    throw new WeightsError(`A safetensors file is ${show(file)}; wanted an ArrayBuffer.`);
+  }
   if (file.byteLength < LENGTH_BYTES) {
     throw new WeightsError(`A safetensors file has at least ${LENGTH_BYTES} bytes; found ${file.byteLength}.`);
   }
@@ -103,7 +106,7 @@ export function requireTensor<D extends SafeDType>(
   return tensor;
 }
 
-/** The values of tensor `name`, stored as F32 or F16, as floats. @throws WeightsError as `requireTensor`. */
+/** The values of tensor `name`, stored as F32 or F16, as floats. @throws WeightsError as `requireTensor`, and for a value that is not finite. */
 export function requireFloats(
   file: SafeTensors,
   name: string,
@@ -113,7 +116,15 @@ export function requireFloats(
   if (tensor.dtype !== 'F32' && tensor.dtype !== 'F16') {
     throw new WeightsError(`Tensor '${name}' is ${tensor.dtype}; wanted F32 or F16.`);
   }
-  return tensor.dtype === 'F32' ? tensor.data : decodeHalves(tensor.data);
+  const values = tensor.dtype === 'F32' ? tensor.data : decodeHalves(tensor.data);
+  expectFinite(name, values);
+  return values;
+}
+
+/** @throws WeightsError where a value of tensor `name` is NaN or infinite. */
+export function expectFinite(name: string, values: Float32Array): void {
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  if (at >= 0) throw new WeightsError(`Tensor '${name}' holds ${values[at]} at ${at}; wanted finite numbers.`);
 }
 
 /** IEEE 754 binary16 to binary32, exactly. */
@@ -137,13 +148,13 @@ function lookUp(file: SafeTensors, name: string, shape: readonly (number | undef
   const wanted = `[${shape.map((size) => size ?? 'any').join(', ')}]`;
   if (tensor === undefined) {
     throw new WeightsError(
-      `Tensor '${name}' ${wanted} is missing; the file has ${[...file.tensors.keys()].join(', ')}.`,
+      `Tensor '${name}' ${wanted} is missing; the file has ${[...file.tensors.keys()].join(', ').slice(0, 200)}.`,
     );
   }
   const fits =
     tensor.shape.length === shape.length &&
     shape.every((size, axis) => (size ?? tensor.shape[axis]) === tensor.shape[axis]);
-  if (!fits) throw new WeightsError(`Tensor '${name}' has shape [${tensor.shape.join(', ')}]; wanted ${wanted}.`);
+  if (!fits) throw new WeightsError(`Tensor '${name}' has shape ${show(tensor.shape)}; wanted ${wanted}.`);
   return tensor;
 }
 
@@ -166,7 +177,7 @@ function parseHeader(bytes: Uint8Array): Record<string, unknown> {
 
 function asRecord(value: unknown, what: string): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new WeightsError(`${what} is ${JSON.stringify(value)}; wanted an object.`);
+    throw new WeightsError(`${what} is ${show(value)}; wanted an object.`);
   }
   return { ...value };
 }
@@ -178,24 +189,22 @@ function parseEntry(
 ): { readonly dtype: SafeDType; readonly shape: readonly number[]; readonly begin: number; readonly end: number } {
   const { dtype, shape, data_offsets: offsets } = asRecord(entry, `Tensor '${name}'`);
   if (!isSafeDType(dtype)) {
-    throw new WeightsError(
-      `Tensor '${name}' has dtype ${JSON.stringify(dtype)}; known are ${Object.keys(BYTES).join(', ')}.`,
-    );
+    throw new WeightsError(`Tensor '${name}' has dtype ${show(dtype)}; known are ${Object.keys(BYTES).join(', ')}.`);
   }
   if (!isSizes(shape)) {
-    throw new WeightsError(`Tensor '${name}' has shape ${JSON.stringify(shape)}; wanted a list of whole numbers >= 0.`);
+    throw new WeightsError(`Tensor '${name}' has shape ${show(shape)}; wanted a list of whole numbers >= 0.`);
   }
   const [begin, end] = isSizes(offsets) && offsets.length === 2 ? offsets : [];
   if (begin === undefined || end === undefined || begin > end || end > dataBytes) {
     throw new WeightsError(
-      `Tensor '${name}' has data_offsets ${JSON.stringify(offsets)}; wanted begin <= end <= ${dataBytes}, the bytes of data.`,
+      `Tensor '${name}' has data_offsets ${show(offsets)}; wanted begin <= end <= ${dataBytes}, the bytes of data.`,
     );
   }
   // A product that overflows 2^53 is rounded, but still far beyond any file.
   const bytes = shape.reduce((product, size) => product * size, BYTES[dtype]);
   if (bytes !== end - begin) {
     throw new WeightsError(
-      `Tensor '${name}' of ${dtype} [${shape.join(', ')}] needs ${bytes} bytes; data_offsets give ${end - begin}.`,
+      `Tensor '${name}' of ${dtype} ${show(shape)} needs ${bytes} bytes; data_offsets give ${end - begin}.`,
     );
   }
   return { dtype, shape, begin, end };

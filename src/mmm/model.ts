@@ -2,8 +2,8 @@
  * The 3D morphable model as loaded from weights/face_model.safetensors (docs/formats.md): mean, 8-bit identity and expression bases,
  * triangles, texture coordinates, the 68 landmark vertices and the PAF anchors. Any model in this format loads, whatever its counts.
  */
-import { WeightsError } from '../engine/errors.js';
-import { parseSafetensors, requireTensor, type SafeTensors } from '../engine/safetensors.js';
+import { show, WeightsError } from '../engine/errors.js';
+import { expectFinite, parseSafetensors, requireTensor, type SafeTensors } from '../engine/safetensors.js';
 
 export const FACE_MODEL_FORMAT = 'fullpose-face-model/1';
 
@@ -181,24 +181,19 @@ function readNames(file: SafeTensors): readonly string[] {
   try {
     names = JSON.parse(text);
   } catch (cause) {
-    throw new WeightsError(`Metadata 'expression_names' is ${text}; wanted a JSON list of strings.`, { cause });
+    throw new WeightsError(`Metadata 'expression_names' is ${show(text)}; wanted a JSON list of strings.`, { cause });
   }
   if (!Array.isArray(names) || !names.every((name): name is string => typeof name === 'string')) {
-    throw new WeightsError(`Metadata 'expression_names' is ${text}; wanted a JSON list of strings.`);
+    throw new WeightsError(`Metadata 'expression_names' is ${show(text)}; wanted a JSON list of strings.`);
   }
   if (new Set(names).size !== names.length)
-    throw new WeightsError(`Metadata 'expression_names' repeats a name: ${text}.`);
+    throw new WeightsError(`Metadata 'expression_names' repeats a name: ${show(text)}.`);
   return names;
 }
 
 function expectMetadata(file: SafeTensors, key: string, wanted: string): void {
   const found = file.metadata.get(key);
   if (found !== wanted) {
-    throw new WeightsError(`Metadata '${key}' of the face model is ${JSON.stringify(found)}; wanted '${wanted}'.`);
+    throw new WeightsError(`Metadata '${key}' of the face model is ${show(found)}; wanted '${wanted}'.`);
   }
-}
-
-function expectFinite(name: string, values: Float32Array): void {
-  const at = values.findIndex((value) => !Number.isFinite(value));
-  if (at >= 0) throw new WeightsError(`Tensor '${name}' holds ${values[at]} at ${at}; wanted finite numbers.`);
 }

@@ -2,7 +2,7 @@
  * Where each part of the pose and shape vector p sits. The layout is data (weights/network.json, `parameters`), read by training
  * and by the browser; the GPU sees p as vec4s, so `count` is a multiple of 4 and the pose fills the first two of them.
  */
-import { WeightsError } from '../engine/errors.js';
+import { show, WeightsError } from '../engine/errors.js';
 import type { Quaternion } from './pose.js';
 
 /** `[offset, count]` in floats. */
@@ -23,6 +23,9 @@ export interface ParameterLayout {
 /** First float that may be a shape coefficient: the pose takes two vec4s. */
 export const SHAPE_OFFSET = 8;
 
+/** A longer vector is damage. */
+const MOST = 4096;
+
 /**
  * Reads `parameters` of weights/network.json.
  * @throws WeightsError where a span is missing, overlaps another, or leaves the vector.
@@ -30,19 +33,23 @@ export const SHAPE_OFFSET = 8;
 export function parseParameterLayout(value: unknown): ParameterLayout {
   const record = isRecord(value) ? value : {};
   const count = record.count;
-  if (typeof count !== 'number' || !Number.isInteger(count) || count < SHAPE_OFFSET || count % 4 !== 0) {
-    throw new WeightsError(
-      `parameters.count is ${JSON.stringify(count)}; wanted a multiple of 4, at least ${SHAPE_OFFSET}.`,
-    );
+  if (
+    typeof count !== 'number' ||
+    !Number.isInteger(count) ||
+    count < SHAPE_OFFSET ||
+    count > MOST ||
+    count % 4 !== 0
+  ) {
+    throw new WeightsError(`parameters.count is ${show(count)}; wanted a multiple of 4, ${SHAPE_OFFSET} to ${MOST}.`);
   }
   const span = (name: string): Span => {
     const pair = record[name];
     if (!Array.isArray(pair) || pair.length !== 2) {
-      throw new WeightsError(`parameters.${name} is ${JSON.stringify(pair)}; wanted [offset, count].`);
+      throw new WeightsError(`parameters.${name} is ${show(pair)}; wanted [offset, count].`);
     }
     const [offset, length]: unknown[] = pair;
     if (!isCount(offset) || !isCount(length) || offset + length > count) {
-      throw new WeightsError(`parameters.${name} is ${JSON.stringify(pair)}; wanted a span inside ${count} floats.`);
+      throw new WeightsError(`parameters.${name} is ${show(pair)}; wanted a span inside ${count} floats.`);
     }
     return [offset, length];
   };
