@@ -575,8 +575,9 @@ export const lifetime = gpuSuite("an aligner's lifetime", (test) => {
         [],
       );
     } finally {
-      gpu.device.createBuffer = createBuffer;
-      gpu.device.createTexture = createTexture;
+      // The device is shared: what was put over its prototype goes away again.
+      Reflect.deleteProperty(gpu.device, 'createBuffer');
+      Reflect.deleteProperty(gpu.device, 'createTexture');
     }
     // The device still works.
     gpu.device.createBuffer({ size: 4, usage: GPUBufferUsage.STORAGE }).destroy();
@@ -598,7 +599,7 @@ export const lifetime = gpuSuite("an aligner's lifetime", (test) => {
       expectEqual(buffers, made);
       aligner.destroy();
     } finally {
-      gpu.device.createBuffer = createBuffer;
+      Reflect.deleteProperty(gpu.device, 'createBuffer');
     }
   });
 
@@ -740,7 +741,6 @@ export const refusals = gpuSuite('what the aligner refuses', (test) => {
 
   test('a browser without WebGPU, and a device that cannot measure', async () => {
     const { gpu } = navigator;
-    const original = gpu.requestAdapter;
     gpu.requestAdapter = async () => null;
     try {
       await expectError(
@@ -749,7 +749,7 @@ export const refusals = gpuSuite('what the aligner refuses', (test) => {
         /no adapter/,
       );
     } finally {
-      gpu.requestAdapter = original;
+      Reflect.deleteProperty(gpu, 'requestAdapter');
     }
     const device = await (await gpu.requestAdapter())?.requestDevice();
     expectThat(device !== undefined, 'no device');
