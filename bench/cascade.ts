@@ -67,7 +67,7 @@ export class CascadeBench {
     const cascade = await Cascade.create(gpu, weights, { maxFaces });
     const { bytes, buffers } = gpu.memory;
     const frame = await new FrameTexture(gpu).prepare(picture);
-    const { texture, texels, picture: size } = frame.upload();
+    const { texture, texels, picture: size } = await frame.upload();
     const records = new DataView(new ArrayBuffer(maxFaces * CROP_RECORD_BYTES));
     for (const [face, box] of boxesFor(maxFaces).entries()) {
       const crop = cropOf(box, size, weights.network.cropSize);

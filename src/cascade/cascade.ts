@@ -3,7 +3,7 @@
  * for every number of iterations. docs/passes.md lists the frame line by line.
  */
 import type { Gpu } from '../engine/device.js';
-import { InputError } from '../engine/errors.js';
+import { InputError, show } from '../engine/errors.js';
 import { recordAdd } from '../engine/kernels/add.js';
 import { recordFill } from '../engine/kernels/fill.js';
 import { NetworkWeights, NetworkWorkspace, packNetworkWeights, recordNetwork } from '../engine/network.js';
@@ -139,42 +139,31 @@ export class Cascade {
    */
   static async create(gpu: Gpu, weights: CascadeWeights, { maxFaces }: CascadeOptions): Promise<Cascade> {
     if (!Number.isInteger(maxFaces) || maxFaces < 1 || maxFaces > MAX_FACES) {
-      throw new InputError(`maxFaces is ${maxFaces}; wanted a whole number from 1 to ${MAX_FACES}.`);
+      throw new InputError(`maxFaces is ${show(maxFaces)}; wanted a whole number from 1 to ${MAX_FACES}.`);
     }
-    const parts = createParts(gpu, weights, maxFaces);
-    const start = new PlanBuilder(gpu, 'start');
-    const { spec, model, initial, parameters, network } = parts;
-    recordGeometry(start, '', spec, network.parameters, {
-      parameters: parameterBuffer(parameters, 0),
-      model,
-      geometry: initial,
-    });
-    const faces = gpu.createBuffer(
-      'faces',
-      maxFaces * CROP_RECORD_BYTES,
-      GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
+    const { value, accepted } = gpu.watch('The buffers of the cascade could not be made', () =>
+      recordAll(gpu, weights, maxFaces),
     );
-    const iterations = weights.iterations.map((file, k) => recordIteration(parts, file, k));
-    const endings = weights.iterations.map((_, k) => recordEnding(parts, k + 1));
-    // Every frame's texture gets a bind group of its own; this one only stands in until there is one.
-    const stand = gpu.device.createTexture({
-      label: 'no frame',
-      size: [1, 1],
-      format: 'rgba8unorm',
-      usage: GPUTextureUsage.TEXTURE_BINDING,
-    });
-    const crop = new PlanBuilder(gpu, 'crop').add(cropStep(stand.createView(), faces, parts.image));
-    const built = await Promise.all([start, crop, ...iterations, ...endings].map((builder) => builder.build()));
-    stand.destroy();
+    const { parts, faces, start, crop, stand, iterations, endings } = value;
+    let built: readonly Plan[];
+    try {
+      await accepted;
+      built = await Promise.all([start, crop, ...iterations, ...endings].map((builder) => builder.build()));
+    } finally {
+      stand.destroy();
+    }
     const [startPlan, cropPlan, ...rest] = built;
     const [cropPrepared] = cropPlan?.steps ?? [];
     if (startPlan === undefined || cropPrepared === undefined) throw new InputError('A cascade without plans.');
 
-    const encoder = gpu.device.createCommandEncoder({ label: 'cascade.start' });
-    const pass = encoder.beginComputePass({ label: 'cascade.start' });
-    startPlan.encode(pass);
-    pass.end();
-    gpu.device.queue.submit([encoder.finish()]);
+    const started = gpu.watch('The start of the cascade was refused', () => {
+      const encoder = gpu.device.createCommandEncoder({ label: 'cascade.start' });
+      const pass = encoder.beginComputePass({ label: 'cascade.start' });
+      startPlan.encode(pass);
+      pass.end();
+      gpu.device.queue.submit([encoder.finish()]);
+    });
+    await started.accepted;
     startPlan.destroy();
 
     const plans = endings.map((_, k) => {
@@ -227,9 +216,9 @@ export class Cascade {
    * @throws InputError where there are no weights for so many iterations.
    */
   plan(iterations: number): Plan {
-    const plan = this.#plans[iterations - 1];
+    const plan = Number.isInteger(iterations) ? this.#plans[iterations - 1] : undefined;
     if (plan === undefined) {
-      throw new InputError(`iterations is ${iterations}; wanted a whole number from 1 to ${this.iterations}.`);
+      throw new InputError(`iterations is ${show(iterations)}; wanted a whole number from 1 to ${this.iterations}.`);
     }
     return plan;
   }
@@ -242,6 +231,34 @@ export class Cascade {
     this.cropPlan(texture).encode(pass, batch);
     this.plan(iterations).encode(pass, batch);
   }
+}
+
+/** Makes all buffers, uploads the weights and lists every plan's steps. */
+function recordAll(gpu: Gpu, weights: CascadeWeights, maxFaces: number) {
+  const parts = createParts(gpu, weights, maxFaces);
+  const { spec, model, initial, parameters, network } = parts;
+  const start = new PlanBuilder(gpu, 'start');
+  recordGeometry(start, '', spec, network.parameters, {
+    parameters: parameterBuffer(parameters, 0),
+    model,
+    geometry: initial,
+  });
+  const faces = gpu.createBuffer(
+    'faces',
+    maxFaces * CROP_RECORD_BYTES,
+    GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
+  );
+  const iterations = weights.iterations.map((file, k) => recordIteration(parts, file, k));
+  const endings = weights.iterations.map((_, k) => recordEnding(parts, k + 1));
+  // Every frame's texture gets a bind group of its own; this one only stands in until there is one.
+  const stand = gpu.device.createTexture({
+    label: 'no frame',
+    size: [1, 1],
+    format: 'rgba8unorm',
+    usage: GPUTextureUsage.TEXTURE_BINDING,
+  });
+  const crop = new PlanBuilder(gpu, 'crop').add(cropStep(stand.createView(), faces, parts.image));
+  return { parts, faces, start, crop, stand, iterations, endings };
 }
 
 function createParts(gpu: Gpu, weights: CascadeWeights, maxFaces: number): Parts {

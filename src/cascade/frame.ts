@@ -3,7 +3,7 @@
  * than any before it.
  */
 import type { Gpu } from '../engine/device.js';
-import { InputError } from '../engine/errors.js';
+import { InputError, show } from '../engine/errors.js';
 
 /** Pixels as the DOM's ImageData holds them: RGBA bytes, rows from the top. */
 export interface PixelData {
@@ -34,6 +34,8 @@ export interface Frame {
   readonly texels: PictureSize;
   /** The picture as the caller knows it; larger than `texels` where it was too large for a texture. */
   readonly picture: PictureSize;
+  /** Rejects with a typed error where the GPU refused the picture. */
+  readonly accepted: Promise<void>;
 }
 
 export interface PictureSize {
@@ -41,11 +43,14 @@ export interface PictureSize {
   readonly height: number;
 }
 
-/** A source that is ready to be put into a texture without waiting. */
+/** A source that is ready to be put into a texture. */
 export interface PreparedPicture {
   readonly picture: PictureSize;
-  /** Puts the picture into the texture, in queue order. */
-  upload(): Frame;
+  /**
+   * Puts the picture into the texture, in queue order. Waits only where it makes a larger texture.
+   * @throws OutOfMemoryError, InputError.
+   */
+  upload(): Promise<Frame>;
   /** Frees what `prepare` made. */
   release(): void;
 }
@@ -80,19 +85,11 @@ export class FrameTexture {
       const size = { width: bitmap.width, height: bitmap.height };
       return {
         picture: shrink > 1 ? picture : size,
-        upload: () => ({ texture: this.#copy(bitmap, size), texels: size, picture: shrink > 1 ? picture : size }),
+        upload: () => this.#upload(bitmap, size, shrink > 1 ? picture : size),
         release: () => bitmap.close(),
       };
     }
-    return {
-      picture,
-      upload: () => ({
-        texture: isPixelData(source) ? this.#write(source) : this.#copy(source, picture),
-        texels: picture,
-        picture,
-      }),
-      release: () => {},
-    };
+    return { picture, upload: () => this.#upload(source, picture, picture), release: () => {} };
   }
 
   destroy(): void {
@@ -100,32 +97,47 @@ export class FrameTexture {
     this.#texture = undefined;
   }
 
-  #copy(source: Exclude<PictureSource, GPUTexture | PixelData>, size: PictureSize): GPUTexture {
-    const texture = this.#ensure(size);
+  async #upload(source: Exclude<PictureSource, GPUTexture>, texels: PictureSize, picture: PictureSize): Promise<Frame> {
+    const texture = await this.#ensure(texels);
+    const { accepted } = this.#gpu.watch('The picture was refused', () => {
+      if (isPixelData(source)) this.#write(texture, source);
+      else this.#copy(texture, source, texels);
+    });
+    return { texture, texels, picture, accepted };
+  }
+
+  #copy(texture: GPUTexture, source: Exclude<PictureSource, GPUTexture | PixelData>, size: PictureSize): void {
     try {
       this.#gpu.device.queue.copyExternalImageToTexture({ source }, { texture }, [size.width, size.height]);
     } catch (cause) {
       throw new InputError(`The picture could not be copied to the GPU: ${String(cause)}`, { cause });
     }
-    return texture;
   }
 
-  #write({ width, height, data }: PixelData): GPUTexture {
-    const texture = this.#ensure({ width, height });
+  #write(texture: GPUTexture, { width, height, data }: PixelData): void {
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     this.#gpu.device.queue.writeTexture({ texture }, bytes, { bytesPerRow: width * 4 }, [width, height]);
-    return texture;
   }
 
-  #ensure({ width, height }: PictureSize): GPUTexture {
+  async #ensure({ width, height }: PictureSize): Promise<GPUTexture> {
     const old = this.#texture;
     if (old !== undefined && old.width >= width && old.height >= height) return old;
     const size = [Math.max(width, old?.width ?? 0), Math.max(height, old?.height ?? 0)];
     // Work already submitted keeps the old texture's memory until it is done.
-    old?.destroy();
+    this.destroy();
     const usage = GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST | GPUTextureUsage.RENDER_ATTACHMENT;
-    this.#texture = this.#gpu.device.createTexture({ label: 'fullpose.frame', size, format: 'rgba8unorm', usage });
-    return this.#texture;
+    const { value: texture, accepted } = this.#gpu.watch(`A frame of ${size.join(' x ')} could not be made`, () =>
+      this.#gpu.device.createTexture({ label: 'fullpose.frame', size, format: 'rgba8unorm', usage }),
+    );
+    try {
+      await accepted;
+      this.#gpu.assertAlive();
+    } catch (error) {
+      texture.destroy();
+      throw error;
+    }
+    this.#texture = texture;
+    return texture;
   }
 }
 
@@ -143,17 +155,18 @@ function prepareTexture(texture: GPUTexture): PreparedPicture {
     throw new InputError(`The texture's usage is ${usage}; wanted TEXTURE_BINDING among it.`);
   }
   const picture = { width, height };
-  return { picture, upload: () => ({ texture, texels: picture, picture }), release: () => {} };
+  const frame = { texture, texels: picture, picture, accepted: Promise.resolve() };
+  return { picture, upload: async () => frame, release: () => {} };
 }
 
 async function makeBitmap(
   source: Exclude<PictureSource, GPUTexture>,
   resize: PictureSize | undefined,
 ): Promise<ImageBitmap> {
-  const image = isPixelData(source)
-    ? new ImageData(Uint8ClampedArray.from(source.data), source.width, source.height)
-    : source;
   try {
+    const image = isPixelData(source)
+      ? new ImageData(Uint8ClampedArray.from(source.data), source.width, source.height)
+      : source;
     // The default `imageOrientation` turns the picture upright.
     return await createImageBitmap(image, {
       premultiplyAlpha: 'none',
@@ -184,8 +197,8 @@ function sizeOf(source: Exclude<PictureSource, GPUTexture>): PictureSize {
   if (is(source, 'HTMLCanvasElement') || is(source, 'OffscreenCanvas')) return positive(source, 'The canvas');
   if (isPixelData(source)) {
     const { width, height, data } = source;
-    if (data.length !== width * height * 4) {
-      throw new InputError(`The pixels are ${data.length} bytes; wanted ${width} x ${height} x 4.`);
+    if (typeof width === 'number' && typeof height === 'number' && data.length !== width * height * 4) {
+      throw new InputError(`The pixels are ${data.length} bytes; wanted ${show(width)} x ${show(height)} x 4.`);
     }
     return positive(source, 'The pixel data');
   }
@@ -196,7 +209,7 @@ function sizeOf(source: Exclude<PictureSource, GPUTexture>): PictureSize {
 
 function positive({ width, height }: PictureSize, what: string): PictureSize {
   if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0)) {
-    throw new InputError(`${what} is ${width} x ${height} pixels; wanted at least one.`);
+    throw new InputError(`${what} is ${show(width)} x ${show(height)} pixels; wanted at least one.`);
   }
   return { width, height };
 }

@@ -32,15 +32,20 @@ export class Inspector {
   /** What it makes belongs to `gpu` and is freed with it. */
   static async create(gpu: Gpu, { model, network }: CascadeWeights, buffers: ModelBuffers): Promise<Inspector> {
     const { cropSize: size, parameters: layout } = network;
-    const spec = meshSpec(model, size);
-    const parameters = createTensor(gpu, 'inspector.parameters', { height: 1, width: 1, channels: layout.count });
-    const geometry = createGeometry(gpu, 'inspector', spec, 1, false);
-    const stem = createTensor(gpu, 'inspector.stem', { height: size, width: size, channels: 8 });
-    const image = createTensor(gpu, 'inspector.image', { height: size, width: size, channels: 3 });
-    const builder = new PlanBuilder(gpu, 'inspector');
-    recordGeometry(builder, '', spec, layout, { parameters: parameters.buffer, model: buffers, geometry });
-    const { triangles, codes } = buffers;
-    recordResolve(builder, { label: 'resolve', stage: 'resolve' }, spec, { geometry, triangles, codes, image, stem });
+    const { value, accepted } = gpu.watch('The buffers of the inspector could not be made', () => {
+      const spec = meshSpec(model, size);
+      const parameters = createTensor(gpu, 'inspector.parameters', { height: 1, width: 1, channels: layout.count });
+      const geometry = createGeometry(gpu, 'inspector', spec, 1, false);
+      const stem = createTensor(gpu, 'inspector.stem', { height: size, width: size, channels: 8 });
+      const image = createTensor(gpu, 'inspector.image', { height: size, width: size, channels: 3 });
+      const builder = new PlanBuilder(gpu, 'inspector');
+      recordGeometry(builder, '', spec, layout, { parameters: parameters.buffer, model: buffers, geometry });
+      const { triangles, codes } = buffers;
+      recordResolve(builder, { label: 'resolve', stage: 'resolve' }, spec, { geometry, triangles, codes, image, stem });
+      return { builder, parameters, geometry, stem };
+    });
+    await accepted;
+    const { builder, parameters, geometry, stem } = value;
     const keys = keyLayout(model.triangleCount, size);
     return new Inspector(gpu, await builder.build(), parameters, geometry, stem, size, keys);
   }
@@ -66,18 +71,20 @@ export class Inspector {
   /** Vertices [V,3] in crop pixels. */
   async vertices(parameters: Float32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>> {
     // No await between running and reading: the copy is submitted before anyone else can run the plan.
-    this.#run(parameters);
-    const packed = new Float32Array(await readBuffer(this.#gpu, this.#geometry.vertices));
+    const accepted = this.#run(parameters);
+    const [data] = await Promise.all([readBuffer(this.#gpu, this.#geometry.vertices), accepted]);
+    const packed = new Float32Array(data);
     const vertices = new Float32Array((packed.length / 4) * 3);
     for (let v = 0; v * 4 < packed.length; v++) vertices.set(packed.subarray(v * 4, v * 4 + 3), v * 3);
     return vertices;
   }
 
   async render(parameters: Float32Array<ArrayBuffer>): Promise<FaceRendering> {
-    this.#run(parameters);
+    const accepted = this.#run(parameters);
     const [stem, keys] = await Promise.all([
       readBuffer(this.#gpu, this.#stem.buffer),
       readBuffer(this.#gpu, this.#geometry.visibility),
+      accepted,
     ]);
     const channels = new Float32Array(stem);
     const pixels = this.#size * this.#size;
@@ -90,13 +97,17 @@ export class Inspector {
     return { size: this.#size, pncc, depth };
   }
 
-  #run(parameters: Float32Array<ArrayBuffer>): void {
+  /** @returns what `Gpu.watch` says of it */
+  #run(parameters: Float32Array<ArrayBuffer>): Promise<void> {
     const { device } = this.#gpu;
-    device.queue.writeBuffer(this.#parameters.buffer, 0, parameters);
-    const encoder = device.createCommandEncoder({ label: 'inspector' });
-    const pass = encoder.beginComputePass({ label: 'inspector' });
-    this.#plan.encode(pass);
-    pass.end();
-    device.queue.submit([encoder.finish()]);
+    const { accepted } = this.#gpu.watch('Drawing the face was refused', () => {
+      device.queue.writeBuffer(this.#parameters.buffer, 0, parameters);
+      const encoder = device.createCommandEncoder({ label: 'inspector' });
+      const pass = encoder.beginComputePass({ label: 'inspector' });
+      this.#plan.encode(pass);
+      pass.end();
+      device.queue.submit([encoder.finish()]);
+    });
+    return accepted;
   }
 }

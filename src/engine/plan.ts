@@ -161,22 +161,25 @@ export class Plan {
     const stages = groupByStage(this.steps);
     const profiler = new Profiler(this.#gpu, `${this.label}.profile`, stages.length);
     try {
-      const encoder = this.#gpu.device.createCommandEncoder({ label: `${this.label}.profile` });
-      for (const steps of stages) {
-        const [first] = steps;
-        if (first === undefined) continue;
-        const pass = encoder.beginComputePass({
-          label: first.stage,
-          timestampWrites: profiler.timestampWrites(first.stage),
-        });
-        for (const step of steps) {
-          pass.setPipeline(step.pipeline);
-          encodeDispatch(pass, step, batch);
+      const { accepted } = this.#gpu.watch(`Profiling '${this.label}' was refused`, () => {
+        const encoder = this.#gpu.device.createCommandEncoder({ label: `${this.label}.profile` });
+        for (const steps of stages) {
+          const [first] = steps;
+          if (first === undefined) continue;
+          const pass = encoder.beginComputePass({
+            label: first.stage,
+            timestampWrites: profiler.timestampWrites(first.stage),
+          });
+          for (const step of steps) {
+            pass.setPipeline(step.pipeline);
+            encodeDispatch(pass, step, batch);
+          }
+          pass.end();
         }
-        pass.end();
-      }
-      profiler.resolve(encoder);
-      this.#gpu.device.queue.submit([encoder.finish()]);
+        profiler.resolve(encoder);
+        this.#gpu.device.queue.submit([encoder.finish()]);
+      });
+      await accepted;
       return await profiler.read();
     } finally {
       profiler.destroy();
