@@ -32,7 +32,7 @@ export default defineConfig({
           environment: 'node',
           include: ['tests/pages/**/*.test.ts'],
           fileParallelism: false,
-          testTimeout: 300_000,
+          testTimeout: 600_000,
           hookTimeout: 600_000,
           sequence: { groupOrder: 2 },
         },

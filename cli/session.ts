@@ -8,7 +8,7 @@ import type { AlignJob, AlignReply, StartOptions, StartReply } from './protocol.
  */
 export const jobsInFlight = 3;
 
-const startTimeoutMs = 120_000;
+const startTimeoutMs = 180_000;
 
 export interface SessionOptions extends StartOptions {
   /** The bytes of a picture; its error's message goes into the reply. */

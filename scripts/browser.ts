@@ -262,6 +262,9 @@ export async function findBrowser(
   return firstBrowser(sources, probe);
 }
 
+/** A busy machine may take its time. */
+const startTimeoutMs = 120_000;
+
 export interface LaunchOptions {
   /** Longest single call into the browser, in milliseconds; 0 for no limit. Default: 0, the caller's own limits apply. */
   readonly protocolTimeout?: number;
@@ -275,6 +278,7 @@ export async function launchBrowser(options: LaunchOptions = {}): Promise<Browse
     executablePath,
     headless: true,
     args: [...browserFlags(gpuModeFrom(thisMachine), process.getuid?.() === 0)],
+    timeout: startTimeoutMs,
     protocolTimeout: options.protocolTimeout ?? 0,
     handleSIGINT: false,
     handleSIGTERM: false,

@@ -7,6 +7,9 @@ import { launchBrowser } from './browser.js';
 /** The repository's root: what every page is served from. */
 export const repositoryRoot = dirname(dirname(fileURLToPath(import.meta.url)));
 
+/** A busy machine may take its time. */
+const loadTimeoutMs = 180_000;
+
 export interface PageHostOptions {
   /** Added to the ones of vite.config.ts. */
   readonly plugins?: readonly Plugin[];
@@ -59,7 +62,7 @@ export class PageHost {
     if (!this.#browser.connected) this.#browser = await launchBrowser();
     const page = await this.#browser.newPage();
     await prepare?.(page);
-    const response = await page.goto(`${this.origin}${path}`);
+    const response = await page.goto(`${this.origin}${path}`, { timeout: loadTimeoutMs });
     // 304 where the browser has seen the page before.
     const status = response?.status() ?? 0;
     if (status !== 200 && status !== 304) throw new Error(`${path}: the page server answered with status ${status}`);

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { landmarkParts } from '../../pages/overlay.js';
 import { PageHost, repositoryRoot } from '../../scripts/page-host.js';
 
-const readyTimeoutMs = 120_000;
+/** A busy machine may take its time. */
+const readyTimeoutMs = 280_000;
 
 let host: PageHost;
 
@@ -25,6 +26,7 @@ interface Opened {
 async function openDemo(prepare?: (page: Page) => Promise<unknown>): Promise<Opened> {
   const errors: string[] = [];
   const page = await host.openPage('/demo/', async (opened) => {
+    opened.setDefaultTimeout(readyTimeoutMs);
     await opened.setViewport({ width: 1280, height: 900 });
     opened.on('pageerror', (error) => errors.push(String(error)));
     opened.on('console', (message) => {
