@@ -2,7 +2,10 @@
 import { html, svg } from './dom.js';
 import { digits } from './report.js';
 
-const SIZE = { width: 720, height: 220, left: 48, right: 12, top: 8, bottom: 24 } as const;
+const SIZE = { height: 220, left: 48, right: 12, top: 8, bottom: 24 } as const;
+
+/** Width before the page has one. */
+const DEFAULT_WIDTH = 640;
 
 const SERIES = [
   { key: 'endToEnd', label: 'end to end: call to result in JavaScript', className: 'a' },
@@ -27,6 +30,7 @@ export class LiveChart {
   constructor(parent: Element) {
     this.#parent = parent;
     this.clear();
+    new ResizeObserver(() => this.#draw()).observe(parent);
   }
 
   clear(): void {
@@ -45,7 +49,8 @@ export class LiveChart {
   }
 
   #draw(): void {
-    const { width, height, left, right, top, bottom } = SIZE;
+    const { height, left, right, top, bottom } = SIZE;
+    const width = this.#parent.clientWidth || DEFAULT_WIDTH;
     const all = SERIES.flatMap(({ key }) => this.#points[key]);
     const most = niceCeiling(Math.max(1, ...all));
     const y = (time: number) => height - bottom - (time / most) * (height - top - bottom);
@@ -59,10 +64,16 @@ export class LiveChart {
       const time = (most * tick) / 4;
       chart.append(
         svg('line', { class: 'grid', x1: left, x2: width - right, y1: y(time), y2: y(time) }),
-        svg('text', { x: left - 6, y: y(time) + 4, 'text-anchor': 'end' }, digits(time).replace(/\.0+$/, '')),
+        svg('text', { x: left - 6, y: y(time) + 4, 'text-anchor': 'end' }, String(Number(time.toPrecision(3)))),
       );
     }
-    chart.append(svg('text', { x: left, y: height - 6 }, 'milliseconds a frame, in the order of measurement'));
+    chart.append(
+      svg(
+        'text',
+        { x: left, y: height - 6 },
+        all.length === 0 ? 'Press Run.' : 'milliseconds a frame, in the order of measurement',
+      ),
+    );
     for (const { key, className } of SERIES) {
       const points = this.#points[key];
       const step = (width - left - right) / Math.max(1, points.length - 1);

@@ -141,6 +141,15 @@ const timeCells = ({ median, p95, mad }: Summary): Row => [digits(median), digit
 /** "4.2x", or a dash where there is none. */
 export const times = (ratio: number | null): string => (ratio === null ? '-' : `${digits(ratio)}x`);
 
+/** How the rivals' WebGPU backends compare, in words; none where neither ran rightly. */
+export function ratioSentence({ vsOrtWebGpu, vsTfjsWebGpu }: Report['ratios']): readonly string[] {
+  const parts = [
+    ...(vsOrtWebGpu === null ? [] : [`onnxruntime-web (WebGPU) takes ${times(vsOrtWebGpu)}`]),
+    ...(vsTfjsWebGpu === null ? [] : [`TensorFlow.js (WebGPU) takes ${times(vsTfjsWebGpu)}`]),
+  ];
+  return parts.length === 0 ? [] : [`On Net^0 ${parts.join(' and ')} our time: same weights, same input, same rounds.`];
+}
+
 /** What a reader should know before anything else. */
 export function findings(report: Report): readonly string[] {
   const { adapter, stages, geometryShare, network, peak, frame, coldStart, ratios, faces } = report;
@@ -163,11 +172,7 @@ export function findings(report: Report): readonly string[] {
           `${most.faces} faces cost ${digits(most.gpu.median / one.gpu.median)}x ${one.faces === 1 ? 'one' : one.faces} on the GPU.`,
         ]
       : []),
-    ...(ratios.vsOrtWebGpu !== null || ratios.vsTfjsWebGpu !== null
-      ? [
-          `onnxruntime-web (WebGPU) takes ${times(ratios.vsOrtWebGpu)} our time for Net^0, TensorFlow.js (WebGPU) ${times(ratios.vsTfjsWebGpu)}.`,
-        ]
-      : []),
+    ...ratioSentence(ratios),
   ];
 }
 
@@ -243,7 +248,7 @@ function rivalsMarkdown({ rivals, ratios }: Report): string[] {
   const groups = [...new Set(rivals.map(({ group }) => group))];
   return [
     '### Rivals',
-    `Ratios to ours, same rounds: onnxruntime-web (WebGPU) ${times(ratios.vsOrtWebGpu)}, TensorFlow.js (WebGPU) ${times(ratios.vsTfjsWebGpu)}.`,
+    ...ratioSentence(ratios),
     ...groups.map((group) => {
       const rows = rivals.filter((rival) => rival.group === group);
       const fastest = rows[0]?.ms?.median;

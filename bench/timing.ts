@@ -26,6 +26,17 @@ const LEAST_MS = 2;
 
 const MOST_REPEATS = 2000;
 
+/** Repetitions of the second pilot. */
+const FEW_REPEATS = 64;
+
+/** Repetitions that make a pass last long enough, given milliseconds of one; at least as many as `before`. */
+function repeatsFor(times: readonly (number | undefined)[], before: readonly number[]): number[] {
+  return times.map((time = 0, i) => {
+    const wanted = Math.ceil(LEAST_MS / Math.max(time, LEAST_MS / MOST_REPEATS));
+    return Math.max(before[i] ?? 1, wanted);
+  });
+}
+
 /**
  * Runs each of `timed` in order and in one submit, `repeats[i]` times.
  * @returns milliseconds of one repetition; undefined where the timestamps ran backwards
@@ -57,19 +68,16 @@ export class GpuTimer {
   readonly repeats: readonly number[];
 
   /**
-   * Warms up, then runs the pilot.
+   * Runs the pilot.
    * @throws LimitError without the feature `timestamp-query`.
    */
   static async create(gpu: Gpu, timed: readonly Timed[]): Promise<GpuTimer> {
     const once = timed.map(() => 1);
-    await runOnce(gpu, timed, once);
-    const repeatsFor = (times: readonly (number | undefined)[], before: readonly number[]) =>
-      times.map((time = 0, i) =>
-        Math.max(before[i] ?? 1, Math.min(MOST_REPEATS, Math.ceil(LEAST_MS / Math.max(time, 1e-6)))),
-      );
-    // The second pilot corrects the first, in which the pass itself takes more time than a small dispatch.
-    const first = repeatsFor(await runOnce(gpu, timed, once), once).map((repeats) => Math.min(64, repeats));
-    return new GpuTimer(gpu, timed, repeatsFor(await runOnce(gpu, timed, first), first));
+    const first = repeatsFor(await runOnce(gpu, timed, once), once);
+    if (first.every((repeats) => repeats === 1)) return new GpuTimer(gpu, timed, once);
+    // The first pilot also warms up, and its passes cost more than small dispatches in them: the second one corrects it.
+    const few = first.map((repeats) => Math.min(FEW_REPEATS, repeats));
+    return new GpuTimer(gpu, timed, repeatsFor(await runOnce(gpu, timed, few), few));
   }
 
   private constructor(gpu: Gpu, timed: readonly Timed[], repeats: readonly number[]) {

@@ -1,6 +1,6 @@
 /** A report as a page. */
 import { html } from './dom.js';
-import { digits, findings, groupTitles, percent, type Report, times } from './report.js';
+import { digits, findings, groupTitles, percent, type Report, ratioSentence, times } from './report.js';
 import type { Summary } from './statistics.js';
 import type { Contender } from './strategies.js';
 
@@ -105,7 +105,7 @@ function rivalsCard({ rivals, ratios }: Report): HTMLElement {
     html(
       'p',
       {},
-      `On Net^0 onnxruntime-web (WebGPU) takes ${times(ratios.vsOrtWebGpu)} our time, TensorFlow.js (WebGPU) ${times(ratios.vsTfjsWebGpu)}: same weights, same input, same rounds. `,
+      ...ratioSentence(ratios).map((sentence) => `${sentence} `),
       'A strategy with a wrong result is greyed: its time means nothing.',
     ),
     ...groups.flatMap((group) => [

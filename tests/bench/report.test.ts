@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { parseBenchArguments } from '../../bench/options.js';
+import { digits, findings, toJson, toMarkdown } from '../../bench/report.js';
+import { UsageError } from '../../cli/options.js';
+import { sampleReport } from './sample-report.js';
+
+describe('toJson', () => {
+  it('has the fields that programs read', () => {
+    expect(JSON.parse(JSON.stringify(toJson(sampleReport())))).toEqual({
+      adapter: 'acme fast',
+      stages: [
+        { name: 'crop', medianMs: 1, share: 0.05 },
+        { name: 'raster', medianMs: 2, share: 0.1 },
+        { name: 'conv pncc.conv1 + pncc.pool1', medianMs: 12, share: 0.6 },
+        { name: 'fully connected pncc.fc1', medianMs: 4, share: 0.2 },
+        { name: 'readback', medianMs: 1, share: 0.05 },
+      ],
+      frame: { medianMs: 20, p95Ms: expect.closeTo(23.6, 6), dispatches: 62, submits: 1, bytesReadBack: 1504 },
+      faces: { 1: 20, 8: 160 },
+      peak: { gflops: 200, achievedGflops: 20 },
+      rivals: [
+        { name: 'fullpose (WebGPU)', medianMs: 10, maxAbsError: 1e-6, ok: true },
+        { name: 'right and slow', medianMs: 120, maxAbsError: 2e-6, ok: true },
+        { name: 'fast and wrong', medianMs: 2, maxAbsError: 1.1, ok: false },
+        { name: 'does not start', medianMs: null, maxAbsError: null, ok: false },
+      ],
+      ratios: { vsOrtWebGpu: 12, vsTfjsWebGpu: null },
+    });
+  });
+});
+
+describe('toMarkdown', () => {
+  const markdown = toMarkdown(sampleReport());
+
+  it('says which rival is wrong and which failed', () => {
+    expect(markdown).toMatch(/\| fast and wrong \|.*\| WRONG \|/);
+    expect(markdown).toMatch(/\| does not start \| - \|.*\| failed \| no such backend \|/);
+    expect(markdown).toMatch(/\| right and slow \|.*\| right \|/);
+  });
+
+  it('gives every table as many cells a row as it has columns', () => {
+    for (const block of markdown.split('\n\n').filter((text) => text.startsWith('|'))) {
+      const widths = block
+        .trim()
+        .split('\n')
+        .map((line) => line.split(' | ').length);
+      expect(new Set(widths).size).toBe(1);
+    }
+  });
+
+  it('leaves rivals out where none ran', () => {
+    expect(toMarkdown({ ...sampleReport(), rivals: [] })).not.toContain('Rivals');
+  });
+});
+
+it('findings warn of a software adapter only where there is one', () => {
+  const report = sampleReport();
+  expect(findings(report).join('\n')).not.toContain('program on the processor');
+  expect(findings({ ...report, adapter: { ...report.adapter, isSoftware: true } })[0]).toContain(
+    'program on the processor',
+  );
+  expect(findings(report).join('\n')).toContain('10.0% of the 200');
+});
+
+it('digits keeps three', () => {
+  expect([0.012345, 1.5, 12.345, 1234.5, Number.NaN].map(digits)).toEqual(['0.0123', '1.50', '12.3', '1235', '-']);
+});
+
+describe('parseBenchArguments', () => {
+  const parse = (...argv: readonly string[]) => parseBenchArguments(argv, '/home/ada');
+
+  it('takes files relative to where the user is', () => {
+    expect(parse('--json', 'out.json', '--quick')).toEqual({
+      mode: 'run',
+      json: '/home/ada/out.json',
+      markdown: undefined,
+      options: { faces: 1, quick: true, rivals: false },
+    });
+    expect(parse('--json=/tmp/a.json', '--markdown', 'a.md', '--rivals', '--faces', '8')).toEqual({
+      mode: 'run',
+      json: '/tmp/a.json',
+      markdown: '/home/ada/a.md',
+      options: { faces: 8, quick: false, rivals: true },
+    });
+    expect(parse('--help')).toEqual({ mode: 'help' });
+  });
+
+  it.each([
+    [[], '--json'],
+    [['--json', 'a', '--faces', '17'], 'at most 16'],
+    [['--json', 'a', '--faces', '0'], 'at least 1'],
+    [['--json', 'a', '--fast'], '--fast'],
+  ])('%j is refused', (argv, message) => {
+    expect(() => parse(...argv)).toThrow(UsageError);
+    expect(() => parse(...argv)).toThrow(message);
+  });
+});

@@ -1,0 +1,92 @@
+import type { Page } from 'puppeteer';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { toJson } from '../../bench/report.js';
+import { PageHost } from '../../scripts/page-host.js';
+import { sampleReport } from '../bench/sample-report.js';
+
+let host: PageHost;
+let page: Page;
+const errors: string[] = [];
+
+beforeAll(async () => {
+  host = await PageHost.open();
+  page = await host.openPage('/bench/', async (opened) => {
+    await opened.setViewport({ width: 390, height: 844 });
+    opened.on('pageerror', (error) => errors.push(String(error)));
+    opened.on('console', (message) => {
+      if (message.type() === 'error') errors.push(message.text());
+    });
+  });
+  await page.waitForFunction(() => window.fullposeBench !== undefined, { timeout: 60_000 });
+});
+
+afterAll(async () => {
+  await host?.close();
+});
+
+const texts = (selector: string) => page.$$eval(selector, (elements) => elements.map((element) => element.textContent));
+
+describe('a report on the page', () => {
+  beforeAll(() => page.evaluate((report) => window.fullposeBench.show(report), sampleReport()));
+
+  it('shows every stage', async () => {
+    const stages = await texts('[aria-labelledby="card-stages-of-a-frame"] tbody th');
+    expect(stages).toEqual(sampleReport().stages.map(({ name }) => name));
+  });
+
+  it('greys a rival whose result is wrong, and one that failed', async () => {
+    expect(await texts('tr.wrong th')).toEqual(['fast and wrong', 'does not start']);
+    expect(await texts('tr.wrong .verdict')).toEqual(['wrong', 'failed']);
+    expect(await texts('tr.ours th')).toEqual(['fullpose (WebGPU)']);
+    const decoration = await page.$eval('tr.wrong .time', (cell) => getComputedStyle(cell).textDecorationLine);
+    expect(decoration).toBe('line-through');
+  });
+
+  it('fits a phone, and lets the report be saved', async () => {
+    expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+    for (const id of ['#save-json', '#save-markdown', '#copy-markdown']) {
+      expect(await page.$eval(id, (button) => button.hasAttribute('disabled'))).toBe(false);
+    }
+  });
+});
+
+describe('a quick run', () => {
+  it('measures counts and shares that add up', async () => {
+    const report = await page.evaluate(() => window.fullposeBench.run({ faces: 1, quick: true, rivals: false }));
+    const { stages, frame, faces, peak, rivals, ratios } = toJson(report);
+
+    const names = stages.map(({ name }) => name);
+    for (const stage of ['crop', 'decode', 'raster', 'resolve', 'paf', 'update', 'outputs', 'readback']) {
+      expect(names).toContain(stage);
+    }
+    for (const kind of [/^conv /, /^max pool /, /^fully connected /])
+      expect(names.some((name) => kind.test(name))).toBe(true);
+    expect(stages.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 6);
+    for (const { medianMs } of stages) expect(medianMs).toBeGreaterThan(0);
+
+    expect(frame.submits).toBe(1);
+    expect(frame.bytesReadBack).toBeLessThanOrEqual(4096);
+    expect(frame.dispatches).toBe(report.stages.reduce((sum, { dispatches }) => sum + dispatches, 0));
+    expect(frame.p95Ms).toBeGreaterThanOrEqual(frame.medianMs);
+    expect(Object.keys(faces)).toEqual(['1', '8']);
+    expect(peak.achievedGflops).toBeGreaterThan(0);
+    expect(peak.achievedGflops).toBeLessThan(peak.gflops);
+    expect(rivals).toEqual([]);
+    expect(ratios).toEqual({ vsOrtWebGpu: null, vsTfjsWebGpu: null });
+
+    expect(await texts('#status')).toEqual(['Done.']);
+    expect(await page.$eval('#live svg[role="img"]', (chart) => chart.getAttribute('aria-label'))).toMatch(
+      /end to end.*GPU/,
+    );
+    expect(errors).toEqual([]);
+  });
+
+  it('stops when asked to', async () => {
+    await page.click('#run');
+    await page.click('#stop');
+    await page.waitForFunction(() => document.querySelector('#status')?.textContent === 'Stopped.', {
+      timeout: 120_000,
+    });
+    expect(await page.$eval('#run', (button) => button.hasAttribute('disabled'))).toBe(false);
+  });
+});
