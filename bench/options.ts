@@ -17,7 +17,8 @@ export const benchUsage = `Usage: npm run --silent bench -- --json FILE [--markd
 Measures the cascade in a headless browser. A short table goes to stdout, progress to stderr.
 
   --json FILE      where the numbers go
-  --markdown FILE  where the report for people goes
+  --markdown FILE  where the report for people goes: between the lines <!-- results --> and <!-- end of results --> of a file
+                   that has them, else all of it
   --quick          few rounds; the medians are rough
   --rivals         also race onnxruntime-web and TensorFlow.js on Net^0, the hardware rasteriser, and a naive convolution
   --faces N        faces of a frame for stages and frame, from 1 (the default) to 16`;

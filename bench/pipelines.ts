@@ -1,7 +1,5 @@
 /** Every compute pipeline of a frame, and the rivals' convolutions, with their work: what an offline shader compiler wants to know. */
 import { fetchPicture } from '../pages/pictures.js';
-import type { NetworkDescription } from '../src/cascade/weights.js';
-import { conv2dMacs } from '../src/engine/kernels/conv2d.js';
 import { fetchFixture, layerWork, MANIFEST, PICTURE } from './benchmark.js';
 import { Capture, type CapturedDispatch, workgroupSize } from './capture.js';
 import { CascadeBench } from './cascade.js';
@@ -54,18 +52,22 @@ function ours(bench: CascadeBench, dispatches: readonly CapturedDispatch[]): rea
   });
 }
 
-/** A rival's convolutions: its dispatches that are called so, with the layers' work where there is one a layer. */
-function convolutions(
-  rival: string,
-  network: NetworkDescription,
-  dispatches: readonly CapturedDispatch[],
-): readonly PipelineReport[] {
-  const layers = network.graph.nodes.filter((node) => node.op === 'conv2d');
-  const found = dispatches.filter(({ label, wgsl }) => /conv/i.test(label) || /\bfn (mm_readA|conv)/.test(wgsl));
-  return found.map((dispatch, i) => {
-    const layer = found.length === layers.length ? layers[i] : undefined;
-    const label = `${rival}: ${layer?.name ?? `${i + 1} ${dispatch.label}`}`;
-    return describe(label, dispatch, layer === undefined ? undefined : conv2dMacs(layer.spec));
+/**
+ * A rival's convolutions and matrix products, which it also makes of convolutions: each kernel once, at its largest dispatch. Labels are
+ * the library's own where it gives any.
+ */
+function products(rival: string, dispatches: readonly CapturedDispatch[]): readonly PipelineReport[] {
+  const kernels = new Map<string, CapturedDispatch[]>();
+  for (const dispatch of dispatches) {
+    const { label, wgsl } = dispatch;
+    if (!/conv|matmul/i.test(label) && !/\bfn mm_readA\b/.test(wgsl)) continue;
+    kernels.set(wgsl, [...(kernels.get(wgsl) ?? []), dispatch]);
+  }
+  return [...kernels.values()].flatMap((uses, i): PipelineReport[] => {
+    const [largest] = uses.toSorted((a, b) => b.workgroups - a.workgroups);
+    if (largest === undefined) return [];
+    const kind = largest.label || (/\bdilations\b/.test(largest.wgsl) ? 'convolution' : 'matrix product');
+    return [describe(`${rival} ${i + 1}: ${kind}, ${uses.length} dispatches`, largest, undefined)];
   });
 }
 
@@ -85,7 +87,7 @@ window.listPipelines = async (rivals) => {
       await rival.check();
       capture.take();
       await rival.run();
-      reports.push(...convolutions(rival.name, network, capture.take()));
+      reports.push(...products(rival.name, capture.take()));
     }
     return reports;
   } finally {

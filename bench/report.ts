@@ -121,6 +121,16 @@ export function toJson(report: Report): ReportJson {
   };
 }
 
+/** Lines that stand before and after the results in a document that has other text, too. */
+const MARKS = ['<!-- results -->', '<!-- end of results -->'] as const;
+
+/** `document` with its results, if it has a place for them, replaced by `markdown`; else `markdown` alone. */
+export function fillResults(document: string, markdown: string): string {
+  const [begin, end] = MARKS.map((mark) => document.indexOf(mark));
+  if (begin === undefined || end === undefined || begin < 0 || end < begin) return markdown;
+  return `${document.slice(0, begin + MARKS[0].length)}\n\n${markdown}\n${document.slice(end)}`;
+}
+
 type Row = readonly (string | number)[];
 
 function table(head: Row, rows: readonly Row[]): string {

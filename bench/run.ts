@@ -1,11 +1,11 @@
 /** The benchmark without a person: `npm run --silent bench -- --help`. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { exitCodes, startFolder } from '../cli/options.js';
 import { runMain } from '../cli/run-main.js';
 import { measureHeadless } from './headless.js';
 import { benchUsage, parseBenchArguments } from './options.js';
-import { digits, percent, type Report, times, toJson, toMarkdown } from './report.js';
+import { digits, fillResults, percent, type Report, times, toJson, toMarkdown } from './report.js';
 
 await runMain(async () => {
   const command = parseBenchArguments(process.argv.slice(2), startFolder(process.env, process.cwd(), 'bench'));
@@ -19,7 +19,10 @@ await runMain(async () => {
     process.stderr.write(`${seconds.padStart(4)} s ${(100 * fraction).toFixed(0).padStart(3)}% ${text}\n`);
   });
   await write(command.json, `${JSON.stringify(toJson(report), null, 2)}\n`);
-  if (command.markdown !== undefined) await write(command.markdown, toMarkdown(report));
+  if (command.markdown !== undefined) {
+    const before = await readFile(command.markdown, 'utf8').catch(() => '');
+    await write(command.markdown, fillResults(before, toMarkdown(report)));
+  }
   process.stdout.write(summary(report));
   return exitCodes.ok;
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseBenchArguments } from '../../bench/options.js';
-import { digits, findings, toJson, toMarkdown } from '../../bench/report.js';
+import { digits, fillResults, findings, toJson, toMarkdown } from '../../bench/report.js';
 import { UsageError } from '../../cli/options.js';
 import { sampleReport } from './sample-report.js';
 
@@ -60,6 +60,15 @@ it('findings warn of a software adapter only where there is one', () => {
     'program on the processor',
   );
   expect(findings(report).join('\n')).toContain('10.0% of the 200');
+});
+
+it('fillResults replaces what stands between the marks, and nothing else', () => {
+  const document = 'before\n<!-- results -->\nold\n<!-- end of results -->\nafter\n';
+  const filled = fillResults(document, 'new\n');
+  expect(filled).toBe('before\n<!-- results -->\n\nnew\n\n<!-- end of results -->\nafter\n');
+  expect(fillResults(filled, 'new\n')).toBe(filled);
+  expect(fillResults('no marks', 'new\n')).toBe('new\n');
+  expect(fillResults('', 'new\n')).toBe('new\n');
 });
 
 it('digits keeps three', () => {
