@@ -180,7 +180,7 @@ async function fetchWeightFiles(url: string | URL, options: LoadOptions): Promis
   if (globalThis.crypto?.subtle === undefined) {
     throw new WebGPUUnavailableError('No crypto.subtle here. Wanted: a secure context (https or localhost).');
   }
-  const base = parseUrl(url);
+  const base = parseUrl(url, globalThis.location?.href);
   const manifestBytes = await fetchFile(base, 'the manifest', MAX_MANIFEST_BYTES, signal, () => {});
   const manifest = inFile(base.href, () => parseManifest(new TextDecoder().decode(manifestBytes)));
   const wanted = options.iterations ?? manifest.iterations.length;
@@ -196,7 +196,7 @@ async function fetchWeightFiles(url: string | URL, options: LoadOptions): Promis
     const [faceModel, network, ...iterations] = await Promise.all(
       names.map(async (name) => {
         const entry = manifest.files.get(name);
-        const bytes = await fetchFile(new URL(name, base), `'${name}'`, entry?.bytes ?? 0, either, (count) => {
+        const bytes = await fetchFile(parseUrl(name, base), `'${name}'`, entry?.bytes ?? 0, either, (count) => {
           loaded += count;
           onProgress?.({ file: name, loaded, total });
         });
@@ -213,11 +213,11 @@ async function fetchWeightFiles(url: string | URL, options: LoadOptions): Promis
   }
 }
 
-function parseUrl(url: string | URL): URL {
+function parseUrl(url: string | URL, base: string | URL | undefined): URL {
   try {
-    return new URL(url, globalThis.location?.href);
+    return new URL(url, base);
   } catch (cause) {
-    throw new InputError(`The manifest's URL is ${show(url)}; wanted one that is absolute or relative to the page.`, {
+    throw new InputError(`${show(url)} is no URL${base === undefined ? '' : ` beside ${show(String(base))}`}.`, {
       cause,
     });
   }

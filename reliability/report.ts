@@ -1,0 +1,108 @@
+/** What the checks count, and how much of each there is. */
+
+/** Amounts of one run. */
+export interface Amounts {
+  /** Damaged files and boxes, without a GPU. */
+  readonly parserCases: number;
+  /** Pictures, boxes and options that reach the aligner. */
+  readonly inputCases: number;
+  readonly soakFrames: number;
+  /** `small` is the tests' network of a few thousand weights: the same code and the same calls, faster. */
+  readonly soakWeights: 'small' | 'shipped';
+  readonly cycles: number;
+  /** Times that every phase is lost in every way. */
+  readonly lossRounds: number;
+  /** Losses of the browser's whole GPU process; Chromium gives up on the GPU after a few. */
+  readonly crashes: number;
+  readonly repeats: number;
+}
+
+/** In CI. */
+export const SHORT: Amounts = {
+  parserCases: 2_000,
+  inputCases: 120,
+  soakFrames: 60,
+  soakWeights: 'small',
+  cycles: 6,
+  lossRounds: 1,
+  crashes: 1,
+  repeats: 4,
+};
+
+export const STANDARD: Amounts = {
+  parserCases: 12_000,
+  inputCases: 500,
+  soakFrames: 2_000,
+  soakWeights: 'small',
+  cycles: 100,
+  lossRounds: 1,
+  crashes: 1,
+  repeats: 20,
+};
+
+export const LONG: Amounts = {
+  parserCases: 100_000,
+  inputCases: 2_000,
+  soakFrames: 2_000,
+  soakWeights: 'shipped',
+  cycles: 100,
+  lossRounds: 3,
+  crashes: 2,
+  repeats: 50,
+};
+
+/** Tallies of cases that must end well or with a typed error. */
+export interface FuzzCounts {
+  readonly cases: number;
+  readonly uncaught: number;
+  readonly hangs: number;
+  readonly untyped: number;
+}
+
+/** The JSON that `npm run reliability` writes. */
+export interface Report {
+  readonly fuzz: FuzzCounts;
+  readonly soak: {
+    readonly frames: number;
+    readonly buffersStart: number;
+    readonly buffersEnd: number;
+    readonly heapGrowthMB: number;
+    readonly validationErrors: number;
+  };
+  readonly lifecycle: { readonly cycles: number; readonly leakedBuffers: number };
+  readonly deviceLoss: { readonly cases: number; readonly recovered: number; readonly uncaught: number };
+  readonly repeat: { readonly runs: number; readonly different: number };
+  /** `maxError`: largest distance of a landmark's coordinate from PyTorch's, in crop pixels. */
+  readonly adapters: readonly { readonly name: string; readonly maxError: number }[];
+}
+
+/** One line of the table. */
+export interface Row {
+  readonly tried: string;
+  readonly cases: number;
+  /** What went wrong; empty where nothing did. */
+  readonly failures: readonly string[];
+}
+
+export interface Outcome {
+  readonly report: Report;
+  readonly rows: readonly Row[];
+}
+
+/** Landmarks may differ from PyTorch's by this, in crop pixels: sums in another order, through K iterations. */
+export const MAX_ERROR = 0.05;
+
+/** The heap may grow by this over a soak, in MB: the browser's own caches, not something kept a frame. */
+export const MAX_HEAP_GROWTH_MB = 2;
+
+/** Text with a line a check, then what failed. */
+export function formatTable(rows: readonly Row[]): string {
+  const width = Math.max(...rows.map(({ tried }) => tried.length));
+  const lines = rows.map(({ tried, cases, failures }) => {
+    const verdict = failures.length === 0 ? 'ok' : `${failures.length} FAILED`;
+    return `${tried.padEnd(width)} ${String(cases).padStart(8)}  ${verdict}`;
+  });
+  const details = rows.flatMap(({ tried, failures }) => failures.map((failure) => `${tried}: ${failure}`));
+  const heading = `${'tried'.padEnd(width)} ${'cases'.padStart(8)}  failed`;
+  return [heading, ...lines, ...(details.length === 0 ? [] : ['', ...details]), ''].join('\n');
+}

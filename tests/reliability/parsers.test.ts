@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import { fuzzParsers } from '../../reliability/parsers.js';
+import { formatTable } from '../../reliability/report.js';
+import { Tally } from '../../reliability/tally.js';
+import { InputError, show } from '../../src/engine/errors.js';
+
+describe('damaged files and impossible boxes', () => {
+  it('give typed errors only, in more than 10,000 cases', { timeout: 300_000 }, async () => {
+    const tally = await fuzzParsers(11_000, 20_260);
+    expect(tally.failures).toEqual([]);
+    expect(tally.counts).toMatchObject({ uncaught: 0, hangs: 0, untyped: 0 });
+    expect(tally.counts.cases).toBeGreaterThanOrEqual(10_000);
+  });
+});
+
+describe('Tally', () => {
+  it('tells a typed error from an untyped one, and a wrong result', async () => {
+    const tally = new Tally();
+    const wrong = () => {
+      throw new Error('wrong');
+    };
+    await tally.run('typed', () => Promise.reject(new InputError('found this, wanted that')));
+    await tally.run('untyped', () => Promise.reject(new TypeError('oh')));
+    await tally.run('wrong', () => 1, wrong);
+    tally.runNow(
+      () => 'now',
+      () => JSON.parse('{'),
+    );
+    tally.uncaught('late');
+    expect(tally.counts).toEqual({ cases: 4, uncaught: 1, hangs: 0, untyped: 3 });
+    expect(tally.failures).toHaveLength(4);
+  });
+});
+
+describe('show', () => {
+  const cycle: unknown[] = [];
+  cycle.push(cycle);
+  let deep: unknown = [];
+  for (let i = 0; i < 100_000; i++) deep = [deep];
+  it.each([
+    [Number.NaN, 'NaN'],
+    [5n, '5'],
+    [Symbol('s'), 'Symbol(s)'],
+    [undefined, 'undefined'],
+    [cycle, 'object'],
+    [deep, 'object'],
+    [{ a: [1] }, '{"a":[1]}'],
+    ['x'.repeat(1000), `"${'x'.repeat(199)}...`],
+  ])('never throws', (value, text) => expect(show(value)).toBe(text));
+});
+
+describe('the table', () => {
+  it('says what was tried, how often, and what failed', () => {
+    const rows = [
+      { tried: 'this', cases: 12, failures: [] },
+      { tried: 'that one', cases: 3, failures: ['a', 'b'] },
+    ];
+    expect(formatTable(rows)).toBe(
+      'tried       cases  failed\nthis           12  ok\nthat one        3  2 FAILED\n\nthat one: a\nthat one: b\n',
+    );
+  });
+});
