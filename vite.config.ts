@@ -15,6 +15,16 @@ export default defineConfig({
     packageFiles(tfjsWasmBase, '@tensorflow/tfjs-backend-wasm/dist'),
     strippedShaders(),
   ],
+  // Named rather than discovered: a discovery reloads the page that made it.
+  optimizeDeps: {
+    noDiscovery: true,
+    include: [
+      'simple-statistics',
+      '@tensorflow/tfjs-core',
+      '@tensorflow/tfjs-backend-webgpu',
+      '@tensorflow/tfjs-backend-wasm',
+    ],
+  },
   server: {
     headers: {
       'Cross-Origin-Opener-Policy': 'same-origin',
