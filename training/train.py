@@ -1,7 +1,7 @@
 """Trains the cascade, one iteration after another, each with its own weights (docs/training.md).
 
-    python -m training.train --run main --iteration 0 --steps 4000
-    python -m training.train --run main --iteration 1 --steps 2500      # starts from iteration 0's weights
+    python -m training.train --run main --iteration 0 --steps 2600
+    python -m training.train --run main --iteration 1 --steps 850 --rate 1.4e-3   # starts from iteration 0's weights
 
 State lives in training/.cache/runs/<run>/: net<k>.pt (checkpoint, resumed automatically), log.csv (learning curves).
 """
