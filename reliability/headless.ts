@@ -1,0 +1,298 @@
+/** Runs every check in a headless browser and gathers what the contract asks for. */
+import type { Page } from 'puppeteer';
+import { PageHost } from '../scripts/page-host.js';
+import type { FuzzResult } from './page/main.js';
+import { type Amounts, MAX_ERROR, MAX_HEAP_GROWTH_MB, type Outcome, type Report, type Row } from './report.js';
+import { faultyWeights, NETWORK_FAULTS, strictLibrary, strictPage } from './server.js';
+
+/** Frames between two words on the progress. */
+const SOAK_PIECE = 100;
+
+/** Frames before counting starts: compilers warm up, caches fill. */
+const WARM_UP = 50;
+
+const LOSS_LIMIT_MS = 60_000;
+
+type Note = (text: string) => void;
+
+/** @throws Error where there is no browser. What goes wrong in a check is in the outcome, and the other checks still run. */
+export async function runReliability(amounts: Amounts, seed: number, note: Note): Promise<Outcome> {
+  const host = await PageHost.open({ plugins: [faultyWeights(), strictLibrary()], packages: ['fast-check'] });
+  try {
+    return await new Run(host, amounts, seed, note).run();
+  } finally {
+    await host.close();
+  }
+}
+
+interface OpenPage {
+  readonly page: Page;
+  /** URLs asked for, in order. */
+  readonly requests: string[];
+}
+
+class Run {
+  readonly #host: PageHost;
+  readonly #amounts: Amounts;
+  readonly #seed: number;
+  readonly #note: Note;
+  readonly #rows: Row[] = [];
+  #uncaught = 0;
+
+  constructor(host: PageHost, amounts: Amounts, seed: number, note: Note) {
+    this.#host = host;
+    this.#amounts = amounts;
+    this.#seed = seed;
+    this.#note = note;
+  }
+
+  async run(): Promise<Outcome> {
+    const fuzz = await this.#fuzz();
+    const soak = await this.#soak();
+    const lifecycle = await this.#lifecycle();
+    const repeat = await this.#repeat();
+    const adapters = await this.#adapters();
+    await this.#strict();
+    const deviceLoss = await this.#losses();
+    return { report: { fuzz, soak, lifecycle, deviceLoss, repeat, adapters }, rows: this.#rows };
+  }
+
+  /**
+   * One line of the table, on a page of its own. A check that throws, and errors that nobody caught, are failures of that line.
+   * @param action adds to `failures` and returns the number of cases with its result
+   */
+  async #check<T>(
+    tried: string,
+    nothing: T,
+    action: (open: OpenPage, failures: string[]) => Promise<{ readonly cases: number; readonly result: T }>,
+  ): Promise<T> {
+    this.#note(tried);
+    const failures: string[] = [];
+    let done = { cases: 0, result: nothing };
+    const open = await this.#open(failures);
+    const telling = setInterval(() => {
+      const progress = open.page.evaluate(() => window.fullposeReliability?.progress() ?? '');
+      progress.then((text) => text !== '' && this.#note(`  ${text}`)).catch(() => {});
+    }, 10_000);
+    try {
+      done = await action(open, failures);
+      const uncaught = await open.page.evaluate(() => window.fullposeReliability?.uncaught() ?? []);
+      failures.push(...uncaught.map((text) => `uncaught: ${text}`));
+      this.#uncaught += uncaught.length;
+    } catch (error) {
+      failures.push(error instanceof Error ? error.message : String(error));
+    } finally {
+      clearInterval(telling);
+      await open.page.close().catch(() => {});
+    }
+    this.#rows.push({ tried, cases: done.cases, failures });
+    return done.result;
+  }
+
+  async #open(failures: string[], path = '/reliability/page/'): Promise<OpenPage> {
+    const requests: string[] = [];
+    const page = await this.#host.openPage(path, (opened) => {
+      opened.setDefaultTimeout(180_000);
+      opened.on('request', (request) => requests.push(request.url()));
+      opened.on('pageerror', (error) => failures.push(`uncaught: ${String(error)}`));
+    });
+    await page.waitForFunction(() => window.fullposeReliability !== undefined || window.fullposeStrict !== undefined);
+    return { page, requests };
+  }
+
+  async #fuzz(): Promise<Report['fuzz']> {
+    const nothing: FuzzResult = { counts: { cases: 0, uncaught: 0, hangs: 1, untyped: 0 }, failures: [] };
+    const { parserCases, inputCases } = this.#amounts;
+    const seed = this.#seed;
+    const fuzzed: FuzzResult[] = [];
+    fuzzed.push(
+      await this.#check('damaged files and boxes', nothing, async ({ page }, failures) => {
+        const result = await page.evaluate(
+          (cases, s) => window.fullposeReliability!.fuzzParsers(cases, s),
+          parserCases,
+          seed,
+        );
+        failures.push(...result.failures);
+        return { cases: result.counts.cases, result };
+      }),
+      await this.#check('pictures, boxes and options', nothing, async ({ page }, failures) => {
+        const result = await page.evaluate(
+          (cases, s) => window.fullposeReliability!.fuzzInputs(cases, s),
+          inputCases,
+          seed,
+        );
+        failures.push(...result.failures);
+        return { cases: result.counts.cases, result };
+      }),
+      await this.#check('failing downloads', nothing, async ({ page }, failures) => {
+        let untyped = 0;
+        const faults = Object.entries(NETWORK_FAULTS);
+        for (const [fault, wanted] of faults) {
+          const url = `/reliability/weights/${fault}/manifest.json`;
+          const abortAfter = wanted === 'aborted' ? 10_000 : undefined;
+          const load = (path: string, after?: number) => window.fullposeReliability!.load(path, after);
+          const error = await page.evaluate(load, url, abortAfter);
+          if (error?.code !== wanted) {
+            untyped++;
+            failures.push(`${fault}: ${JSON.stringify(error)}; wanted ${wanted}`);
+          }
+        }
+        // Nothing half-loaded was kept anywhere, and loading works again.
+        const kept = await page.evaluate(
+          async () => [...(await caches.keys()), ...(await indexedDB.databases())].length,
+        );
+        if (kept !== 0) failures.push(`${kept} caches and databases were left`);
+        const counts = { cases: faults.length, uncaught: 0, hangs: 0, untyped };
+        return { cases: faults.length, result: { counts, failures: [] } };
+      }),
+    );
+    const sum = (key: keyof Report['fuzz']) => fuzzed.reduce((total, { counts }) => total + counts[key], 0);
+    return {
+      cases: sum('cases'),
+      uncaught: sum('uncaught') + this.#uncaught,
+      hangs: sum('hangs'),
+      untyped: sum('untyped'),
+    };
+  }
+
+  async #soak(): Promise<Report['soak']> {
+    const { soakFrames, soakWeights } = this.#amounts;
+    const nothing = { frames: 0, buffersStart: 0, buffersEnd: 0, heapGrowthMB: 0, validationErrors: 0 };
+    const soaked = await this.#check(`soak, ${soakWeights} weights`, nothing, async ({ page }, failures) => {
+      await page.evaluate((weights) => window.fullposeReliability!.startSoak(weights).then(() => {}), soakWeights);
+      const advance = (frames: number) => page.evaluate((count) => window.fullposeReliability!.soak(count), frames);
+      const start = await advance(WARM_UP);
+      const heapStart = await heapMB(page);
+      let end = start;
+      while (end.frames - WARM_UP < soakFrames) {
+        end = await advance(Math.min(SOAK_PIECE, soakFrames + WARM_UP - end.frames));
+        this.#note(`  ${end.frames - WARM_UP} of ${soakFrames} frames`);
+      }
+      const heapGrowthMB = Math.round(((await heapMB(page)) - heapStart) * 100) / 100;
+      await page.evaluate(() => window.fullposeReliability!.endSoak());
+      failures.push(...end.failures, ...end.validationErrors);
+      for (const what of ['buffers', 'textures', 'bytes'] as const) {
+        if (end[what] !== start[what]) failures.push(`${what} went from ${start[what]} to ${end[what]}`);
+      }
+      if (heapGrowthMB > MAX_HEAP_GROWTH_MB) failures.push(`the heap grew by ${heapGrowthMB} MB`);
+      const frames = end.frames - WARM_UP;
+      const validationErrors = end.validationErrors.length;
+      const result = { frames, buffersStart: start.buffers, buffersEnd: end.buffers, heapGrowthMB, validationErrors };
+      return { cases: frames, result };
+    });
+    await this.#check('a producer that never waits', undefined, async ({ page }, failures) => {
+      failures.push(...(await page.evaluate(() => window.fullposeReliability!.flood())));
+      return { cases: 40, result: undefined };
+    });
+    return soaked;
+  }
+
+  #lifecycle(): Promise<Report['lifecycle']> {
+    const { cycles } = this.#amounts;
+    return this.#check('create, use, destroy', { cycles: 0, leakedBuffers: 0 }, async ({ page }, failures) => {
+      const done = await page.evaluate((count) => window.fullposeReliability!.cycle(count), cycles);
+      failures.push(...done.failures);
+      if (done.leakedBuffers !== 0) failures.push(`${done.leakedBuffers} buffers leaked`);
+      return { cases: done.cycles, result: { cycles: done.cycles, leakedBuffers: done.leakedBuffers } };
+    });
+  }
+
+  /** Two pages at once. */
+  #repeat(): Promise<Report['repeat']> {
+    const { repeats } = this.#amounts;
+    return this.#check('repeated runs, two pages at once', { runs: 0, different: 0 }, async ({ page }, failures) => {
+      const other = await this.#open(failures);
+      const results = await Promise.all(
+        [page, other.page].map((one) => one.evaluate((count) => window.fullposeReliability!.repeat(count), repeats)),
+      );
+      await other.page.close();
+      const runs = results.reduce((sum, result) => sum + result.runs, 0);
+      const pages = new Set(results.map(({ bits }) => bits)).size - 1;
+      const different = results.reduce((sum, result) => sum + result.different, pages);
+      if (different !== 0) failures.push(`${different} of ${runs} runs gave other bits`);
+      return { cases: runs, result: { runs, different } };
+    });
+  }
+
+  #adapters(): Promise<Report['adapters']> {
+    return this.#check<Report['adapters']>('adapters against PyTorch', [], async ({ page }, failures) => {
+      const compared = await page.evaluate(() => window.fullposeReliability!.compareAdapters());
+      for (const { name, maxError, failures: errors } of compared) {
+        failures.push(...errors);
+        if (!(maxError <= MAX_ERROR))
+          failures.push(`${name}: landmarks are off by ${maxError} pixels; wanted ${MAX_ERROR}`);
+      }
+      return { cases: compared.length, result: compared.map(({ name, maxError }) => ({ name, maxError })) };
+    });
+  }
+
+  /** A page whose policy allows next to nothing, and a look at what it asked the network for. */
+  async #strict(): Promise<void> {
+    this.#note('strict Content-Security-Policy');
+    const failures: string[] = [];
+    const { origin } = this.#host;
+    try {
+      const { page, requests } = await this.#open(failures, strictPage);
+      requests.length = 0;
+      const reply = await page.evaluate((url) => window.fullposeStrict!(url), '/weights/manifest.json');
+      failures.push(...reply.violations.map((text) => `the policy was broken: ${text}`));
+      if (!reply.finite) failures.push('the face is not finite');
+      if (!reply.textIsRefused) failures.push('the policy is not in force');
+      const names = ['manifest.json', 'face_model.safetensors', 'network.json'];
+      const iterations = [0, 1, 2].map((k) => `iteration${k}.safetensors`);
+      const wanted = [...names, ...iterations].map((name) => `${origin}/weights/${name}`).sort();
+      const asked = [...requests].sort();
+      if (asked.join() !== wanted.join()) failures.push(`asked the network for ${asked.join(', ')}`);
+      await page.close();
+    } catch (error) {
+      failures.push(String(error));
+    }
+    this.#rows.push({ tried: 'strict policy, and no other request', cases: 1, failures });
+  }
+
+  async #losses(): Promise<Report['deviceLoss']> {
+    const { lossRounds, crashes } = this.#amounts;
+    const before = this.#uncaught;
+    const nothing = { cases: 0, recovered: 0 };
+    const lost = await this.#check('lost devices', nothing, async ({ page }, failures) => {
+      const { failures: found, ...result } = await page.evaluate(
+        (rounds) => window.fullposeReliability!.loseDevices(rounds),
+        lossRounds,
+      );
+      failures.push(...found);
+      return { cases: result.cases, result };
+    });
+    const crashed = await this.#check('a GPU process that dies', nothing, async ({ page }, failures) => {
+      let recovered = 0;
+      await page.evaluate(() => window.fullposeReliability!.takeHostage());
+      const session = await page.browser().target().createCDPSession();
+      for (let crash = 0; crash < crashes; crash++) {
+        const surviving = page.evaluate((limit) => window.fullposeReliability!.surviveLoss(limit), LOSS_LIMIT_MS);
+        // The command has no answer: the process that would give it is gone.
+        session.send('Browser.crashGpuProcess').catch(() => {});
+        const failure = await surviving;
+        if (failure === undefined || failure === null) recovered++;
+        else failures.push(failure);
+      }
+      return { cases: crashes, result: { cases: crashes, recovered } };
+    });
+    return {
+      cases: lost.cases + crashed.cases,
+      recovered: lost.recovered + crashed.recovered,
+      uncaught: this.#uncaught - before,
+    };
+  }
+}
+
+/** The page's JavaScript heap after a collection, in MB. */
+async function heapMB(page: Page): Promise<number> {
+  const session = await page.createCDPSession();
+  try {
+    // Twice: wrappers of GPU objects go in the second round.
+    for (let round = 0; round < 2; round++) await session.send('HeapProfiler.collectGarbage');
+    const { usedSize } = await session.send('Runtime.getHeapUsage');
+    return usedSize / 1e6;
+  } finally {
+    await session.detach();
+  }
+}

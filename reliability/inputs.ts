@@ -1,0 +1,159 @@
+/** Pictures, boxes and options that a caller should not give, given to an aligner on the GPU. */
+import fc from 'fast-check';
+import { type AlignerOptions, type AlignOptions, type Face, FaceAligner } from '../src/cascade/aligner.js';
+import type { FaceBox } from '../src/cascade/boxes.js';
+import type { PictureSource } from '../src/cascade/frame.js';
+import { smallWeightBuffers } from '../tests/cascade/small-weights.js';
+import { anyBox } from './parsers.js';
+import { hardFiles, toCanvas, waves } from './pictures.js';
+import { Tally } from './tally.js';
+import { listenToErrors } from './watch.js';
+
+const box = (x0: number, y0: number, x1: number, y1: number): FaceBox => ({ x0, y0, x1, y1, kind: 'landmarks' });
+
+/** Anything at all, as a caller without types may pass it. */
+const anything = fc.oneof(
+  fc.anything({ withBigInt: true, withTypedArray: true, withNullPrototype: true, withMap: true, maxDepth: 2 }),
+  fc.constantFrom<unknown>(null, undefined, Symbol('x'), () => {}, Number.NaN, -1, 0, 1.5, '3', 2 ** 60),
+);
+
+const anyPixels = fc
+  .record({
+    width: fc.oneof({ weight: 6, arbitrary: fc.nat(90) }, anything),
+    height: fc.oneof({ weight: 6, arbitrary: fc.nat(90) }, anything),
+    bytes: fc.option(fc.nat(5000), { nil: undefined, freq: 3 }),
+  })
+  .map(({ width, height, bytes }): unknown => {
+    const right = typeof width === 'number' && typeof height === 'number' ? width * height * 4 : 16;
+    return { width, height, data: new Uint8ClampedArray(Math.min(1e6, bytes ?? (right >= 0 ? right : 0))) };
+  });
+
+const goodPixels = waves(80, 64);
+
+const anyCall = fc.record({
+  source: fc.oneof(
+    { weight: 5, arbitrary: fc.constant<unknown>(goodPixels) },
+    { weight: 3, arbitrary: anyPixels },
+    { weight: 1, arbitrary: anything },
+  ),
+  boxes: fc.oneof({ weight: 6, arbitrary: fc.array(anyBox, { maxLength: 3 }) }, { weight: 1, arbitrary: anything }),
+  options: fc.oneof(
+    { weight: 5, arbitrary: fc.constant<unknown>(undefined) },
+    { weight: 2, arbitrary: fc.record({ iterations: anything }) },
+    { weight: 1, arbitrary: anything },
+  ),
+});
+
+/** Every face finite, one a box; another result than that is a lie. */
+export function expectFaces(faces: readonly Face[], count: number): void {
+  if (faces.length !== count) throw new Error(`${faces.length} faces for ${count} boxes`);
+  for (const { landmarks, parameters, pose, expression } of faces) {
+    const numbers = [landmarks, parameters, pose.matrix, [pose.yaw, pose.pitch, pose.roll], Object.values(expression)];
+    if (!numbers.every((values) => Array.from(values).every(Number.isFinite))) throw new Error('a face is not finite');
+  }
+}
+
+/** What `create` takes, one option wrong. */
+const anyOptions = fc.oneof(
+  fc.record({ option: fc.constantFrom('maxFaces', 'iterations', 'maxPending', 'signal'), value: anything }),
+  fc.record({ option: fc.constantFrom('weights', 'onProgress', 'device', 'powerPreference'), value: anything }),
+  fc.record({ option: fc.constant('all'), value: anything }),
+);
+
+/** Runs about `cases` cases on a device of its own. */
+export async function fuzzInputs(cases: number, seed: number, onProgress: (done: number) => void): Promise<Tally> {
+  const tally = new Tally();
+  const weights = smallWeightBuffers();
+  const aligner = await FaceAligner.create({ weights });
+  const { errors } = listenToErrors(aligner.device);
+  try {
+    await alignHardPictures(tally, aligner);
+    for (const { source, boxes, options } of fc.sample(anyCall, { numRuns: Math.ceil(cases * 0.6), seed })) {
+      const name = `align(${fc.stringify([source, boxes, options]).slice(0, 300)})`;
+      const call = () => aligner.align(source as PictureSource, boxes as FaceBox[], options as AlignOptions);
+      await tally.run(name, call, (faces) => expectFaces(faces, Array.isArray(boxes) ? boxes.length : 0));
+      onProgress(tally.counts.cases);
+    }
+    for (const [method, count] of [
+      ['vertices', 0.1],
+      ['render', 0.1],
+    ] as const) {
+      for (const face of fc.sample(anything, { numRuns: Math.ceil(cases * count), seed })) {
+        await tally.run(
+          `${method}(${fc.stringify(face).slice(0, 300)})`,
+          async (): Promise<unknown> => aligner[method](face as Face),
+        );
+      }
+    }
+    for (const { option, value } of fc.sample(anyOptions, { numRuns: Math.ceil(cases * 0.2), seed })) {
+      const right = { weights, device: aligner.device, maxFaces: 1 };
+      const options = (option === 'all' ? value : { ...right, [option]: value }) as AlignerOptions;
+      const create = () => FaceAligner.create(options).then((made) => made.destroy());
+      await tally.run(`create({ ${option}: ${fc.stringify(value).slice(0, 300)} })`, create);
+      onProgress(tally.counts.cases);
+    }
+    // The aligner still works.
+    await tally.run(
+      'a good picture at the end',
+      () => aligner.align(goodPixels, [box(20, 15, 60, 50)]),
+      (faces) => {
+        expectFaces(faces, 1);
+      },
+    );
+  } finally {
+    await aligner.device.queue.onSubmittedWorkDone();
+    aligner.destroy();
+  }
+  for (const error of errors) tally.uncaught(error);
+  return tally;
+}
+
+async function alignHardPictures(tally: Tally, aligner: FaceAligner): Promise<void> {
+  const align = (name: string, source: PictureSource, boxes: readonly FaceBox[]) =>
+    tally.run(
+      name,
+      () => aligner.align(source, boxes),
+      (faces) => expectFaces(faces, boxes.length),
+    );
+  for (const [name, file] of await hardFiles()) {
+    const image = new Image();
+    image.src = URL.createObjectURL(file);
+    await image.decode().catch(() => {});
+    await align(name, image, [box(0, 0, 12, 12)]);
+    URL.revokeObjectURL(image.src);
+    const bitmap = await createImageBitmap(file).catch(() => undefined);
+    if (bitmap !== undefined) await align(`${name} as a bitmap`, bitmap, [box(0, 0, 12, 12)]);
+    bitmap?.close();
+  }
+  await align('one pixel', waves(1, 1), [box(-3, -3, 3, 3)]);
+  await align('a column of 10,000 pixels', waves(1, 10_000), [box(-20, 9_950, 20, 9_990)]);
+  await align('a row of 16,384 pixels', waves(16_384, 3), [box(16_300, -20, 16_350, 20)]);
+  await align('a canvas of 16,384 pixels', toCanvas(waves(16_384, 2)), [box(0, -20, 50, 20)]);
+  await align(
+    'more faces than places',
+    goodPixels,
+    Array.from({ length: 23 }, (_, i) => box(i, i, i + 30, i + 28)),
+  );
+  await align('no face', goodPixels, []);
+  await alignTextures(align, aligner.device);
+}
+
+async function alignTextures(
+  align: (name: string, source: PictureSource, boxes: readonly FaceBox[]) => Promise<void>,
+  device: GPUDevice,
+): Promise<void> {
+  const usage = GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST;
+  const destroyed = device.createTexture({ size: [40, 40], format: 'rgba8unorm', usage });
+  await align('a texture', destroyed, [box(5, 5, 30, 30)]);
+  destroyed.destroy();
+  await align('a destroyed texture', destroyed, [box(5, 5, 30, 30)]);
+  const other = await (await navigator.gpu.requestAdapter())?.requestDevice();
+  const foreign = other?.createTexture({ size: [40, 40], format: 'rgba8unorm', usage });
+  if (foreign !== undefined) await align("another device's texture", foreign, [box(5, 5, 30, 30)]);
+  other?.destroy();
+  const nan = device.createTexture({ size: [4, 4], format: 'rgba16float', usage });
+  const layout = { bytesPerRow: 32 };
+  device.queue.writeTexture({ texture: nan }, new Uint16Array(64).fill(0x7e00), layout, [4, 4]);
+  await align('a texture of NaN', nan, [box(0, 0, 4, 4)]);
+  nan.destroy();
+}

@@ -1,0 +1,228 @@
+/** The device is lost, in every phase and in every way; the aligner must say so and come back with the same results. */
+import { type Face, FaceAligner } from '../src/cascade/aligner.js';
+import type { FaceBox } from '../src/cascade/boxes.js';
+import { DeviceLostError } from '../src/engine/errors.js';
+import { smallWeightBuffers } from '../tests/cascade/small-weights.js';
+import { waves } from './pictures.js';
+
+/** Who loses the device: `own` and `caller` say whose it was, `library` is `aligner.destroy()`. */
+const WAYS = ['own', 'caller', 'library'] as const;
+type Way = (typeof WAYS)[number];
+
+const STAGES = ['create', 'align', 'inspect'] as const;
+type Stage = (typeof STAGES)[number];
+
+/** A moment: the `nth` call of `owner.method` after `stage` began. */
+interface Moment {
+  readonly phase: 'load' | 'compile' | 'upload' | 'encode' | 'map' | 'inspect';
+  readonly stage: Stage;
+  readonly owner: string;
+  readonly method: string;
+  readonly nth: number;
+}
+
+const moment = (phase: Moment['phase'], stage: Stage, call: string, nth = 1): Moment => {
+  const [owner = '', method = ''] = call.split('.');
+  return { phase, stage, owner, method, nth };
+};
+
+const MOMENTS: readonly Moment[] = [
+  moment('load', 'create', 'GPUDevice.createBuffer'),
+  moment('load', 'create', 'GPUDevice.createBuffer', 20),
+  moment('load', 'create', 'GPUQueue.writeBuffer'),
+  moment('compile', 'create', 'GPUDevice.createShaderModule'),
+  moment('compile', 'create', 'GPUDevice.createComputePipelineAsync', 6),
+  moment('compile', 'create', 'GPUDevice.createBindGroup', 3),
+  moment('upload', 'align', 'GPUDevice.createTexture'),
+  moment('upload', 'align', 'GPUQueue.writeTexture'),
+  moment('encode', 'align', 'GPUDevice.createCommandEncoder'),
+  moment('encode', 'align', 'GPUComputePassEncoder.dispatchWorkgroups', 4),
+  moment('encode', 'align', 'GPUQueue.submit'),
+  moment('map', 'align', 'GPUBuffer.mapAsync'),
+  moment('inspect', 'inspect', 'GPUDevice.createComputePipelineAsync'),
+  moment('inspect', 'inspect', 'GPUQueue.submit'),
+  moment('inspect', 'inspect', 'GPUBuffer.mapAsync'),
+];
+
+/** Where only the caller or the aligner itself can lose it. */
+function fits({ stage }: Moment, way: Way): boolean {
+  return way !== 'library' || stage !== 'create';
+}
+
+/** Calls `action` right after the moment's call; `stop` ends it. */
+function at(
+  { owner, method, nth }: Moment,
+  action: () => void,
+): { readonly stop: () => void; readonly fired: () => boolean } {
+  const type: unknown = Reflect.get(globalThis, owner);
+  if (typeof type !== 'function') throw new Error(`there is no ${owner}`);
+  const prototype: object = type.prototype;
+  const original: unknown = Reflect.get(prototype, method);
+  if (typeof original !== 'function') throw new Error(`there is no ${owner}.${method}`);
+  let calls = 0;
+  Reflect.set(prototype, method, function (this: unknown, ...args: unknown[]): unknown {
+    const result: unknown = Reflect.apply(original, this, args);
+    calls++;
+    if (calls === nth) action();
+    return result;
+  });
+  return { stop: () => Reflect.set(prototype, method, original), fired: () => calls >= nth };
+}
+
+async function newDevice(): Promise<GPUDevice> {
+  const device = await (await navigator.gpu.requestAdapter())?.requestDevice();
+  if (device === undefined) throw new Error('no GPU device');
+  return device;
+}
+
+const PICTURE = waves(80, 64);
+const BOXES: readonly FaceBox[] = [
+  { x0: 20, y0: 15, x1: 60, y1: 50, kind: 'landmarks' },
+  { x0: 5, y0: 5, x1: 50, y1: 45, kind: 'detector' },
+];
+
+/** Every bit of the faces' numbers, as text. */
+export function bitsOf(faces: readonly Face[]): string {
+  return faces
+    .map(({ landmarks, parameters, visibility, pose }) =>
+      [
+        new Uint32Array(landmarks.buffer.slice(0)),
+        new Uint32Array(parameters.buffer.slice(0)),
+        visibility,
+        pose.matrix,
+      ].join(),
+    )
+    .join(';');
+}
+
+export interface LossResult {
+  readonly cases: number;
+  readonly recovered: number;
+  readonly failures: readonly string[];
+}
+
+/** Loses the device `rounds` times in every phase and way. */
+export async function loseDevices(rounds: number, onProgress: (done: number) => void): Promise<LossResult> {
+  const reference = await FaceAligner.create({ weights: smallWeightBuffers() });
+  const expected = bitsOf(await reference.align(PICTURE, BOXES));
+  reference.destroy();
+  let [cases, recovered] = [0, 0];
+  const failures: string[] = [];
+  for (let round = 0; round < rounds; round++) {
+    for (const way of WAYS) {
+      for (const where of MOMENTS.filter((candidate) => fits(candidate, way))) {
+        cases++;
+        try {
+          await loseOnce(where, way, expected);
+          recovered++;
+        } catch (error) {
+          failures.push(`${way}, ${where.phase} at ${where.owner}.${where.method} ${where.nth}: ${String(error)}`);
+        }
+        onProgress(cases);
+      }
+    }
+  }
+  return { cases, recovered, failures };
+}
+
+async function loseOnce(where: Moment, way: Way, expected: string): Promise<void> {
+  const weights = smallWeightBuffers();
+  const given = way === 'caller' ? await newDevice() : undefined;
+  let device = given;
+  const { requestDevice } = GPUAdapter.prototype;
+  GPUAdapter.prototype.requestDevice = async function (...args) {
+    device = await requestDevice.apply(this, args);
+    return device;
+  };
+  let aligner: FaceAligner | undefined;
+  let armed: ReturnType<typeof at> | undefined;
+  const lose = () => (way === 'library' ? aligner?.destroy() : device?.destroy());
+  const enter = (stage: Stage) => {
+    if (where.stage === stage) armed = at(where, lose);
+  };
+  let error: unknown;
+  try {
+    enter('create');
+    aligner = await FaceAligner.create({ weights, ...(given && { device: given }) });
+    enter('align');
+    const [face] = await aligner.align(PICTURE, BOXES);
+    enter('inspect');
+    if (face !== undefined) await Promise.all([aligner.vertices(face), aligner.render(face)]);
+  } catch (caught) {
+    error = caught;
+  } finally {
+    armed?.stop();
+    GPUAdapter.prototype.requestDevice = requestDevice;
+  }
+  if (armed?.fired() !== true) throw new Error('the moment never came');
+  if (!(error instanceof DeviceLostError))
+    throw new Error(`the call ended with ${String(error)}; wanted a DeviceLostError`);
+  const back = await comeBack(aligner, way, error);
+  try {
+    if (bitsOf(await back.align(PICTURE, BOXES)) !== expected)
+      throw new Error('the result after recovery is another one');
+  } finally {
+    const last = back.device;
+    back.destroy();
+    last.destroy();
+    given?.destroy();
+  }
+}
+
+/** The aligner after `recover`, or a new one where there was none yet or it was destroyed. */
+async function comeBack(aligner: FaceAligner | undefined, way: Way, cause: DeviceLostError): Promise<FaceAligner> {
+  if (aligner === undefined) return FaceAligner.create({ weights: smallWeightBuffers() });
+  if (way === 'library') {
+    const refusal: unknown = await aligner.recover().catch((error: unknown) => error);
+    if (!(refusal instanceof DeviceLostError)) throw new Error('a destroyed aligner came back', { cause });
+    return FaceAligner.create({ weights: smallWeightBuffers() });
+  }
+  const told = await Promise.race([aligner.lost, new Promise((resolve) => setTimeout(resolve, 5_000))]);
+  if (!(told instanceof DeviceLostError)) throw new Error('`lost` did not resolve', { cause });
+  await aligner.recover(way === 'caller' ? { device: await newDevice() } : {});
+  return aligner;
+}
+
+/** An aligner that waits for the browser to take its device away. */
+export class Hostage {
+  readonly #aligner: FaceAligner;
+  readonly #expected: string;
+
+  static async create(): Promise<Hostage> {
+    const aligner = await FaceAligner.create({ weights: smallWeightBuffers() });
+    return new Hostage(aligner, bitsOf(await aligner.align(PICTURE, BOXES)));
+  }
+
+  private constructor(aligner: FaceAligner, expected: string) {
+    this.#aligner = aligner;
+    this.#expected = expected;
+  }
+
+  /** Aligns until the device is lost, then recovers. @returns what went wrong, if anything */
+  async surviveLoss(limitMs: number): Promise<string | undefined> {
+    const end = performance.now() + limitMs;
+    let error: unknown;
+    while (error === undefined && performance.now() < end) {
+      await this.#aligner.align(PICTURE, BOXES).catch((caught: unknown) => {
+        error = caught;
+      });
+    }
+    if (!(error instanceof DeviceLostError)) return `the call ended with ${String(error)}; wanted a DeviceLostError`;
+    // The browser needs a moment to start another GPU process.
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#aligner.recover();
+        break;
+      } catch (caught) {
+        if (attempt === 20) return `recover failed ${attempt} times: ${String(caught)}`;
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+    }
+    const same = bitsOf(await this.#aligner.align(PICTURE, BOXES)) === this.#expected;
+    return same ? undefined : 'the result after recovery is another one';
+  }
+
+  destroy(): void {
+    this.#aligner.destroy();
+  }
+}

@@ -1,0 +1,120 @@
+/** The page on which the checks run. It offers `window.fullposeReliability` and shows nothing. */
+import { FaceAligner, FullposeError } from '../../src/index.js';
+import { smallWeightBuffers } from '../../tests/cascade/small-weights.js';
+import { fuzzInputs } from '../inputs.js';
+import { cycleAligners, floodAligner, type LifecycleResult, Soak, type SoakState } from '../load.js';
+import { Hostage, type LossResult, loseDevices } from '../losses.js';
+import { fuzzParsers } from '../parsers.js';
+import type { FuzzCounts } from '../report.js';
+import { type AdapterResult, compareAdapters, type RepeatResult, repeatPicture, shippedWeights } from '../truth.js';
+
+export interface FuzzResult {
+  readonly counts: FuzzCounts;
+  readonly failures: readonly string[];
+}
+
+/** What Node asks of the page. Everything here survives JSON. */
+export interface ReliabilityPage {
+  /** Errors that reached nobody since the page began. */
+  uncaught(): readonly string[];
+  /** What the page is doing, for a person. */
+  progress(): string;
+  fuzzParsers(cases: number, seed: number): Promise<FuzzResult>;
+  fuzzInputs(cases: number, seed: number): Promise<FuzzResult>;
+  startSoak(weights: 'small' | 'shipped'): Promise<SoakState>;
+  soak(frames: number): Promise<SoakState>;
+  endSoak(): void;
+  flood(): Promise<readonly string[]>;
+  cycle(cycles: number): Promise<LifecycleResult>;
+  loseDevices(rounds: number): Promise<LossResult>;
+  takeHostage(): Promise<void>;
+  surviveLoss(limitMs: number): Promise<string | undefined>;
+  repeat(repeats: number): Promise<RepeatResult>;
+  compareAdapters(): Promise<readonly AdapterResult[]>;
+  /** Loads weights from `url`. @returns the error's code and message, or undefined where it loads and aligns */
+  load(url: string, abortAfterBytes?: number): Promise<{ readonly code: string; readonly message: string } | undefined>;
+}
+
+declare global {
+  interface Window {
+    fullposeReliability?: ReliabilityPage;
+  }
+}
+
+const uncaught: string[] = [];
+addEventListener('error', ({ message }) => uncaught.push(message));
+addEventListener('unhandledrejection', ({ reason }) => uncaught.push(String(reason)));
+
+let progress = '';
+const report = (what: string) => (done: number) => {
+  progress = `${what} ${done}`;
+};
+
+let soak: Soak | undefined;
+let hostage: Hostage | undefined;
+
+function running(): Soak {
+  if (soak === undefined) throw new Error('no soak was started');
+  return soak;
+}
+
+window.fullposeReliability = {
+  uncaught: () => uncaught,
+  progress: () => progress,
+  async fuzzParsers(cases, seed) {
+    const { counts, failures } = await fuzzParsers(cases, seed, report('damaged files'));
+    return { counts, failures };
+  },
+  async fuzzInputs(cases, seed) {
+    const { counts, failures } = await fuzzInputs(cases, seed, report('bad input'));
+    return { counts, failures };
+  },
+  async startSoak(weights) {
+    soak = await Soak.create(weights === 'small' ? smallWeightBuffers() : await shippedWeights());
+    return soak.state;
+  },
+  async soak(frames) {
+    await running().run(frames);
+    return running().state;
+  },
+  endSoak() {
+    running().destroy();
+    soak = undefined;
+  },
+  flood: floodAligner,
+  cycle: (cycles) => cycleAligners(cycles, report('cycles')),
+  loseDevices: (rounds) => loseDevices(rounds, report('losses')),
+  async takeHostage() {
+    hostage = await Hostage.create();
+  },
+  async surviveLoss(limitMs) {
+    const failure = await hostage?.surviveLoss(limitMs);
+    return failure;
+  },
+  repeat: (repeats) => repeatPicture(repeats, report('repeats')),
+  compareAdapters,
+  async load(url, abortAfterBytes) {
+    const controller = new AbortController();
+    let settled = false;
+    try {
+      const aligner = await FaceAligner.create({
+        weights: url,
+        signal: controller.signal,
+        onProgress: ({ loaded }) => {
+          if (settled) throw new Error('progress after the end');
+          if (abortAfterBytes !== undefined && loaded >= abortAfterBytes) controller.abort();
+        },
+      });
+      aligner.destroy();
+      return undefined;
+    } catch (error) {
+      if (error instanceof FullposeError) return { code: error.code, message: error.message };
+      // An abort rejects with the signal's reason, as every web API does.
+      if (controller.signal.aborted && error === controller.signal.reason)
+        return { code: 'aborted', message: String(error) };
+      return { code: 'untyped', message: String(error) };
+    } finally {
+      settled = true;
+    }
+  },
+};

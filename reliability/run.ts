@@ -1,0 +1,54 @@
+/** `npm run --silent reliability -- [--long] --json FILE`: tries to break the library, and says what broke. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { exitCodes, parseCount, parseOrUsage, startFolder } from '../cli/options.js';
+import { runMain } from '../cli/run-main.js';
+import { runReliability } from './headless.js';
+import { formatTable, LONG, SHORT, STANDARD } from './report.js';
+
+const usage = `Usage: npm run --silent reliability -- [options]
+
+Damages files, loses devices, floods queues, and checks that every failure is a typed error and every result the right one.
+
+  --json FILE  writes the counts
+  --short      as in CI (about a minute)
+  --long       more cases; the soak runs the shipped weights
+  --seed N     of the random cases (default: another one each time)
+  --help
+
+Exit code 0 where nothing failed, 1 where something did, 2 for a wrong command line.`;
+
+await runMain(async () => {
+  const { values } = parseOrUsage(() =>
+    parseArgs({
+      args: process.argv.slice(2),
+      options: {
+        json: { type: 'string' },
+        short: { type: 'boolean', default: false },
+        long: { type: 'boolean', default: false },
+        seed: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    }),
+  );
+  if (values.help) {
+    process.stdout.write(`${usage}\n`);
+    return exitCodes.ok;
+  }
+  const seed = values.seed === undefined ? Date.now() % 1_000_000 : parseCount(values.seed, 'seed', 0);
+  const amounts = values.long ? LONG : values.short ? SHORT : STANDARD;
+  const start = Date.now();
+  const note = (text: string) => {
+    process.stderr.write(`${((Date.now() - start) / 1000).toFixed(0).padStart(5)} s ${text}\n`);
+  };
+  note(`seed ${seed}`);
+  const { report, rows } = await runReliability(amounts, seed, note);
+  if (values.json !== undefined) {
+    const path = resolve(startFolder(process.env, process.cwd(), 'reliability'), values.json);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, `${JSON.stringify(report, null, 2)}\n`);
+  }
+  process.stdout.write(formatTable(rows));
+  return rows.some(({ failures }) => failures.length > 0) ? exitCodes.someFailed : exitCodes.ok;
+});
