@@ -136,18 +136,23 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         let wa = weights[weight];
         let wb = weights[weight + 1u];
         weight += 2u;
+        // Two pixels at a time: with all eight loaded first, compilers keep them all in registers.
         let v0 = select(vec4f(), input[upper_start.x + c4], upper_inside.x);
         let v1 = select(vec4f(), input[upper_start.y + c4], upper_inside.y);
+        p0a += wa * v0; p0b += wb * v0;
+        p1a += wa * v1; p1b += wb * v1;
         let v2 = select(vec4f(), input[upper_start.z + c4], upper_inside.z);
         let v3 = select(vec4f(), input[upper_start.w + c4], upper_inside.w);
+        p2a += wa * v2; p2b += wb * v2;
+        p3a += wa * v3; p3b += wb * v3;
         let v4 = select(vec4f(), input[lower_start.x + c4], lower_inside.x);
         let v5 = select(vec4f(), input[lower_start.y + c4], lower_inside.y);
+        p4a += wa * v4; p4b += wb * v4;
+        p5a += wa * v5; p5b += wb * v5;
         let v6 = select(vec4f(), input[lower_start.z + c4], lower_inside.z);
         let v7 = select(vec4f(), input[lower_start.w + c4], lower_inside.w);
-        p0a += wa * v0; p1a += wa * v1; p2a += wa * v2; p3a += wa * v3;
-        p4a += wa * v4; p5a += wa * v5; p6a += wa * v6; p7a += wa * v7;
-        p0b += wb * v0; p1b += wb * v1; p2b += wb * v2; p3b += wb * v3;
-        p4b += wb * v4; p5b += wb * v5; p6b += wb * v6; p7b += wb * v7;
+        p6a += wa * v6; p6b += wb * v6;
+        p7a += wa * v7; p7b += wb * v7;
       }
     }
   }
