@@ -251,13 +251,13 @@ class Run {
   }
 
   async #losses(): Promise<Report['deviceLoss']> {
-    const { lossRounds, crashes } = this.#amounts;
+    const { losses, crashes } = this.#amounts;
     const before = this.#uncaught;
     const nothing = { cases: 0, recovered: 0 };
     const lost = await this.#check('lost devices', nothing, async ({ page }, failures) => {
       const { failures: found, ...result } = await page.evaluate(
-        (rounds) => window.fullposeReliability!.loseDevices(rounds),
-        lossRounds,
+        (count) => window.fullposeReliability!.loseDevices(count),
+        losses,
       );
       failures.push(...found);
       return { cases: result.cases, result };

@@ -26,7 +26,7 @@ export interface ReliabilityPage {
   endSoak(): void;
   flood(): Promise<readonly string[]>;
   cycle(cycles: number): Promise<LifecycleResult>;
-  loseDevices(rounds: number): Promise<LossResult>;
+  loseDevices(count: number): Promise<LossResult>;
   takeHostage(): Promise<void>;
   surviveLoss(limitMs: number): Promise<string | undefined>;
   repeat(repeats: number): Promise<RepeatResult>;
@@ -83,7 +83,7 @@ window.fullposeReliability = {
   },
   flood: floodAligner,
   cycle: (cycles) => cycleAligners(cycles, report('cycles')),
-  loseDevices: (rounds) => loseDevices(rounds, report('losses')),
+  loseDevices: (count) => loseDevices(count, report('losses')),
   async takeHostage() {
     hostage = await Hostage.create();
   },
