@@ -21,7 +21,7 @@ export interface Amounts {
 export const SHORT: Amounts = {
   parserCases: 2_000,
   inputCases: 120,
-  soakFrames: 60,
+  soakFrames: 400,
   soakWeights: 'small',
   cycles: 6,
   losses: 10,
@@ -93,7 +93,7 @@ export interface Outcome {
 export const MAX_ERROR = 0.05;
 
 /** The heap may grow by this over a soak, in MB: the browser's own caches, not something kept a frame. */
-export const MAX_HEAP_GROWTH_MB = 2;
+export const MAX_HEAP_GROWTH_MB = 0.5;
 
 /** Text with a line a check, then what failed. */
 export function formatTable(rows: readonly Row[]): string {

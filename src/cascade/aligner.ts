@@ -356,8 +356,8 @@ export class FaceAligner {
     };
     const result = run();
     this.#turnBefore = before;
-    // A call that fails early must not end the turn of the one before it.
-    this.#turn = Promise.allSettled([before, result]);
+    // A call that fails early must not end the turn of the one before it. What the calls gave is dropped: kept, each would hold the last.
+    this.#turn = Promise.allSettled([before, result]).then(() => {});
     return result;
   }
 
