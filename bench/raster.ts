@@ -1,5 +1,5 @@
 /** PNCC of a few posed faces: our compute rasteriser against the adapter's own. */
-import { uploadModel } from '../src/cascade/cascade.js';
+import { meshSpec, uploadModel } from '../src/cascade/cascade.js';
 import type { Geometry } from '../src/cascade/kernels/common.js';
 import { recordRaster } from '../src/cascade/kernels/raster.js';
 import { packCodes, recordResolve } from '../src/cascade/kernels/resolve.js';
@@ -56,9 +56,8 @@ export class ComputeRaster implements Strategy {
     const gpu = this.#gpu;
     const { weights, faces, vertices } = this.#case;
     const { model, network } = weights;
-    const { vertexCount, triangleCount } = model;
     const size = network.cropSize;
-    const spec = { vertexCount, triangleCount, size };
+    const spec = meshSpec(model, size);
     const buffers = uploadModel(gpu, model, network.parameters);
     const geometry: Geometry = {
       vertices: gpu.uploadBuffer('raster.vertices', vertices),

@@ -36,17 +36,7 @@ export {
   parseWeights,
   type WeightBuffers,
 } from './cascade/weights.js';
-export {
-  DeviceLostError,
-  type ErrorCode,
-  FullposeError,
-  InputError,
-  KernelCompileError,
-  LimitError,
-  ShapeError,
-  WebGPUUnavailableError,
-  WeightsError,
-} from './engine/errors.js';
+export * from './engine/errors.js';
 export type { StageTime } from './engine/profiler.js';
 export { decodeShape, decodeVertices, pickVertices, toPicturePixels } from './mmm/decode.js';
 export { type MeshDescription, writeObj, writePly } from './mmm/export.js';

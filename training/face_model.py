@@ -119,13 +119,19 @@ def cylinder_anchors(mean: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarra
     return vertices, weights.astype(np.float32)
 
 
+def expressions(data: np.lib.npyio.NpzFile) -> tuple[list[str], list[int]]:
+    """Names of the model's expression shapes, and their columns in the ICT file."""
+    names = [str(name) for name in data["expression_names"]]
+    kept = [i for i, name in enumerate(names) if not name.startswith(DROPPED_EXPRESSIONS)]
+    return [names[i] for i in kept], kept
+
+
 def pack(source: Path, target: Path = MODEL_FILE) -> None:
     data = np.load(source)
     count = int(data["narrow_vertices"])
     mean = (data["mean"][:count] / 10).astype(np.float32)
     triangles = data["triangles"][(data["triangles"] < count).all(1)]
-    names = [str(name) for name in data["expression_names"]]
-    kept = [i for i, name in enumerate(names) if not name.startswith(DROPPED_EXPRESSIONS)]
+    names, kept = expressions(data)
     identity, identity_scale = quantise(data["identity"][:IDENTITY_COUNT, :count] / 10)
     expression, expression_scale = quantise(data["expression"][kept, :count] / 10)
     edge1, edge2 = mean[triangles[:, 1]] - mean[triangles[:, 0]], mean[triangles[:, 2]] - mean[triangles[:, 0]]
@@ -145,7 +151,7 @@ def pack(source: Path, target: Path = MODEL_FILE) -> None:
         },
         target,
         metadata={
-            "format": "fullpose-face-model/1", "unit": "dm", "expression_names": json.dumps([names[i] for i in kept]),
+            "format": "fullpose-face-model/1", "unit": "dm", "expression_names": json.dumps(names),
             "origin": "ICT face model, USC Institute for Creative Technologies, narrow face area", "licence": "MIT",
         },
     )

@@ -33,8 +33,7 @@ BEHIND = 2.0                  # px: inside the face the height field lies behind
 def pack_wide(data: Path) -> None:
     """The wide face area with the packed model's coefficients, and the faces' triangles."""
     source = np.load(data / "ict" / "ict_face.npz")
-    names = [str(name) for name in source["expression_names"]]
-    kept = [i for i, name in enumerate(names) if not name.startswith(face_model.DROPPED_EXPRESSIONS)]
+    _, kept = face_model.expressions(source)
     basis = np.concatenate([source["identity"][:face_model.IDENTITY_COUNT], source["expression"][kept], 0 * source["mean"][None]]) / 10
     CACHE.mkdir(parents=True, exist_ok=True)
     np.savez(WIDE, mean=(source["mean"] / 10).astype(np.float32), basis=basis.astype(np.float32), triangles=source["triangles"].astype(np.int32))

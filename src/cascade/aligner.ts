@@ -2,10 +2,11 @@
  * `FaceAligner`: pictures and boxes in, faces out. The one class that a caller needs.
  */
 import { Gpu } from '../engine/device.js';
-import { DeviceLostError, FullposeError, InputError, show } from '../engine/errors.js';
+import { DeviceLostError, FullposeError, InputError } from '../engine/errors.js';
 import { Plan } from '../engine/plan.js';
 import type { StageTime } from '../engine/profiler.js';
 import { StagingRing } from '../engine/readback.js';
+import { show } from '../engine/show.js';
 import { toPicturePixels } from '../mmm/decode.js';
 import type { FaceModel } from '../mmm/model.js';
 import { quaternionOf, translationOf } from '../mmm/parameters.js';

@@ -1,7 +1,8 @@
 /**
  * From a face's box to its crop: the square of picture that the network sees. Every constant of that rule is here.
  */
-import { InputError, show } from '../engine/errors.js';
+import { InputError } from '../engine/errors.js';
+import { show } from '../engine/show.js';
 import type { PixelTransform } from '../mmm/pose.js';
 
 /**

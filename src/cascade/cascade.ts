@@ -3,12 +3,13 @@
  * for every number of iterations. docs/passes.md lists the frame line by line.
  */
 import type { Gpu } from '../engine/device.js';
-import { InputError, show } from '../engine/errors.js';
+import { InputError } from '../engine/errors.js';
 import { recordAdd } from '../engine/kernels/add.js';
 import { recordFill } from '../engine/kernels/fill.js';
 import { NetworkWeights, NetworkWorkspace, packNetworkWeights, recordNetwork } from '../engine/network.js';
 import { Plan, PlanBuilder, type PreparedStep } from '../engine/plan.js';
 import { requireFloats, type SafeTensors } from '../engine/safetensors.js';
+import { show } from '../engine/show.js';
 import { createTensor, type Tensor, tensorBinding } from '../engine/tensor.js';
 import type { FaceModel } from '../mmm/model.js';
 import type { ParameterLayout } from '../mmm/parameters.js';

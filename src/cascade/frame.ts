@@ -3,7 +3,8 @@
  * than any before it.
  */
 import type { Gpu } from '../engine/device.js';
-import { InputError, show } from '../engine/errors.js';
+import { InputError } from '../engine/errors.js';
+import { show } from '../engine/show.js';
 
 /** Pixels as the DOM's ImageData holds them: RGBA bytes, rows from the top. */
 export interface PixelData {

@@ -2,9 +2,10 @@
  * The cascade's weights (docs/formats.md): manifest, face model, network description and one file per iteration, fetched with progress and
  * checked against the manifest, or given as buffers.
  */
-import { InputError, show, WebGPUUnavailableError, WeightsError } from '../engine/errors.js';
+import { InputError, WebGPUUnavailableError, WeightsError } from '../engine/errors.js';
 import { type NetworkGraph, parseNetwork } from '../engine/network.js';
 import { parseSafetensors, requireTensor, type SafeTensors } from '../engine/safetensors.js';
+import { show } from '../engine/show.js';
 import { type FaceModel, loadFaceModel } from '../mmm/model.js';
 import { type ParameterLayout, parseParameterLayout } from '../mmm/parameters.js';
 

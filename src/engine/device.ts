@@ -9,10 +9,10 @@ import {
   InputError,
   LimitError,
   OutOfMemoryError,
-  show,
   WebGPUUnavailableError,
 } from './errors.js';
 import { PipelineCache } from './pipelines.js';
+import { show } from './show.js';
 
 /** What is known about the adapter behind a device. Strings are empty where the browser hides them. */
 export interface AdapterSummary {

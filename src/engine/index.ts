@@ -24,17 +24,7 @@
  */
 export { type ArenaPlan, type ArenaStep, type Placement, planArena } from './arena.js';
 export { type AdapterSummary, Gpu, type GpuMemory, type GpuOptions } from './device.js';
-export {
-  DeviceLostError,
-  type ErrorCode,
-  FullposeError,
-  InputError,
-  KernelCompileError,
-  LimitError,
-  ShapeError,
-  WebGPUUnavailableError,
-  WeightsError,
-} from './errors.js';
+export * from './errors.js';
 export { recordActivation } from './kernels/activation.js';
 export { recordAdd } from './kernels/add.js';
 export { ACTIVATIONS, type Activation, packBiasSlope, type StepNames, type Window } from './kernels/common.js';

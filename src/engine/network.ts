@@ -7,7 +7,7 @@
  */
 import { type ArenaStep, planArena } from './arena.js';
 import type { Gpu } from './device.js';
-import { ShapeError, show, WeightsError } from './errors.js';
+import { ShapeError, WeightsError } from './errors.js';
 import { recordAdd } from './kernels/add.js';
 import { ACTIVATIONS, type Activation, packBiasSlope } from './kernels/common.js';
 import { concatOutputShape, recordConcat } from './kernels/concat.js';
@@ -28,6 +28,7 @@ import {
 import { type PoolSpec, poolOutputShape, recordPool } from './kernels/pool.js';
 import type { PlanBuilder } from './plan.js';
 import { requireFloats, type SafeTensors } from './safetensors.js';
+import { show } from './show.js';
 import {
   assertFeatureShape,
   assertTensorShape,

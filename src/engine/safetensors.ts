@@ -2,7 +2,8 @@
  * Reader for safetensors files (https://github.com/huggingface/safetensors): a u64 little-endian header length, a JSON header, then the
  * tensors' bytes without holes or overlaps. Nothing in the file is trusted: every length and offset is checked before use.
  */
-import { show, WeightsError } from './errors.js';
+import { WeightsError } from './errors.js';
+import { show } from './show.js';
 
 interface DTypeArrays {
   readonly F32: Float32Array<ArrayBuffer>;

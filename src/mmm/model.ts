@@ -2,8 +2,9 @@
  * The 3D morphable model as loaded from weights/face_model.safetensors (docs/formats.md): mean, 8-bit identity and expression bases,
  * triangles, texture coordinates, the 68 landmark vertices and the PAF anchors. Any model in this format loads, whatever its counts.
  */
-import { show, WeightsError } from '../engine/errors.js';
+import { WeightsError } from '../engine/errors.js';
 import { expectFinite, parseSafetensors, requireTensor, type SafeTensors } from '../engine/safetensors.js';
+import { show } from '../engine/show.js';
 
 export const FACE_MODEL_FORMAT = 'fullpose-face-model/1';
 

@@ -2,7 +2,8 @@
  * Where each part of the pose and shape vector p sits. The layout is data (weights/network.json, `parameters`), read by training
  * and by the browser; the GPU sees p as vec4s, so `count` is a multiple of 4 and the pose fills the first two of them.
  */
-import { show, WeightsError } from '../engine/errors.js';
+import { WeightsError } from '../engine/errors.js';
+import { show } from '../engine/show.js';
 import type { Quaternion } from './pose.js';
 
 /** `[offset, count]` in floats. */

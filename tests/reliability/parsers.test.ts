@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { fuzzParsers } from '../../reliability/parsers.js';
 import { formatTable } from '../../reliability/report.js';
 import { Tally } from '../../reliability/tally.js';
-import { InputError, show } from '../../src/engine/errors.js';
+import { InputError } from '../../src/engine/errors.js';
+import { show } from '../../src/engine/show.js';
 
 describe('damaged files and impossible boxes', () => {
   it('give typed errors only, in more than 10,000 cases', { timeout: 300_000 }, async () => {
