@@ -1,10 +1,11 @@
 /** The cascade under the stopwatch: its frame, its stages, its cold start. */
-import { cropRecord, FaceAligner } from '../src/cascade/aligner.js';
+import { FaceAligner } from '../src/cascade/aligner.js';
 import { cropOf, type FaceBox } from '../src/cascade/boxes.js';
 import { Cascade } from '../src/cascade/cascade.js';
+import { fetchWeights } from '../src/cascade/download.js';
 import { FrameTexture } from '../src/cascade/frame.js';
-import { CROP_RECORD_BYTES, writeCropRecord } from '../src/cascade/kernels/crop.js';
-import { type CascadeWeights, fetchWeights } from '../src/cascade/weights.js';
+import { CROP_RECORD_BYTES, cropRecord, writeCropRecord } from '../src/cascade/kernels/crop.js';
+import type { CascadeWeights } from '../src/cascade/weights.js';
 import { Gpu } from '../src/engine/device.js';
 import { Plan, type PreparedStep } from '../src/engine/plan.js';
 import { StagingRing } from '../src/engine/readback.js';

@@ -1,8 +1,10 @@
 /** Pictures, boxes and options that a caller should not give, given to an aligner on the GPU. */
 import fc from 'fast-check';
-import { type AlignerOptions, type AlignOptions, type Face, FaceAligner } from '../src/cascade/aligner.js';
+import { FaceAligner } from '../src/cascade/aligner.js';
 import type { FaceBox } from '../src/cascade/boxes.js';
+import type { Face } from '../src/cascade/face.js';
 import type { PictureSource } from '../src/cascade/frame.js';
+import type { AlignerOptions, AlignOptions } from '../src/cascade/options.js';
 import { smallWeightBuffers } from '../tests/cascade/small-weights.js';
 import { anyBox } from './parsers.js';
 import { hardFiles, toCanvas, waves } from './pictures.js';

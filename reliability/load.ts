@@ -1,6 +1,7 @@
 /** Many frames, many aligners: what must stay constant does. */
-import { type AlignerOptions, FaceAligner } from '../src/cascade/aligner.js';
+import { FaceAligner } from '../src/cascade/aligner.js';
 import type { FaceBox } from '../src/cascade/boxes.js';
+import type { AlignerOptions } from '../src/cascade/options.js';
 import { FullposeError } from '../src/engine/errors.js';
 import { random } from '../tests/browser/numbers.js';
 import { smallWeightBuffers } from '../tests/cascade/small-weights.js';

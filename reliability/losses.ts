@@ -1,6 +1,7 @@
 /** The device is lost, in every phase and in every way; the aligner must say so and come back with the same results. */
-import { type Face, FaceAligner } from '../src/cascade/aligner.js';
+import { FaceAligner } from '../src/cascade/aligner.js';
 import type { FaceBox } from '../src/cascade/boxes.js';
+import type { Face } from '../src/cascade/face.js';
 import { DeviceLostError } from '../src/engine/errors.js';
 import { smallWeightBuffers } from '../tests/cascade/small-weights.js';
 import { waves } from './pictures.js';

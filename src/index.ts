@@ -9,13 +9,7 @@
  * aligner.destroy();
  * ```
  */
-export {
-  type AlignerCounters,
-  type AlignerOptions,
-  type AlignOptions,
-  type Face,
-  FaceAligner,
-} from './cascade/aligner.js';
+export { type AlignerCounters, FaceAligner } from './cascade/aligner.js';
 export {
   type BoxKind,
   type Crop,
@@ -25,13 +19,13 @@ export {
   type FaceBox,
   LANDMARKS_TO_CROP,
 } from './cascade/boxes.js';
+export { fetchWeights, type LoadOptions, type LoadProgress } from './cascade/download.js';
+export type { Face } from './cascade/face.js';
 export type { PictureSource, PixelData } from './cascade/frame.js';
 export type { FaceRendering } from './cascade/inspector.js';
+export type { AlignerOptions, AlignOptions } from './cascade/options.js';
 export {
   type CascadeWeights,
-  fetchWeights,
-  type LoadOptions,
-  type LoadProgress,
   type NetworkDescription,
   parseWeights,
   type WeightBuffers,

@@ -1,7 +1,9 @@
-import { type AlignerOptions, type Face, FaceAligner } from '../../src/cascade/aligner.js';
+import { FaceAligner } from '../../src/cascade/aligner.js';
 import { cropOf, cropToPicture, type FaceBox } from '../../src/cascade/boxes.js';
 import { Cascade } from '../../src/cascade/cascade.js';
+import type { Face } from '../../src/cascade/face.js';
 import type { PictureSource, PixelData } from '../../src/cascade/frame.js';
+import type { AlignerOptions } from '../../src/cascade/options.js';
 import { parseWeights } from '../../src/cascade/weights.js';
 import {
   DeviceLostError,

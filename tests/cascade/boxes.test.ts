@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { cropRecord } from '../../src/cascade/aligner.js';
 import { cropOf, cropToPicture, DETECTOR_TO_CROP, type FaceBox } from '../../src/cascade/boxes.js';
+import { cropRecord } from '../../src/cascade/kernels/crop.js';
 import { InputError } from '../../src/engine/errors.js';
 
 const PICTURE = { width: 640, height: 480 };

@@ -6,6 +6,8 @@ import { preprocess } from '../../engine/preprocess.js';
 import { type Tensor, tensorBinding } from '../../engine/tensor.js';
 import { UniformStruct } from '../../engine/uniform.js';
 import source from '../../shaders/crop.wgsl?raw';
+import { type Crop, cropToPicture } from '../boxes.js';
+import type { PictureSize } from '../frame.js';
 
 const PARAMS = new UniformStruct({ size: 'u32' });
 
@@ -29,6 +31,26 @@ export interface CropRecord {
   readonly height: number;
   /** Samples per axis that a crop pixel averages. */
   readonly taps: number;
+}
+
+/** Area sampling stops getting better here: taps are then more than a pixel apart only where a crop is over 2,048 pixels wide. */
+const MAX_TAPS = 16;
+
+/** Where a crop of the picture lies in the frame's texels, which are fewer where the picture was shrunk. */
+export function cropRecord(crop: Crop, picture: PictureSize, texels: PictureSize): CropRecord {
+  const { scale, x0, y0 } = cropToPicture(crop);
+  const [scaleX, scaleY] = [texels.width / picture.width, texels.height / picture.height];
+  const [stepX, stepY] = [scale * scaleX, scale * scaleY];
+  return {
+    // A pixel's centre is half a pixel from its corner, and corners are what shrinking keeps.
+    originX: (x0 + 0.5) * scaleX - 0.5,
+    originY: (y0 + 0.5) * scaleY - 0.5,
+    stepX,
+    stepY,
+    width: texels.width,
+    height: texels.height,
+    taps: Math.min(MAX_TAPS, Math.max(1, Math.ceil(Math.max(stepX, stepY)))),
+  };
 }
 
 /** Writes the record of face `index` as crop.wgsl reads it. */
