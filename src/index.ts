@@ -19,9 +19,9 @@ export {
   type FaceBox,
   LANDMARKS_TO_CROP,
 } from './cascade/boxes.js';
+export type { Detector } from './cascade/detector.js';
 export { fetchWeights, type LoadOptions, type LoadProgress } from './cascade/download.js';
 export type { Face } from './cascade/face.js';
-export type { Detector } from './cascade/detector.js';
 export type { PictureSource, PixelData } from './cascade/frame.js';
 export type { FaceRendering } from './cascade/inspector.js';
 export type { AlignerOptions, AlignOptions } from './cascade/options.js';

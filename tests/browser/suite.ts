@@ -64,11 +64,13 @@ async function loadFile(path: string): Promise<ArrayBuffer> {
  */
 export class CaseRunner {
   readonly #createGpu: () => Promise<Gpu>;
+  readonly #load: GpuCaseContext['load'];
   #shared: Gpu | undefined;
   #tail: Promise<unknown> = Promise.resolve();
 
-  constructor(createGpu: () => Promise<Gpu> = () => Gpu.create({ label: 'tests' })) {
+  constructor(createGpu = (): Promise<Gpu> => Gpu.create({ label: 'tests' }), load = loadFile) {
     this.#createGpu = createGpu;
+    this.#load = load;
   }
 
   /** Waits for the cases already running: they share a device, and error scopes are a stack. */
@@ -105,7 +107,7 @@ export class CaseRunner {
     const scopes = ['validation', 'out-of-memory', 'internal'] as const;
     for (const scope of scopes) device.pushErrorScope(scope);
     try {
-      await testCase.run({ gpu, load: loadFile });
+      await testCase.run({ gpu, load: this.#load });
       await device.queue.onSubmittedWorkDone();
     } finally {
       for (const scope of [...scopes].reverse()) {
