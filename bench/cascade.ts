@@ -3,12 +3,12 @@ import { FaceAligner } from '../src/cascade/aligner.js';
 import { cropOf, type FaceBox } from '../src/cascade/boxes.js';
 import { Cascade } from '../src/cascade/cascade.js';
 import { fetchWeights } from '../src/cascade/download.js';
-import { FrameTexture } from '../src/cascade/frame.js';
-import { CROP_RECORD_BYTES, cropRecord, writeCropRecord } from '../src/cascade/kernels/crop.js';
 import type { CascadeWeights } from '../src/cascade/weights.js';
 import { Gpu } from '../src/engine/device.js';
 import { Plan, type PreparedStep } from '../src/engine/plan.js';
 import { StagingRing } from '../src/engine/readback.js';
+import { CROP_RECORD_BYTES, cropRecord, writeCropRecord } from '../src/host/crop.js';
+import { FrameTexture } from '../src/host/frame.js';
 import type { Report } from './report.js';
 import { type Timed, timedPass } from './timing.js';
 

@@ -1,5 +1,5 @@
 /** Pictures for the checks: smooth ones of any size, and files that browsers find hard. */
-import type { PixelData } from '../src/cascade/frame.js';
+import type { PixelData } from '../src/host/frame.js';
 
 export type Pixels = PixelData & { readonly data: Uint8ClampedArray<ArrayBuffer> };
 

@@ -12,9 +12,7 @@
 export { type AlignerCounters, FaceAligner } from './cascade/aligner.js';
 export {
   type BoxKind,
-  type Crop,
   cropOf,
-  cropToPicture,
   DETECTOR_TO_CROP,
   type FaceBox,
   LANDMARKS_TO_CROP,
@@ -22,7 +20,6 @@ export {
 export type { Detector } from './cascade/detector.js';
 export { fetchWeights, type LoadOptions, type LoadProgress } from './cascade/download.js';
 export type { Face } from './cascade/face.js';
-export type { PictureSource, PixelData } from './cascade/frame.js';
 export type { FaceRendering } from './cascade/inspector.js';
 export type { AlignerOptions, AlignOptions } from './cascade/options.js';
 export {
@@ -33,6 +30,8 @@ export {
 } from './cascade/weights.js';
 export * from './engine/errors.js';
 export type { StageTime } from './engine/profiler.js';
+export { type Crop, cropToPicture, type PixelTransform } from './host/crop.js';
+export type { PictureSource, PixelData } from './host/frame.js';
 export { decodeShape, decodeVertices, pickVertices, toPicturePixels } from './mmm/decode.js';
 export { type MeshDescription, writeObj, writePly } from './mmm/export.js';
 export { type AnchorGrid, type FaceModel, loadFaceModel, type QuantisedBasis } from './mmm/model.js';
@@ -45,7 +44,6 @@ export {
   type Matrix3x4,
   matrixToEuler,
   matrixToQuaternion,
-  type PixelTransform,
   type Pose,
   poseInPicture,
   type Quaternion,

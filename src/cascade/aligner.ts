@@ -6,15 +6,16 @@ import { DeviceLostError, InputError } from '../engine/errors.js';
 import { Plan } from '../engine/plan.js';
 import type { StageTime } from '../engine/profiler.js';
 import { show } from '../engine/show.js';
+import { CROP_RECORD_BYTES, type Crop, cropRecord, cropToPicture, writeCropRecord } from '../host/crop.js';
+import type { Frame, PictureSource } from '../host/frame.js';
+import { Turns } from '../host/turns.js';
 import { toPicturePixels } from '../mmm/decode.js';
 import type { FaceModel } from '../mmm/model.js';
-import { type Crop, cropOf, cropToPicture, type FaceBox } from './boxes.js';
+import { cropOf, type FaceBox } from './boxes.js';
 import type { Cascade } from './cascade.js';
 import { DeviceState } from './device-state.js';
 import { type Face, readFace } from './face.js';
-import type { Frame, PictureSource } from './frame.js';
 import type { FaceRendering, Inspector } from './inspector.js';
-import { CROP_RECORD_BYTES, cropRecord, writeCropRecord } from './kernels/crop.js';
 import {
   type AlignerOptions,
   type AlignOptions,
@@ -23,7 +24,6 @@ import {
   expectObject,
   loadWeights,
 } from './options.js';
-import { Turns } from './turns.js';
 import type { CascadeWeights } from './weights.js';
 
 /** What the aligner has done so far. */

@@ -3,7 +3,7 @@
  */
 import { InputError } from '../engine/errors.js';
 import { show } from '../engine/show.js';
-import type { PixelTransform } from '../mmm/pose.js';
+import type { Crop } from '../host/crop.js';
 
 /**
  * What a box encloses: `landmarks` = tightly the 68 points (in a video, those of the frame before); `detector` = whatever a face detector
@@ -18,16 +18,6 @@ export interface FaceBox {
   readonly x1: number;
   readonly y1: number;
   readonly kind: BoxKind;
-}
-
-/** The square that is resampled to `size` x `size` pixels. */
-export interface Crop {
-  readonly centreX: number;
-  readonly centreY: number;
-  /** Picture pixels. */
-  readonly side: number;
-  /** S, crop pixels. */
-  readonly size: number;
 }
 
 /** Side of the crop over the longer side of the landmarks' box (3DDFA, spec 1.7). The centre stays. */
@@ -89,11 +79,4 @@ export function cropOf(box: FaceBox, picture: { readonly width: number; readonly
     throw new InputError(`${found} lies outside the picture of ${picture.width} x ${picture.height}.`);
   }
   return crop;
-}
-
-/** Crop pixels -> picture pixels: crop pixel `i` is at `centre + (i - (S - 1) / 2) side / S`. */
-export function cropToPicture({ centreX, centreY, side, size }: Crop): PixelTransform {
-  const scale = side / size;
-  const half = ((size - 1) / 2) * scale;
-  return { scale, x0: centreX - half, y0: centreY - half };
 }

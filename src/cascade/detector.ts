@@ -1,6 +1,7 @@
 /** What the rest asks of a face detector, so that any may serve: `fullpose/detect` has the default one. */
+
+import type { PictureSource } from '../host/frame.js';
 import type { FaceBox } from './boxes.js';
-import type { PictureSource } from './frame.js';
 
 /**
  * Finds faces. Where the boxes do not lie round a face as MediaPipe's do, their crop is off: give them as what `cropOf` expects of kind

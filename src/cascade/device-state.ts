@@ -3,8 +3,8 @@
  */
 import { Gpu } from '../engine/device.js';
 import { StagingRing } from '../engine/readback.js';
+import { FrameTexture } from '../host/frame.js';
 import { Cascade } from './cascade.js';
-import { FrameTexture } from './frame.js';
 import { Inspector } from './inspector.js';
 import { type AlignerOptions, DEFAULT_MAX_FACES } from './options.js';
 import type { CascadeWeights } from './weights.js';

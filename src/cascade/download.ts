@@ -3,7 +3,7 @@
  */
 import { InputError, WebGPUUnavailableError, WeightsError } from '../engine/errors.js';
 import { show } from '../engine/show.js';
-import { asRecord, expectValue, inFile, isPositive, parseJson } from './json.js';
+import { asRecord, expectValue, inFile, isPositive, parseJson } from '../host/json.js';
 import { type CascadeWeights, parseWeights, type WeightBuffers } from './weights.js';
 
 export interface LoadProgress {

@@ -2,11 +2,11 @@
  * A face as callers see it, from what a frame returns of it.
  */
 import { FullposeError } from '../engine/errors.js';
+import { type Crop, cropToPicture } from '../host/crop.js';
 import { toPicturePixels } from '../mmm/decode.js';
 import type { FaceModel } from '../mmm/model.js';
 import { type ParameterLayout, quaternionOf, translationOf } from '../mmm/parameters.js';
 import { type Pose, poseInPicture } from '../mmm/pose.js';
-import { type Crop, cropToPicture } from './boxes.js';
 
 /** One aligned face. Picture pixels: centres at integers, x right, y down, z toward the viewer in the same scale. */
 export interface Face {

@@ -2,9 +2,11 @@
  * Decoding on the CPU in float64: shape `S = mean + A_id a_id + A_exp a_exp` (CVPR eq. 1) and projection `X = R(q) S + t` (eq. 2 and 5).
  * The reference of shaders/decode.wgsl, and what a caller without a GPU at hand can use.
  */
+
+import type { PixelTransform } from '../host/crop.js';
 import type { FaceModel, QuantisedBasis } from './model.js';
 import { type ParameterLayout, quaternionOf, translationOf } from './parameters.js';
-import { type PixelTransform, quaternionToMatrix } from './pose.js';
+import { quaternionToMatrix } from './pose.js';
 
 /**
  * Face shape in the model frame.

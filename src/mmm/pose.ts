@@ -7,6 +7,8 @@
  * `Rz(c) = [cos c sin c 0; -sin c cos c 0; 0 0 1]`. Positive yaw moves the nose toward image left.
  */
 
+import type { PixelTransform } from '../host/crop.js';
+
 /** `(q0, q1, q2, q3)`, q0 the real part. `|q|^2` is the scale. */
 export type Quaternion = readonly [number, number, number, number];
 
@@ -34,13 +36,6 @@ export interface EulerAngles {
   readonly yaw: number;
   readonly pitch: number;
   readonly roll: number;
-}
-
-/** Pixel similarity without rotation: `x' = scale x + x0`, `y' = scale y + y0`, `z' = scale z`. */
-export interface PixelTransform {
-  readonly scale: number;
-  readonly x0: number;
-  readonly y0: number;
 }
 
 /** Everything a caller may want to know of a head's pose in a picture. */

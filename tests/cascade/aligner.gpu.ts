@@ -1,8 +1,7 @@
 import { FaceAligner } from '../../src/cascade/aligner.js';
-import { cropOf, cropToPicture, type FaceBox } from '../../src/cascade/boxes.js';
+import { cropOf, type FaceBox } from '../../src/cascade/boxes.js';
 import { Cascade } from '../../src/cascade/cascade.js';
 import type { Face } from '../../src/cascade/face.js';
-import type { PictureSource, PixelData } from '../../src/cascade/frame.js';
 import type { AlignerOptions } from '../../src/cascade/options.js';
 import { parseWeights } from '../../src/cascade/weights.js';
 import {
@@ -14,6 +13,8 @@ import {
 } from '../../src/engine/errors.js';
 import { readBuffer } from '../../src/engine/readback.js';
 import { packTensor } from '../../src/engine/tensor.js';
+import { cropToPicture } from '../../src/host/crop.js';
+import type { PictureSource, PixelData } from '../../src/host/frame.js';
 import { decodeVertices, pickVertices, toPicturePixels } from '../../src/mmm/decode.js';
 import { normalisedCoordinateCode } from '../../src/mmm/model.js';
 import { expectClose, expectEqual, expectError, expectThat } from '../browser/numbers.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { cropOf, cropToPicture, DETECTOR_TO_CROP, type FaceBox } from '../../src/cascade/boxes.js';
-import { cropRecord } from '../../src/cascade/kernels/crop.js';
+import { cropOf, DETECTOR_TO_CROP, type FaceBox } from '../../src/cascade/boxes.js';
 import { InputError } from '../../src/engine/errors.js';
+import { cropRecord, cropToPicture } from '../../src/host/crop.js';
 
 const PICTURE = { width: 640, height: 480 };
 const box = (x0: number, y0: number, x1: number, y1: number, kind: FaceBox['kind'] = 'landmarks'): FaceBox => ({

@@ -1,4 +1,3 @@
-import { CROP_RECORD_BYTES, type CropRecord, cropStep, writeCropRecord } from '../../src/cascade/kernels/crop.js';
 import { packBasis, packMean, packScale, recordDecode } from '../../src/cascade/kernels/decode.js';
 import { packLandmarks, recordOutputs } from '../../src/cascade/kernels/outputs.js';
 import { packAnchors, packFilters, recordPaf } from '../../src/cascade/kernels/paf.js';
@@ -7,6 +6,7 @@ import { packCodes, recordResolve } from '../../src/cascade/kernels/resolve.js';
 import type { Gpu } from '../../src/engine/device.js';
 import { recordFill } from '../../src/engine/kernels/fill.js';
 import { readBuffer } from '../../src/engine/readback.js';
+import { CROP_RECORD_BYTES, type CropRecord, cropStep, writeCropRecord } from '../../src/host/crop.js';
 import { decodeVertices } from '../../src/mmm/decode.js';
 import { type FaceModel, loadFaceModel, normalisedCoordinateCode } from '../../src/mmm/model.js';
 import { type ParameterLayout, parseParameterLayout } from '../../src/mmm/parameters.js';
@@ -488,6 +488,8 @@ interface CropCase {
   readonly height: number;
   readonly crops: readonly { readonly x: number; readonly y: number; readonly side: number }[];
   readonly size: number;
+  /** Values of black and white; default 0 and 1. */
+  readonly range?: readonly [number, number];
 }
 
 const cropCases: readonly CropCase[] = [
@@ -514,10 +516,18 @@ const cropCases: readonly CropCase[] = [
     crops: [{ x: 45, y: 40, side: 150 }],
     size: 7,
   },
+  {
+    name: 'from -1 to 1, over the border',
+    width: 12,
+    height: 9,
+    crops: [{ x: 1, y: 8, side: 13 }],
+    size: 9,
+    range: [-1, 1],
+  },
 ];
 
 export const cropKernel = gpuSuite('crop', (test) => {
-  for (const { name, width, height, crops, size } of cropCases) {
+  for (const { name, width, height, crops, size, range = [0, 1] as const } of cropCases) {
     test(name, async ({ gpu }) => {
       const data = Uint8Array.from(randomFloats(9, width * height * 4, 0, 256));
       // The texture is larger than the picture, and white there: nothing of that may be seen.
@@ -551,9 +561,12 @@ export const cropKernel = gpuSuite('crop', (test) => {
       }
       const image = poisonedTensor(gpu, 'image', { height: size, width: size, channels: 3 }, crops.length + 1);
       const faces = gpu.uploadBuffer('faces', records);
-      await runSteps(gpu, (builder) => builder.add(cropStep(frame.createView(), faces, image)), crops.length);
+      await runSteps(gpu, (builder) => builder.add(cropStep(frame.createView(), faces, image, range)), crops.length);
       const picture = { width, height, data };
-      const expected = crops.flatMap(({ x, y, side }) => [...cropReference(picture, x, y, side, size)]);
+      const [black, white] = range;
+      const expected = crops.flatMap(({ x, y, side }) =>
+        [...cropReference(picture, x, y, side, size)].map((value) => black + (white - black) * value),
+      );
       const shape = { height: size, width: size, channels: 3 };
       await expectTensor(gpu, image, batchOf(crops.length, shape, Float32Array.from(expected)), { atol: 2e-5 });
       frame.destroy();

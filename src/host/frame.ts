@@ -15,7 +15,7 @@ export interface PixelData {
 
 /**
  * What a picture may come as. Alpha is ignored. The EXIF orientation of an image is respected, and sizes and results are those of the upright
- * picture. A GPUTexture is of the aligner's own device, has usage TEXTURE_BINDING and holds colours as they are displayed (not linear).
+ * picture. A GPUTexture is of the device in use, has usage TEXTURE_BINDING and holds colours as they are displayed (not linear).
  */
 export type PictureSource =
   | HTMLImageElement

@@ -1,24 +1,46 @@
-/** Cuts the faces' crops out of the frame texture. See crop.wgsl. */
+/** Cuts square crops out of the frame texture. See crop.wgsl. */
+import type { Kernel, KernelDeclaration } from '../engine/pipelines.js';
+import type { Step } from '../engine/plan.js';
+import { preprocess } from '../engine/preprocess.js';
+import { type Tensor, tensorBinding } from '../engine/tensor.js';
+import { UniformStruct } from '../engine/uniform.js';
+import source from '../shaders/crop.wgsl?raw';
+import type { PictureSize } from './frame.js';
 
-import type { Kernel, KernelDeclaration } from '../../engine/pipelines.js';
-import type { Step } from '../../engine/plan.js';
-import { preprocess } from '../../engine/preprocess.js';
-import { type Tensor, tensorBinding } from '../../engine/tensor.js';
-import { UniformStruct } from '../../engine/uniform.js';
-import source from '../../shaders/crop.wgsl?raw';
-import { type Crop, cropToPicture } from '../boxes.js';
-import type { PictureSize } from '../frame.js';
+/** The square that is resampled to `size` x `size` pixels. */
+export interface Crop {
+  readonly centreX: number;
+  readonly centreY: number;
+  /** Picture pixels. */
+  readonly side: number;
+  /** S, crop pixels. */
+  readonly size: number;
+}
 
-const PARAMS = new UniformStruct({ size: 'u32' });
+/** Pixel similarity without rotation: `x' = scale x + x0`, `y' = scale y + y0`, `z' = scale z`. */
+export interface PixelTransform {
+  readonly scale: number;
+  readonly x0: number;
+  readonly y0: number;
+}
+
+/** Crop pixels -> picture pixels: crop pixel `i` is at `centre + (i - (S - 1) / 2) side / S`. */
+export function cropToPicture({ centreX, centreY, side, size }: Crop): PixelTransform {
+  const scale = side / size;
+  const half = ((size - 1) / 2) * scale;
+  return { scale, x0: centreX - half, y0: centreY - half };
+}
+
+const PARAMS = new UniformStruct({ size: 'u32', black: 'f32', range: 'f32' });
 
 const kernel: Kernel = { name: 'crop', code: preprocess(source), bindings: ['texture', 'read', 'read-write'] };
 
-/** Bytes of one face's record in the `faces` buffer. */
+/** Bytes of one crop's record in the `crops` buffer. */
 export const CROP_RECORD_BYTES = 32;
 
 const TILE = 8;
 
-/** One face's record: where its crop pixels lie in the frame texture. Texel centres are at integers. */
+/** One crop's record: where its pixels lie in the frame texture. Texel centres are at integers. */
 export interface CropRecord {
   /** Frame coordinates of the centre of crop pixel (0, 0). */
   readonly originX: number;
@@ -31,6 +53,8 @@ export interface CropRecord {
   readonly height: number;
   /** Samples per axis that a crop pixel averages. */
   readonly taps: number;
+  /** The caller's, for its own kernels (default 0). */
+  readonly tag?: number;
 }
 
 /** Area sampling stops getting better here: taps are then more than a pixel apart only where a crop is over 2,048 pixels wide. */
@@ -53,7 +77,7 @@ export function cropRecord(crop: Crop, picture: PictureSize, texels: PictureSize
   };
 }
 
-/** Writes the record of face `index` as crop.wgsl reads it. */
+/** Writes record `index` as crop.wgsl reads it. */
 export function writeCropRecord(view: DataView, index: number, record: CropRecord): void {
   const at = index * CROP_RECORD_BYTES;
   const floats = [record.originX, record.originY, record.stepX, record.stepY];
@@ -61,19 +85,24 @@ export function writeCropRecord(view: DataView, index: number, record: CropRecor
   view.setUint32(at + 16, record.width, true);
   view.setUint32(at + 20, record.height, true);
   view.setUint32(at + 24, record.taps, true);
-  view.setUint32(at + 28, 0, true);
+  view.setUint32(at + 28, record.tag ?? 0, true);
 }
 
-/** The step that crops from `frame` as `faces` say into `image` [N,S,S,3]. */
-export function cropStep(frame: GPUTextureView, faces: GPUBuffer, image: Tensor): Step {
+/** The step that crops from `frame` as `crops` say into `image` [N,S,S,3], whose values go from `black` to `white`. */
+export function cropStep(
+  frame: GPUTextureView,
+  crops: GPUBuffer,
+  image: Tensor,
+  [black, white]: readonly [number, number] = [0, 1],
+): Step {
   const { width: size } = image.shape;
   const tiles = Math.ceil(size / TILE);
   return {
     label: 'crop',
     stage: 'crop',
     kernel,
-    bindings: [frame, { buffer: faces }, tensorBinding(image)],
-    params: PARAMS.pack({ size }),
+    bindings: [frame, { buffer: crops }, tensorBinding(image)],
+    params: PARAMS.pack({ size, black, range: white - black }),
     workgroups: [tiles, tiles, 1],
     batchAxis: 2,
   };
