@@ -112,7 +112,9 @@ export class CascadeBench {
 
   /** The whole frame on the GPU, in one pass. */
   frame(faces: number): Timed {
-    return timedPass('frame', (pass) => this.#cascade.encode(pass, this.#texture, this.iterations, faces));
+    return timedPass('frame', (pass) =>
+      this.#cascade.encode(pass, this.#texture, this.#cascade.plan(this.iterations), faces),
+    );
   }
 
   /** All dispatches of a frame. */
@@ -161,7 +163,7 @@ export class CascadeBench {
     for (let repeat = 0; repeat < repeats; repeat++) {
       const encoder = this.gpu.device.createCommandEncoder();
       const pass = encoder.beginComputePass();
-      this.#cascade.encode(pass, this.#texture, this.iterations, faces);
+      this.#cascade.encode(pass, this.#texture, this.#cascade.plan(this.iterations), faces);
       pass.end();
       encoder.finish();
     }

@@ -7,11 +7,12 @@ import { Plan } from '../engine/plan.js';
 import type { StageTime } from '../engine/profiler.js';
 import { show } from '../engine/show.js';
 import { CROP_RECORD_BYTES, type Crop, cropRecord, cropToPicture, writeCropRecord } from '../host/crop.js';
-import type { Frame, PictureSource } from '../host/frame.js';
+import type { Frame, PictureSource, PreparedPicture } from '../host/frame.js';
 import { Turns } from '../host/turns.js';
 import { toPicturePixels } from '../mmm/decode.js';
 import type { FaceModel } from '../mmm/model.js';
-import { cropOf, type FaceBox } from './boxes.js';
+import { moveParameters, type ParameterLayout } from '../mmm/parameters.js';
+import { cropOf, type FaceBox, landmarksBox, poseFrame } from './boxes.js';
 import type { Cascade } from './cascade.js';
 import { DeviceState } from './device-state.js';
 import { type Face, readFace } from './face.js';
@@ -46,6 +47,8 @@ export class FaceAligner {
   readonly #ownsDevice: boolean;
   /** Crop records of one frame, reused. */
   readonly #records: DataView<ArrayBuffer>;
+  /** What the faces of one frame start from, reused. */
+  readonly #parameters: Float32Array<ArrayBuffer>;
   readonly #counters = { frames: 0, faces: 0, submits: 0, dispatches: 0, bytesRead: 0 };
   #state: DeviceState;
   #recovery: Promise<void> | undefined;
@@ -74,6 +77,7 @@ export class FaceAligner {
     this.#ownsDevice = device === undefined;
     this.#state = state;
     this.#records = new DataView(new ArrayBuffer(state.cascade.maxFaces * CROP_RECORD_BYTES));
+    this.#parameters = new Float32Array(state.cascade.maxFaces * weights.network.parameters.count);
     this.model = weights.model;
   }
 
@@ -102,6 +106,11 @@ export class FaceAligner {
     return this.#weights.network.cropSize;
   }
 
+  /** Where each part of a face's parameters sits. */
+  get layout(): ParameterLayout {
+    return this.#weights.network.parameters;
+  }
+
   get counters(): AlignerCounters {
     return { ...this.#counters };
   }
@@ -114,17 +123,36 @@ export class FaceAligner {
    */
   align(source: PictureSource, boxes: readonly FaceBox[], options: AlignOptions = {}): Promise<Face[]> {
     return this.#turns.admit(async () => {
-      const iterations = this.#iterationsOf(options);
-      const submitted = await this.#inTurn(source, boxes, iterations, async (state, frame, crops) => {
-        const batches: Promise<Face[]>[] = [];
-        for (let first = 0; first < crops.length; first += this.maxFaces) {
-          const batch = this.#submit(state, frame, crops.slice(first, first + this.maxFaces), iterations);
-          batches.push((await batch).faces);
-        }
-        return { batches, uploaded: frame.accepted };
-      });
-      await submitted.uploaded;
-      return (await Promise.all(submitted.batches)).flat();
+      const run: Run = { iterations: this.#iterationsOf(options), from: 'mean' };
+      if (!Array.isArray(boxes)) throw new InputError(`The boxes are ${show(boxes)}; wanted a list.`);
+      return this.#run(source, run, ({ picture }) => boxes.map((box, i) => ({ crop: this.#crop(box, i, picture) })));
+    });
+  }
+
+  /**
+   * Aligns faces again in a picture that is nearly the same, as the next of a video: each from the parameters it has, in the crop that its
+   * landmarks give, by the last `iterations` iterations alone. Otherwise as `align`; `FaceTracker` is built on it.
+   * @param options.iterations 1 (the default) to one fewer than `aligner.iterations`
+   * @returns result i belongs to face i; undefined where that face has left the picture, or is too small or large to be seen.
+   * @throws as `align`; InputError for a face of another model.
+   */
+  refine(source: PictureSource, faces: readonly Face[], options: AlignOptions = {}): Promise<(Face | undefined)[]> {
+    return this.#turns.admit(async () => {
+      expectObject(options, 'The options');
+      const run: Run = { iterations: options.iterations ?? 1, from: 'faces' };
+      if (!Array.isArray(faces)) throw new InputError(`The faces are ${show(faces)}; wanted a list.`);
+      for (const face of faces) this.#checkFace(face, 'landmarks');
+      const kept: number[] = [];
+      const refined = await this.#run(source, run, ({ picture }) =>
+        faces.flatMap((face: Face, i) => {
+          const start = startFrom(face, picture);
+          if (start !== undefined) kept.push(i);
+          return start ?? [];
+        }),
+      );
+      const results = new Array<Face | undefined>(faces.length).fill(undefined);
+      for (const [k, face] of refined.entries()) results[kept[k]!] = face;
+      return results;
     });
   }
 
@@ -157,15 +185,17 @@ export class FaceAligner {
    */
   profile(source: PictureSource, boxes: readonly FaceBox[], options: AlignOptions = {}): Promise<StageTime[]> {
     return this.#turns.admit(async () => {
-      const iterations = this.#iterationsOf(options);
-      if (Array.isArray(boxes) && (boxes.length < 1 || boxes.length > this.maxFaces)) {
+      const run: Run = { iterations: this.#iterationsOf(options), from: 'mean' };
+      if (!Array.isArray(boxes)) throw new InputError(`The boxes are ${show(boxes)}; wanted a list.`);
+      if (boxes.length < 1 || boxes.length > this.maxFaces) {
         throw new InputError(`profile was given ${boxes.length} boxes; wanted 1 to ${this.maxFaces}, one frame.`);
       }
-      return this.#inTurn(source, boxes, iterations, async ({ gpu, cascade }, frame, crops) => {
+      const crops = ({ picture }: PreparedPicture) => boxes.map((box, i) => ({ crop: this.#crop(box, i, picture) }));
+      return this.#inTurn(source, run, crops, async ({ gpu, cascade }, frame, starts) => {
         await frame.accepted;
-        this.#writeRecords(gpu, cascade, frame, crops);
-        const steps = [...cascade.cropPlan(frame.texture).steps, ...cascade.plan(iterations).steps];
-        return new Plan(gpu, 'profiled frame', steps, undefined).profile(crops.length);
+        this.#writeStarts(gpu, cascade, frame, starts, run);
+        const steps = [...cascade.cropPlan(frame.texture).steps, ...planOf(cascade, run).steps];
+        return new Plan(gpu, 'profiled frame', steps, undefined).profile(starts.length);
       });
     });
   }
@@ -219,23 +249,39 @@ export class FaceAligner {
     return options.iterations ?? this.iterations;
   }
 
+  /** All the faces of one call, as many frames as they take. */
+  async #run(
+    source: PictureSource,
+    run: Run,
+    starts: (prepared: PreparedPicture) => readonly Start[],
+  ): Promise<Face[]> {
+    const submitted = await this.#inTurn(source, run, starts, async (state, frame, all) => {
+      const batches: Promise<Face[]>[] = [];
+      for (let first = 0; first < all.length; first += this.maxFaces) {
+        batches.push((await this.#submit(state, frame, all.slice(first, first + this.maxFaces), run)).faces);
+      }
+      return { batches, uploaded: frame.accepted };
+    });
+    await submitted.uploaded;
+    return (await Promise.all(submitted.batches)).flat();
+  }
+
   /** Checks and prepares, then waits for the calls before, uploads the picture and runs `action`. */
   async #inTurn<T>(
     source: PictureSource,
-    boxes: readonly FaceBox[],
-    iterations: number,
-    action: (state: DeviceState, frame: Frame, crops: readonly Crop[]) => Promise<T>,
+    run: Run,
+    starts: (prepared: PreparedPicture) => readonly Start[],
+    action: (state: DeviceState, frame: Frame, starts: readonly Start[]) => Promise<T>,
   ): Promise<T> {
     const state = this.#state;
     state.gpu.assertAlive();
-    state.cascade.plan(iterations);
-    if (!Array.isArray(boxes)) throw new InputError(`The boxes are ${show(boxes)}; wanted a list.`);
+    planOf(state.cascade, run);
     return this.#turns.take(
       () => state.frame.prepare(source),
       async (prepared) => {
-        const crops = boxes.map((box, i) => this.#crop(box, i, prepared.picture));
+        const all = starts(prepared);
         state.gpu.assertAlive();
-        return action(state, await prepared.upload(), crops);
+        return action(state, await prepared.upload(), all);
       },
     );
   }
@@ -244,24 +290,25 @@ export class FaceAligner {
   async #submit(
     { gpu, cascade, staging }: DeviceState,
     frame: Frame,
-    crops: readonly Crop[],
-    iterations: number,
+    starts: readonly Start[],
+    run: Run,
   ): Promise<{ readonly faces: Promise<Face[]> }> {
     const slot = await staging.takeWhenFree();
     try {
-      const bytes = crops.length * cascade.outputBytes;
+      const bytes = starts.length * cascade.outputBytes;
+      const plan = planOf(cascade, run);
       const { accepted } = gpu.watch('The frame was refused', () => {
-        this.#writeRecords(gpu, cascade, frame, crops);
+        this.#writeStarts(gpu, cascade, frame, starts, run);
         const encoder = gpu.device.createCommandEncoder({ label: 'frame' });
         const pass = encoder.beginComputePass({ label: 'frame' });
-        cascade.encode(pass, frame.texture, iterations, crops.length);
+        cascade.encode(pass, frame.texture, plan, starts.length);
         pass.end();
         slot.copyFrom(encoder, cascade.output, 0, bytes);
         gpu.device.queue.submit([encoder.finish()]);
       });
-      this.#count(crops.length, 1 + cascade.plan(iterations).steps.length, bytes);
+      this.#count(starts.length, 1 + plan.steps.length, bytes);
       // A refused frame leaves an earlier one's bytes in the staging buffer: read them only to give the buffer back.
-      const faces = Promise.all([slot.read(), accepted]).then(([data]) => this.#facesOf(data, crops));
+      const faces = Promise.all([slot.read(), accepted]).then(([data]) => this.#facesOf(data, starts));
       // Whoever waits for the batches sees the failure; until then it is nobody's.
       faces.catch(() => {});
       return { faces };
@@ -280,9 +327,24 @@ export class FaceAligner {
     }
   }
 
-  #writeRecords(gpu: Gpu, cascade: Cascade, { texels, picture }: Frame, crops: readonly Crop[]): void {
-    for (const [face, crop] of crops.entries()) writeCropRecord(this.#records, face, cropRecord(crop, picture, texels));
-    gpu.device.queue.writeBuffer(cascade.faces, 0, this.#records.buffer, 0, crops.length * CROP_RECORD_BYTES);
+  /** Tells the GPU where to look and, in a frame that refines, what to start from. */
+  #writeStarts(
+    gpu: Gpu,
+    cascade: Cascade,
+    { texels, picture }: Frame,
+    starts: readonly Start[],
+    { from, iterations }: Run,
+  ): void {
+    const { count } = this.#weights.network.parameters;
+    for (const [face, { crop, parameters }] of starts.entries()) {
+      writeCropRecord(this.#records, face, cropRecord(crop, picture, texels));
+      if (parameters !== undefined) this.#parameters.set(parameters, face * count);
+    }
+    const { queue } = gpu.device;
+    queue.writeBuffer(cascade.faces, 0, this.#records.buffer, 0, starts.length * CROP_RECORD_BYTES);
+    if (from === 'faces') {
+      queue.writeBuffer(cascade.startOf(iterations), 0, this.#parameters, 0, starts.length * count);
+    }
   }
 
   #count(faces: number, dispatches: number, bytes: number): void {
@@ -293,15 +355,16 @@ export class FaceAligner {
     this.#counters.bytesRead += bytes;
   }
 
-  #facesOf(data: ArrayBuffer, crops: readonly Crop[]): Face[] {
+  #facesOf(data: ArrayBuffer, starts: readonly Start[]): Face[] {
     const floats = data.byteLength / 4 / this.maxFaces;
     const { parameters: layout } = this.#weights.network;
-    return crops.map((crop, i) => readFace(new Float32Array(data, i * floats * 4, floats), crop, this.model, layout));
+    return starts.map(({ crop }, i) =>
+      readFace(new Float32Array(data, i * floats * 4, floats), crop, this.model, layout),
+    );
   }
 
-  #inspect(face: Face): Promise<Inspector> {
-    const state = this.#state;
-    state.gpu.assertAlive();
+  /** @throws InputError for what is no face of this aligner's model. */
+  #checkFace(face: Face, also?: 'landmarks'): void {
     const { count } = this.#weights.network.parameters;
     const parameters: unknown = face?.parameters;
     if (!(parameters instanceof Float32Array))
@@ -313,6 +376,43 @@ export class FaceAligner {
     if (![centreX, centreY, side, size].every(Number.isFinite)) {
       throw new InputError(`The face's crop is ${show(face.crop)}; wanted one of align's.`);
     }
+    const landmarks: unknown = face.landmarks;
+    if (also === 'landmarks' && !(landmarks instanceof Float32Array)) {
+      throw new InputError(`The face's landmarks are ${show(landmarks)}; wanted those of align.`);
+    }
+  }
+
+  #inspect(face: Face): Promise<Inspector> {
+    const state = this.#state;
+    state.gpu.assertAlive();
+    this.#checkFace(face);
     return state.inspector();
+  }
+}
+
+/** Which iterations a frame runs: the first ones, from the mean face, or the last ones, from faces that are known. */
+interface Run {
+  readonly iterations: number;
+  readonly from: 'mean' | 'faces';
+}
+
+/** One face of a frame: where to look and, in a frame that refines, its parameters there. */
+interface Start {
+  readonly crop: Crop;
+  readonly parameters?: ArrayLike<number>;
+}
+
+function planOf(cascade: Cascade, { iterations, from }: Run): Plan {
+  return from === 'mean' ? cascade.plan(iterations) : cascade.refinement(iterations);
+}
+
+/** The crop that a face's landmarks give and the face's parameters there; undefined where the picture has no such crop. */
+function startFrom({ landmarks, parameters, crop }: Face, picture: PreparedPicture['picture']): Start | undefined {
+  try {
+    const next = cropOf(landmarksBox(landmarks), picture, crop.size);
+    return { crop: next, parameters: moveParameters(parameters, poseFrame(crop), poseFrame(next)) };
+  } catch (error) {
+    if (error instanceof InputError) return undefined;
+    throw error;
   }
 }

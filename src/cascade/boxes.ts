@@ -3,7 +3,8 @@
  */
 import { InputError } from '../engine/errors.js';
 import { show } from '../engine/show.js';
-import type { Crop } from '../host/crop.js';
+import { type Crop, cropToPicture } from '../host/crop.js';
+import type { PoseFrame } from '../mmm/parameters.js';
 
 /**
  * What a box encloses: `landmarks` = tightly the 68 points (in a video, those of the frame before); `detector` = whatever a face detector
@@ -79,4 +80,19 @@ export function cropOf(box: FaceBox, picture: { readonly width: number; readonly
     throw new InputError(`${found} lies outside the picture of ${picture.width} x ${picture.height}.`);
   }
   return crop;
+}
+
+/** The frame that parameters in a crop are given in. */
+export function poseFrame(crop: Crop): PoseFrame {
+  return { size: crop.size, toPicture: cropToPicture(crop) };
+}
+
+/** The tight box of landmarks [68,3], as a box of its kind. */
+export function landmarksBox(landmarks: ArrayLike<number>): FaceBox {
+  let [x0, y0, x1, y1] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (let i = 0; i + 2 < landmarks.length; i += 3) {
+    const [x, y] = [landmarks[i]!, landmarks[i + 1]!];
+    [x0, y0, x1, y1] = [Math.min(x0, x), Math.min(y0, y), Math.max(x1, x), Math.max(y1, y)];
+  }
+  return { x0, y0, x1, y1, kind: 'landmarks' };
 }

@@ -123,12 +123,14 @@ export class Cascade {
   readonly paf: Tensor;
   /** Geometry of the final parameters. */
   readonly geometry: Geometry;
-  /** Per face: parameters, then x, y, z, visible of every landmark. */
+  /** Per face: parameters, then x, y, z, visible of every landmark, then the parameters before the last iteration. */
   readonly output: GPUBuffer;
   /** Bytes of one face in `output`. */
   readonly outputBytes: number;
 
   readonly #plans: readonly Plan[];
+  /** Frames that start later: the last 1, 2, ... iterations. */
+  readonly #refinements: readonly Plan[];
   readonly #crop: PreparedStep;
   /** Crop steps that read a texture other than the first one's, by that texture. */
   readonly #crops = new WeakMap<GPUTexture, Plan>();
@@ -167,15 +169,23 @@ export class Cascade {
     await started.accepted;
     startPlan.destroy();
 
-    const plans = endings.map((_, k) => {
-      const ending = rest[iterations.length + k];
-      const steps = [...rest.slice(0, k + 1), ending].flatMap((plan) => plan?.steps ?? []);
-      return new Plan(gpu, `cascade of ${k + 1}`, steps, undefined);
-    });
-    return new Cascade(parts, faces, maxFaces, plans, cropPrepared);
+    const count = iterations.length;
+    const frame = (label: string, from: number, to: number) => {
+      const steps = [...rest.slice(from, to), rest[count + to - 1]].flatMap((plan) => plan?.steps ?? []);
+      return new Plan(gpu, label, steps, undefined);
+    };
+    const plans = endings.map((_, k) => frame(`cascade of ${k + 1}`, 0, k + 1));
+    const refinements = endings.slice(1).map((_, m) => frame(`last ${m + 1} of the cascade`, count - 1 - m, count));
+    return new Cascade(parts, faces, maxFaces, { plans, refinements }, cropPrepared);
   }
 
-  private constructor(parts: Parts, faces: GPUBuffer, maxFaces: number, plans: readonly Plan[], crop: PreparedStep) {
+  private constructor(
+    parts: Parts,
+    faces: GPUBuffer,
+    maxFaces: number,
+    { plans, refinements }: { readonly plans: readonly Plan[]; readonly refinements: readonly Plan[] },
+    crop: PreparedStep,
+  ) {
     this.gpu = parts.gpu;
     this.network = parts.network;
     this.maxFaces = maxFaces;
@@ -189,6 +199,7 @@ export class Cascade {
     this.output = parts.output;
     this.outputBytes = parts.output.size / maxFaces;
     this.#plans = plans;
+    this.#refinements = refinements;
     this.#crop = crop;
   }
 
@@ -225,12 +236,32 @@ export class Cascade {
   }
 
   /**
-   * Records a frame into `pass`: the crops of `texture` that the first `batch` records of `faces` describe, and the cascade on them.
-   * Allocates nothing, save once a texture.
+   * From the crops and given parameters to `output`, as a plan: the last `iterations` iterations, which read what `startOf` names.
+   * Not the first one: it knows only p^0, and draws nothing.
+   * @throws InputError where there are not more iterations than that.
    */
-  encode(pass: GPUComputePassEncoder, texture: GPUTexture, iterations: number, batch: number): void {
+  refinement(iterations: number): Plan {
+    const plan = Number.isInteger(iterations) ? this.#refinements[iterations - 1] : undefined;
+    if (plan === undefined) {
+      throw new InputError(
+        `${show(iterations)} iterations from a known face; wanted a whole number from 1, fewer than the ${this.iterations} of the weights.`,
+      );
+    }
+    return plan;
+  }
+
+  /** Where `refinement(iterations)` reads what it starts from, [N,1,1,count]. Write it before the frame is submitted. */
+  startOf(iterations: number): GPUBuffer {
+    return parameterBuffer(this.parameters, this.iterations - iterations);
+  }
+
+  /**
+   * Records a frame into `pass`: the crops of `texture` that the first `batch` records of `faces` describe, and `plan` (one of this
+   * cascade's) on them. Allocates nothing, save once a texture.
+   */
+  encode(pass: GPUComputePassEncoder, texture: GPUTexture, plan: Plan, batch: number): void {
     this.cropPlan(texture).encode(pass, batch);
-    this.plan(iterations).encode(pass, batch);
+    plan.encode(pass, batch);
   }
 }
 
@@ -346,6 +377,7 @@ function recordEnding(parts: Parts, k: number): PlanBuilder {
     { ...spec, parameterCount: network.parameters.count, table: model.table },
     {
       parameters,
+      earlier: parameterBuffer(parts.parameters, k - 1),
       vertices: geometry.vertices,
       visibility: geometry.visibility,
       triangles: model.triangles,

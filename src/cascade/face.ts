@@ -3,8 +3,8 @@
  */
 import { FullposeError } from '../engine/errors.js';
 import { type Crop, cropToPicture } from '../host/crop.js';
-import { toPicturePixels } from '../mmm/decode.js';
-import type { FaceModel } from '../mmm/model.js';
+import { decodeVertices, toPicturePixels } from '../mmm/decode.js';
+import type { FaceModel, ShapeModel } from '../mmm/model.js';
 import { type ParameterLayout, quaternionOf, translationOf } from '../mmm/parameters.js';
 import { type Pose, poseInPicture } from '../mmm/pose.js';
 
@@ -16,6 +16,8 @@ export interface Face {
   readonly visibility: Uint8Array<ArrayBuffer>;
   /** p in crop space: scaled quaternion, t2d, identity, expression (docs/architecture.md). */
   readonly parameters: Float32Array<ArrayBuffer>;
+  /** p before the last iteration. */
+  readonly earlier: Float32Array<ArrayBuffer>;
   /** The square of picture that was looked at. */
   readonly crop: Crop;
   readonly pose: Pose;
@@ -49,12 +51,38 @@ export function readFace(
     landmarks.set(output.subarray(at, at + 3), i * 3);
     visibility[i] = output[at + 3] === 1 ? 1 : 0;
   }
+  const earlier = output.slice(layout.count + count * 4);
+  return { visibility, earlier, ...describe(parameters, landmarks, crop, model, layout) };
+}
+
+/**
+ * A face with other parameters in the same crop, as smoothing makes them. What can be seen stays as it was.
+ * @param landmarks the model of the landmarks alone (`selectVertices`)
+ */
+export function reposeFace(
+  face: Face,
+  parameters: Float32Array<ArrayBuffer>,
+  landmarks: ShapeModel,
+  model: FaceModel,
+  layout: ParameterLayout,
+): Face {
+  const points = Float32Array.from(decodeVertices(landmarks, layout, parameters, face.crop.size));
+  return { ...face, ...describe(parameters, points, face.crop, model, layout) };
+}
+
+/** All that follows from the parameters. `landmarks` [68,3] come in crop pixels, and are moved to the picture in place. */
+function describe(
+  parameters: Float32Array<ArrayBuffer>,
+  landmarks: Float32Array<ArrayBuffer>,
+  crop: Crop,
+  model: FaceModel,
+  layout: ParameterLayout,
+): Omit<Face, 'visibility' | 'earlier'> {
   const toPicture = cropToPicture(crop);
   const [identity, identityCount] = layout.identity;
   const [expression] = layout.expression;
   return {
     landmarks: toPicturePixels(landmarks, toPicture),
-    visibility,
     parameters,
     crop,
     pose: poseInPicture(quaternionOf(parameters), translationOf(parameters), crop.size, toPicture),

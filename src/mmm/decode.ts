@@ -4,7 +4,7 @@
  */
 
 import type { PixelTransform } from '../host/crop.js';
-import type { FaceModel, QuantisedBasis } from './model.js';
+import type { QuantisedBasis, ShapeModel } from './model.js';
 import { type ParameterLayout, quaternionOf, translationOf } from './parameters.js';
 import { quaternionToMatrix } from './pose.js';
 
@@ -13,7 +13,7 @@ import { quaternionToMatrix } from './pose.js';
  * @returns [V,3] in decimetres, y up
  */
 export function decodeShape(
-  model: FaceModel,
+  model: ShapeModel,
   identity: ArrayLike<number>,
   expression: ArrayLike<number>,
 ): Float64Array<ArrayBuffer> {
@@ -29,7 +29,7 @@ export function decodeShape(
  * @returns [V,3]
  */
 export function decodeVertices(
-  model: FaceModel,
+  model: ShapeModel,
   layout: ParameterLayout,
   parameters: Float32Array | Float64Array,
   cropSize: number,

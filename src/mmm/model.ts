@@ -29,13 +29,17 @@ export interface AnchorGrid {
   readonly weights: Float32Array;
 }
 
-export interface FaceModel {
-  readonly vertexCount: number;
-  readonly triangleCount: number;
+/** What decoding needs of a face model. */
+export interface ShapeModel {
   /** [V,3] mean face: decimetres, x to the subject's left, y up, z to the front. */
   readonly mean: Float32Array;
   readonly identity: QuantisedBasis;
   readonly expression: QuantisedBasis;
+}
+
+export interface FaceModel extends ShapeModel {
+  readonly vertexCount: number;
+  readonly triangleCount: number;
   /** Name of each expression column; ARKit's names with _L and _R for the shipped model. */
   readonly expressionNames: readonly string[];
   /** [T,3], counter-clockwise seen from outside in the model frame. */
@@ -137,6 +141,26 @@ export function trianglesAround(model: FaceModel, vertices: ArrayLike<number>): 
     if (ring !== undefined && ring.at(-1) !== triangle) ring.push(triangle);
   }
   return Array.from({ length: vertices.length }, (_, i) => rings.get(vertices[i] ?? 0) ?? []);
+}
+
+/** The model of the chosen vertices alone, in their order: decoding a few points costs little. */
+export function selectVertices(model: ShapeModel, vertices: ArrayLike<number>): ShapeModel {
+  const count = vertices.length;
+  const select = (from: ArrayLike<number>, columns: number, to: { [index: number]: number }) => {
+    for (let i = 0; i < columns * count * 3; i++) {
+      const column = Math.floor(i / (count * 3));
+      const vertex = vertices[Math.floor(i / 3) % count] ?? 0;
+      to[i] = from[column * model.mean.length + vertex * 3 + (i % 3)]!;
+    }
+  };
+  const mean = new Float32Array(count * 3);
+  select(model.mean, 1, mean);
+  const basis = ({ count: columns, values, scale }: QuantisedBasis): QuantisedBasis => {
+    const chosen = new Int8Array(columns * count * 3);
+    select(values, columns, chosen);
+    return { count: columns, values: chosen, scale };
+  };
+  return { mean, identity: basis(model.identity), expression: basis(model.expression) };
 }
 
 function readBasis(file: SafeTensors, name: 'identity' | 'expression', vertexCount: number): QuantisedBasis {

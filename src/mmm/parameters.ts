@@ -4,6 +4,7 @@
  */
 import { WeightsError } from '../engine/errors.js';
 import { show } from '../engine/show.js';
+import type { PixelTransform } from '../host/crop.js';
 import type { Quaternion } from './pose.js';
 
 /** `[offset, count]` in floats. */
@@ -84,6 +85,37 @@ export function quaternionOf(parameters: ArrayLike<number>): Quaternion {
 /** t2d of one parameter vector: crop pixels, y up. */
 export function translationOf(parameters: ArrayLike<number>): readonly [number, number] {
   return [parameters[4] ?? 0, parameters[5] ?? 0];
+}
+
+/** A square of pixels that poses may be given in: its side, and the way from it to the picture. */
+export interface PoseFrame {
+  readonly size: number;
+  readonly toPicture: PixelTransform;
+}
+
+/** The picture itself: its pixels, y up from row 0. */
+export const PICTURE_FRAME: PoseFrame = { size: 1, toPicture: { scale: 1, x0: 0, y0: 0 } };
+
+/**
+ * The same face's parameters in another frame of the same picture: q grows with the square root of the pixels' ratio, t2d moves with the
+ * points, and the shape stays (docs/architecture.md, "Coordinates").
+ * @param parameters [count] in the frame `from`
+ * @returns [count] in the frame `to`
+ */
+export function moveParameters(
+  parameters: ArrayLike<number>,
+  from: PoseFrame,
+  to: PoseFrame,
+): Float64Array<ArrayBuffer> {
+  const moved = Float64Array.from(parameters);
+  const ratio = from.toPicture.scale / to.toPicture.scale;
+  const [x, y] = translationOf(parameters);
+  for (let i = 0; i < 4; i++) moved[i] = moved[i]! * Math.sqrt(ratio);
+  moved[4] = x * ratio + (from.toPicture.x0 - to.toPicture.x0) / to.toPicture.scale;
+  // y is counted from the last row, upwards.
+  const down = (from.size - 1 - y) * ratio + (from.toPicture.y0 - to.toPicture.y0) / to.toPicture.scale;
+  moved[5] = to.size - 1 - down;
+  return moved;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
