@@ -26,7 +26,7 @@ export { type ArenaPlan, type ArenaStep, type Placement, planArena } from './are
 export { type AdapterSummary, Gpu, type GpuMemory, type GpuOptions } from './device.js';
 export * from './errors.js';
 export { recordActivation } from './kernels/activation.js';
-export { recordAdd } from './kernels/add.js';
+export { addOutputShape, recordAdd } from './kernels/add.js';
 export { ACTIVATIONS, type Activation, packBiasSlope, type StepNames, type Window } from './kernels/common.js';
 export { concatOutputShape, recordConcat } from './kernels/concat.js';
 export {
@@ -38,6 +38,13 @@ export {
   planConv2d,
   recordConv2d,
 } from './kernels/conv2d.js';
+export {
+  type DepthwiseConv2dSpec,
+  depthwiseConv2dMacs,
+  depthwiseConv2dOutputShape,
+  packDepthwiseConv2dWeights,
+  recordDepthwiseConv2d,
+} from './kernels/depthwiseConv2d.js';
 export { recordFill } from './kernels/fill.js';
 export {
   type FullyConnectedSpec,

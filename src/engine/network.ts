@@ -8,8 +8,8 @@
 import { type ArenaStep, planArena } from './arena.js';
 import type { Gpu } from './device.js';
 import { ShapeError, WeightsError } from './errors.js';
-import { recordAdd } from './kernels/add.js';
-import { ACTIVATIONS, type Activation, packBiasSlope } from './kernels/common.js';
+import { addOutputShape, recordAdd } from './kernels/add.js';
+import { ACTIVATIONS, type Activation, packBiasSlope, type Window } from './kernels/common.js';
 import { concatOutputShape, recordConcat } from './kernels/concat.js';
 import {
   type Conv2dSpec,
@@ -19,6 +19,13 @@ import {
   planConv2d,
   recordConv2d,
 } from './kernels/conv2d.js';
+import {
+  type DepthwiseConv2dSpec,
+  depthwiseConv2dMacs,
+  depthwiseConv2dOutputShape,
+  packDepthwiseConv2dWeights,
+  recordDepthwiseConv2d,
+} from './kernels/depthwiseConv2d.js';
 import {
   type FullyConnectedSpec,
   fullyConnectedOutputShape,
@@ -51,6 +58,7 @@ export type NetworkNode = {
   readonly inputs: readonly string[];
 } & (
   | { readonly op: 'conv2d'; readonly spec: Conv2dSpec }
+  | { readonly op: 'depthwiseConv2d'; readonly spec: DepthwiseConv2dSpec }
   | { readonly op: 'pool'; readonly spec: PoolSpec }
   | { readonly op: 'fullyConnected'; readonly spec: FullyConnectedSpec }
   | { readonly op: 'concat' }
@@ -63,6 +71,8 @@ export interface NetworkGraph {
   readonly inputs: ReadonlyMap<string, FeatureShape>;
   /** Name and shape of the last layer's result. */
   readonly output: { readonly name: string; readonly shape: FeatureShape };
+  /** Shapes of all results that belong to the caller, by name; the last layer's is among them. */
+  readonly outputs: ReadonlyMap<string, FeatureShape>;
   /** Multiplications for one item. */
   readonly macs: number;
 }
@@ -71,9 +81,14 @@ export interface NetworkGraph {
  * Parses and checks a list of layers, and fuses every convolution with the 2x2 max pool that alone reads it.
  * @param layers the parsed JSON of `layers`
  * @param inputs shapes of the tensors that layers may name without any layer making them
+ * @param outputs layers whose results are wanted beside the last one's
  * @throws WeightsError for a damaged description; ShapeError, naming the layer, where shapes do not fit together.
  */
-export function parseNetwork(layers: unknown, inputs: Readonly<Record<string, FeatureShape>>): NetworkGraph {
+export function parseNetwork(
+  layers: unknown,
+  inputs: Readonly<Record<string, FeatureShape>>,
+  outputs: readonly string[] = [],
+): NetworkGraph {
   const shapes = new Map(Object.entries(inputs));
   for (const [name, shape] of shapes) assertFeatureShape(shape, `Network input '${name}'`);
   if (!Array.isArray(layers) || layers.length === 0) {
@@ -99,25 +114,33 @@ export function parseNetwork(layers: unknown, inputs: Readonly<Record<string, Fe
   const last = nodes.at(-1);
   if (last === undefined) throw new WeightsError('The network has no layers; wanted at least one.');
   const readers = countReaders(nodes);
+  const wanted = new Map<string, FeatureShape>();
+  for (const name of [...outputs, last.output]) {
+    const node = nodes.find(({ output }) => output === name);
+    if (node === undefined) throw new WeightsError(`No layer is named '${name}'; wanted an output of the network.`);
+    wanted.set(name, node.shape);
+  }
   for (const { output } of nodes) {
-    if (output !== last.output && !readers.has(output)) {
-      throw new WeightsError(
-        `No layer reads '${output}', and it is not the last; wanted a network without loose ends.`,
-      );
+    if (!wanted.has(output) && !readers.has(output)) {
+      throw new WeightsError(`No layer reads '${output}', and it is no output; wanted a network without loose ends.`);
     }
   }
   return {
-    nodes: fusePools(nodes, readers),
+    nodes: fusePools(nodes, readers, wanted),
     inputs: new Map(Object.entries(inputs)),
     output: { name: last.output, shape: last.shape },
+    outputs: wanted,
     macs,
   };
 }
 
+/** What `op` may be. */
+const OPS = ['conv2d', 'depthwiseConv2d', 'maxPool', 'averagePool', 'fullyConnected', 'concat', 'add'] as const;
+
 function parseLayer(reader: LayerReader, shapes: ReadonlyMap<string, FeatureShape>): NetworkNode {
   const { name } = reader;
   const named = { name, output: name };
-  const op = reader.oneOf('op', ['conv2d', 'maxPool', 'averagePool', 'fullyConnected', 'concat', 'add'] as const);
+  const op = reader.oneOf('op', OPS);
   if (op === 'concat' || op === 'add') {
     const inputs = reader.inputs(shapes);
     const inputShapes = inputs.map(({ shape }) => shape);
@@ -127,10 +150,12 @@ function parseLayer(reader: LayerReader, shapes: ReadonlyMap<string, FeatureShap
     if (first === undefined || second === undefined || others.length > 0) {
       throw new WeightsError(`Layer '${name}' adds ${inputs.length} inputs; wanted two.`);
     }
-    if (formatShape(first) !== formatShape(second)) {
-      throw new ShapeError(`add of ${formatShape(first)} and ${formatShape(second)}; wanted one shape.`);
+    if (!reader.flag('padChannels') && first.channels !== second.channels) {
+      throw new ShapeError(
+        `add of ${formatShape(first)} and ${formatShape(second)}; wanted one shape, or padChannels.`,
+      );
     }
-    return { ...named, op, inputs: names, shape: first, activation: reader.activation() };
+    return { ...named, op, inputs: names, shape: addOutputShape(first, second), activation: reader.activation() };
   }
   const input = reader.input(shapes);
   const inputs = [input.name];
@@ -145,13 +170,12 @@ function parseLayer(reader: LayerReader, shapes: ReadonlyMap<string, FeatureShap
     }
     return { ...named, op, inputs, spec, shape: fullyConnectedOutputShape(spec) };
   }
-  const [vertical, horizontal] = reader.pair('padding', 0);
   const window = {
     input: input.shape,
     kernel: reader.pair('kernel', 1),
     stride: reader.pair('stride', 1),
-    padding: [vertical, horizontal, vertical, horizontal],
-  } as const;
+    padding: reader.padding(),
+  };
   if (op === 'conv2d') {
     const spec = {
       ...window,
@@ -162,12 +186,17 @@ function parseLayer(reader: LayerReader, shapes: ReadonlyMap<string, FeatureShap
     };
     return { ...named, op, inputs, spec, shape: planConv2d(spec).output };
   }
+  if (op === 'depthwiseConv2d') {
+    const spec = { ...window, activation: reader.activation() };
+    return { ...named, op, inputs, spec, shape: depthwiseConv2dOutputShape(spec) };
+  }
   const spec = { ...window, mode: op === 'maxPool' ? 'max' : 'average' } as const;
   return { ...named, op: 'pool', inputs, spec, shape: poolOutputShape(spec) };
 }
 
 function nodeMacs(node: NetworkNode): number {
   if (node.op === 'conv2d') return conv2dMacs(node.spec);
+  if (node.op === 'depthwiseConv2d') return depthwiseConv2dMacs(node.spec);
   if (node.op !== 'fullyConnected') return 0;
   const { height, width, channels } = node.spec.input;
   return height * width * channels * node.spec.outFeatures;
@@ -181,14 +210,20 @@ function countReaders(nodes: readonly NetworkNode[]): Map<string, number> {
   return readers;
 }
 
-function fusePools(nodes: readonly NetworkNode[], readers: ReadonlyMap<string, number>): NetworkNode[] {
+/** A convolution whose own result is wanted, by another layer or the caller, stays apart. */
+function fusePools(
+  nodes: readonly NetworkNode[],
+  readers: ReadonlyMap<string, number>,
+  wanted: ReadonlyMap<string, FeatureShape>,
+): NetworkNode[] {
   const poolOf = new Map<string, NetworkNode>();
   for (const node of nodes) {
     if (node.op !== 'pool' || node.spec.mode !== 'max') continue;
     const { kernel, stride, padding } = node.spec;
     const [input] = node.inputs;
     const isPlainHalving = [...kernel, ...stride].every((size) => size === 2) && padding.every((size) => size === 0);
-    if (isPlainHalving && input !== undefined && readers.get(input) === 1) poolOf.set(input, node);
+    if (!isPlainHalving || input === undefined) continue;
+    if (readers.get(input) === 1 && !wanted.has(input)) poolOf.set(input, node);
   }
   const fused = new Set<NetworkNode>();
   const result: NetworkNode[] = [];
@@ -242,6 +277,24 @@ class LayerReader {
     const [vertical, horizontal, ...others] = Array.isArray(value) ? value : [];
     if (isWhole(vertical, least) && isWhole(horizontal, least) && others.length === 0) return [vertical, horizontal];
     return this.#refuse(field, `two whole numbers >= ${least} and <= ${MOST}: vertical, horizontal`);
+  }
+
+  /** Two numbers pad both sides of an axis alike; four are top, left, bottom, right. */
+  padding(): Window['padding'] {
+    const value = this.#fields.get('padding');
+    const sizes: unknown[] = Array.isArray(value) ? value : [];
+    const [top, left, bottom, right] = sizes.length === 2 ? [...sizes, ...sizes] : sizes;
+    const isKnown = sizes.length === 2 || sizes.length === 4;
+    if (isKnown && isWhole(top, 0) && isWhole(left, 0) && isWhole(bottom, 0) && isWhole(right, 0)) {
+      return [top, left, bottom, right];
+    }
+    return this.#refuse('padding', `two or four whole numbers >= 0 and <= ${MOST}`);
+  }
+
+  /** False where it is missing. */
+  flag(field: string): boolean {
+    const value = this.#fields.get(field) ?? false;
+    return typeof value === 'boolean' ? value : this.#refuse(field, 'true or false');
   }
 
   input(shapes: ReadonlyMap<string, FeatureShape>): { readonly name: string; readonly shape: FeatureShape } {
@@ -300,6 +353,13 @@ export function packNetworkWeights(graph: NetworkGraph, file: SafeTensors): Pack
         name: bias,
         values: packConv2dBiasSlope(node.spec, requireFloats(file, bias, [outChannels]), slope),
       });
+    } else if (node.op === 'depthwiseConv2d') {
+      const { kernel, activation } = node.spec;
+      const { channels } = node.shape;
+      const values = requireFloats(file, weight, [...kernel, channels]);
+      const slope = slopeOf(name, activation, channels);
+      parts.push({ name: weight, values: packDepthwiseConv2dWeights(node.spec, values) });
+      parts.push({ name: bias, values: packBiasSlope(requireFloats(file, bias, [channels]), slope, channels) });
     } else if (node.op === 'fullyConnected') {
       const { outFeatures, input, activation } = node.spec;
       const values = requireFloats(file, weight, [outFeatures, input.height * input.width * input.channels]);
@@ -394,7 +454,7 @@ export class NetworkWorkspace {
 
   /**
    * The result of a layer; it holds that layer's values only until its memory is used again.
-   * @throws ShapeError for a layer that is fused into another, is the network's output, or does not exist.
+   * @throws ShapeError for a layer that is fused into another, is an output of the network, or does not exist.
    */
   tensor(name: string): Tensor {
     const tensor = this.#tensors.get(name);
@@ -409,11 +469,11 @@ export class NetworkWorkspace {
   }
 }
 
-/** What the arena has to place: every result but the last, which belongs to the caller. */
+/** What the arena has to place: every result but the outputs, which belong to the caller. */
 function arenaSteps(graph: NetworkGraph, batch: number): { sizes: Map<string, number>; steps: ArenaStep[] } {
   const sizes = new Map<string, number>();
   for (const { output, shape } of graph.nodes) {
-    if (output !== graph.output.name) sizes.set(output, tensorBytes(shape, batch));
+    if (!graph.outputs.has(output)) sizes.set(output, tensorBytes(shape, batch));
   }
   const inArena = (name: string): boolean => sizes.has(name);
   const steps = graph.nodes.map(({ inputs, output }) => ({
@@ -431,6 +491,8 @@ export interface NetworkRecording {
   readonly inputs: Readonly<Record<string, Tensor>>;
   /** Where the last layer writes. */
   readonly output: Tensor;
+  /** Where the layers of further outputs write. */
+  readonly outputs?: Readonly<Record<string, Tensor>>;
   /** Put before every step's label, so that labels stay unique when a plan holds several networks. Stages go without it. */
   readonly labelPrefix?: string;
 }
@@ -440,7 +502,7 @@ export interface NetworkRecording {
  * @throws ShapeError where a tensor is missing or has another shape or batch; WeightsError for weights of another network.
  */
 export function recordNetwork(builder: PlanBuilder, recording: NetworkRecording): void {
-  const { graph, weights, workspace, inputs, output } = recording;
+  const { graph, weights, workspace, inputs, output, outputs = {} } = recording;
   for (const [name, shape] of graph.inputs) {
     const tensor = inputs[name];
     if (tensor === undefined) throw new ShapeError(`The network's input '${name}' ${formatShape(shape)} is missing.`);
@@ -448,7 +510,10 @@ export function recordNetwork(builder: PlanBuilder, recording: NetworkRecording)
   }
   const tensorOf = (name: string): Tensor => {
     if (name === graph.output.name) return output;
-    return (Object.hasOwn(inputs, name) ? inputs[name] : undefined) ?? workspace.tensor(name);
+    const given = Object.hasOwn(inputs, name) ? inputs[name] : Object.hasOwn(outputs, name) ? outputs[name] : undefined;
+    if (given === undefined && graph.outputs.has(name))
+      throw new ShapeError(`The network's output '${name}' is missing.`);
+    return given ?? workspace.tensor(name);
   };
   for (const node of graph.nodes) {
     const stage = stageOf(node);
@@ -461,6 +526,9 @@ export function recordNetwork(builder: PlanBuilder, recording: NetworkRecording)
     if (node.op === 'conv2d') {
       const args = { input, output: target, weights: layer('weight'), biasSlope: layer('bias') };
       recordConv2d(builder, names, node.spec, args);
+    } else if (node.op === 'depthwiseConv2d') {
+      const args = { input, output: target, weights: layer('weight'), biasSlope: layer('bias') };
+      recordDepthwiseConv2d(builder, names, node.spec, args);
     } else if (node.op === 'pool') {
       recordPool(builder, names, node.spec, { input, output: target });
     } else if (node.op === 'fullyConnected') {
@@ -484,6 +552,8 @@ function stageOf(node: NetworkNode): string {
   switch (node.op) {
     case 'conv2d':
       return node.output === node.name ? `conv ${node.name}` : `conv ${node.name} + ${node.output}`;
+    case 'depthwiseConv2d':
+      return `depthwise conv ${node.name}`;
     case 'pool':
       return `${node.spec.mode} pool ${node.name}`;
     case 'fullyConnected':

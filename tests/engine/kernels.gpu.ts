@@ -3,6 +3,11 @@ import { recordAdd } from '../../src/engine/kernels/add.js';
 import { ACTIVATIONS, type Activation, packBiasSlope, type Window } from '../../src/engine/kernels/common.js';
 import { concatOutputShape, recordConcat } from '../../src/engine/kernels/concat.js';
 import { packConv2dBiasSlope, packConv2dWeights, planConv2d, recordConv2d } from '../../src/engine/kernels/conv2d.js';
+import {
+  depthwiseConv2dOutputShape,
+  packDepthwiseConv2dWeights,
+  recordDepthwiseConv2d,
+} from '../../src/engine/kernels/depthwiseConv2d.js';
 import { recordFill } from '../../src/engine/kernels/fill.js';
 import {
   fullyConnectedOutputShape,
@@ -131,6 +136,47 @@ export const conv2d = gpuSuite('conv2d', (test) => {
   });
 });
 
+interface DepthwiseCase extends Window {
+  readonly input: readonly [height: number, width: number, channels: number];
+  readonly activation: Activation;
+  readonly batch?: number;
+}
+
+const depthwiseCases: readonly DepthwiseCase[] = [
+  { input: [1, 1, 1], kernel: [1, 1], stride: [1, 1], padding: [0, 0, 0, 0], activation: 'none' },
+  { input: [7, 5, 13], kernel: [3, 3], stride: [1, 1], padding: [1, 1, 1, 1], activation: 'relu', batch: 3 },
+  { input: [8, 10, 24], kernel: [3, 3], stride: [2, 2], padding: [0, 0, 1, 1], activation: 'none', batch: 2 },
+  { input: [9, 6, 5], kernel: [2, 5], stride: [1, 3], padding: [1, 0, 0, 4], activation: 'sigmoid', batch: 2 },
+  { input: [5, 17, 6], kernel: [5, 3], stride: [3, 1], padding: [4, 2, 2, 0], activation: 'prelu' },
+  { input: [6, 7, 3], kernel: [6, 7], stride: [1, 1], padding: [0, 0, 0, 0], activation: 'prelu', batch: 2 },
+];
+
+export const depthwiseConv2d = gpuSuite('depthwiseConv2d', (test) => {
+  for (const [index, { input, activation, batch = 1, ...window }] of depthwiseCases.entries()) {
+    const { kernel, stride, padding } = window;
+    const title = `${input.join('x')} by ${kernel} stride ${stride} padding ${padding}, ${activation}, batch ${batch}`;
+    test(title, async ({ gpu }) => {
+      const shape = { height: input[0], width: input[1], channels: input[2] };
+      const spec = { ...window, input: shape, activation };
+      const values = randomBatch(index, batch, shape);
+      const taps = kernel[0] * kernel[1];
+      const weights = randomFloats(index + 100, taps * shape.channels);
+      const bias = randomFloats(index + 200, shape.channels);
+      const slope = randomFloats(index + 300, shape.channels);
+      const output = poisonedTensor(gpu, 'output', depthwiseConv2dOutputShape(spec), batch);
+      const args = {
+        input: uploadTensor(gpu, 'input', values),
+        output,
+        weights: uploadBinding(gpu, 'weights', packDepthwiseConv2dWeights(spec, weights)),
+        biasSlope: uploadBinding(gpu, 'bias', packBiasSlope(bias, slope, shape.channels)),
+      };
+      await runSteps(gpu, (builder) => recordDepthwiseConv2d(builder, names, spec, args), batch);
+      const expected = reference.depthwiseConv2d(values, window, { weights, bias, slope, activation });
+      await expectTensor(gpu, output, expected, dotTolerance(taps));
+    });
+  }
+});
+
 interface PoolCase extends Window {
   readonly input: readonly [height: number, width: number, channels: number];
   readonly batch?: number;
@@ -252,6 +298,33 @@ export const elementwise = gpuSuite('activation and add', (test) => {
         await expectTensor(gpu, output, expected, { rtol: 1e-5, atol: 4e-6 });
       });
     }
+  }
+
+  for (const [index, [leftChannels, rightChannels, activation]] of (
+    [
+      [3, 13, 'relu'],
+      [13, 4, 'prelu'],
+      [8, 9, 'sigmoid'],
+    ] as const
+  ).entries()) {
+    test(`add: ${leftChannels} and ${rightChannels} channels, ${activation}`, async ({ gpu }) => {
+      const [size, batch] = [{ height: 5, width: 7 }, 2];
+      const left = randomBatch(index, batch, { ...size, channels: leftChannels });
+      const right = randomBatch(index + 50, batch, { ...size, channels: rightChannels });
+      const channels = Math.max(leftChannels, rightChannels);
+      const slope = randomFloats(index + 300, channels);
+      const padded = new Float32Array(blocksOf(channels) * 4);
+      padded.set(slope);
+      const output = poisonedTensor(gpu, 'output', { ...size, channels }, batch);
+      const args = {
+        left: uploadTensor(gpu, 'left', left),
+        right: uploadTensor(gpu, 'right', right),
+        output,
+        ...(activation === 'prelu' ? { slope: uploadBinding(gpu, 'slope', padded) } : {}),
+      };
+      await runSteps(gpu, (builder) => recordAdd(builder, names, activation, args), batch);
+      await expectTensor(gpu, output, reference.add(left, right, activation, slope), { rtol: 1e-5, atol: 4e-6 });
+    });
   }
 
   test('sigmoid of very large and very small values is 1 and 0', async ({ gpu }) => {

@@ -15,7 +15,15 @@ import { expectClose, expectEqual, expectError, expectThat } from '../browser/nu
 import { gpuSuite } from '../browser/suite.js';
 import { runNetwork } from '../reference/network.js';
 import { expectTensor, poisonedTensor, randomBatch, runSteps, uploadTensor } from './tensors.js';
-import { tinyFile, tinyInputs, tinyLayers, tinyWeights } from './tiny-network.js';
+import {
+  depthwiseFile,
+  depthwiseLayers,
+  depthwiseWeights,
+  tinyFile,
+  tinyInputs,
+  tinyLayers,
+  tinyWeights,
+} from './tiny-network.js';
 
 const tolerance = { atol: 2e-6, rtol: 2e-5 } as const;
 
@@ -51,6 +59,40 @@ export const network = gpuSuite('network', (test) => {
       await expectTensor(gpu, output, expected, tolerance);
     });
   }
+
+  test('depthwise, padded on one side, with a residual that gains channels and two outputs', async ({ gpu }) => {
+    const batch = 2;
+    const graph = parseNetwork(depthwiseLayers, { stem: tinyInputs.stem }, ['head']);
+    const values = depthwiseWeights(7);
+    const packed = packNetworkWeights(graph, parseSafetensors(depthwiseFile(values)));
+    const weights = new NetworkWeights(gpu, 'weights', packed);
+    const workspace = new NetworkWorkspace(gpu, 'workspace', graph, batch);
+    const stem = randomBatch(3, batch, tinyInputs.stem);
+    const inputs = { stem: uploadTensor(gpu, 'stem', stem) };
+    const headShape = graph.outputs.get('head');
+    expectThat(headShape !== undefined, 'head is no output');
+    const head = poisonedTensor(gpu, 'head', headShape, batch);
+    const output = poisonedTensor(gpu, 'output', graph.output.shape, batch);
+    await runSteps(
+      gpu,
+      (builder) => recordNetwork(builder, { graph, weights, workspace, inputs, output, outputs: { head } }),
+      batch,
+    );
+    const expected = runNetwork(depthwiseLayers, values, { stem });
+    for (const [tensor, name] of [
+      [head, 'head'],
+      [output, 'pooled'],
+    ] as const) {
+      const wanted = expected.get(name);
+      expectThat(wanted !== undefined, `the reference has no ${name}`);
+      await expectTensor(gpu, tensor, wanted, tolerance);
+    }
+    await expectError(
+      () => recordNetwork(new PlanBuilder(gpu, 'network'), { graph, weights, workspace, inputs, output }),
+      ShapeError,
+      /output 'head' is missing/,
+    );
+  });
 
   test('two sets of weights share one workspace in one plan', async ({ gpu }) => {
     const sets = [uploadWeights(gpu, 1), uploadWeights(gpu, 2)];

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ShapeError, WeightsError } from '../../src/engine/errors.js';
 import { packNetworkWeights, parseNetwork } from '../../src/engine/network.js';
 import { parseSafetensors } from '../../src/engine/safetensors.js';
-import { tinyFile, tinyInputs, tinyLayers, tinyWeights } from './tiny-network.js';
+import { depthwiseLayers, tinyFile, tinyInputs, tinyLayers, tinyWeights } from './tiny-network.js';
 
 describe('parseNetwork', () => {
   const graph = parseNetwork(tinyLayers, tinyInputs);
@@ -94,8 +94,9 @@ describe('parseNetwork', () => {
       'a negative padding',
       change({ padding: [-1, 0] }),
       WeightsError,
-      /has padding \[-1,0\]; wanted two whole numbers >= 0/,
+      /has padding \[-1,0\]; wanted two or four whole numbers >= 0/,
     ],
+    ['three paddings', change({ padding: [1, 1, 1] }), WeightsError, /has padding \[1,1,1\]; wanted two or four/],
     [
       'a fractional count',
       change({ outChannels: 1.5 }),
@@ -146,9 +147,40 @@ describe('parseNetwork', () => {
       ShapeError,
       /Layer 'c': add of \[13, 12, 8\] and \[8, 9, 5\]/,
     ],
+    [
+      'add of different sizes even where channels are padded',
+      [{ name: 'c', op: 'add', inputs: ['stem', 'paf'], activation: 'none', padChannels: true }],
+      ShapeError,
+      /Layer 'c': add of \[13, 12, 8\] and \[8, 9, 5\]; wanted equal heights/,
+    ],
+    [
+      'a flag that is no truth',
+      [{ name: 'c', op: 'add', inputs: ['stem', 'stem'], activation: 'none', padChannels: 1 }],
+      WeightsError,
+      /has padChannels 1; wanted true or false/,
+    ],
   ])('refuses %s', (_, layers, type, message) => {
     expect(() => parseNetwork(layers, tinyInputs)).toThrow(type);
     expect(() => parseNetwork(layers, tinyInputs)).toThrow(message);
+  });
+});
+
+describe('parseNetwork with several outputs', () => {
+  const inputs = { stem: tinyInputs.stem };
+
+  it('keeps a convolution whose result is wanted apart from its pool', () => {
+    const ops = (outputs: readonly string[]) =>
+      parseNetwork(depthwiseLayers, inputs, outputs).nodes.map(({ op }) => op);
+    expect(ops(['head']).at(-1)).toBe('pool');
+    expect(ops([]).at(-1)).toBe('conv2d');
+    expect([...parseNetwork(depthwiseLayers, inputs, ['head']).outputs.keys()]).toEqual(['head', 'pooled']);
+  });
+
+  it('takes a loose end for an output only where it is one', () => {
+    const layers = depthwiseLayers.map((layer) => (layer.name === 'pooled' ? { ...layer, input: 'wider' } : layer));
+    expect(() => parseNetwork(layers, inputs)).toThrow(/No layer reads 'head', and it is no output/);
+    expect(parseNetwork(layers, inputs, ['head']).outputs.get('head')).toEqual({ height: 6, width: 6, channels: 6 });
+    expect(() => parseNetwork(layers, inputs, ['tail'])).toThrow(/No layer is named 'tail'/);
   });
 });
 

@@ -122,7 +122,14 @@ const independent: readonly (readonly [
   params: readonly number[],
 ])[] = [
   ['activation.wgsl', [new Float32Array(24), new Float32Array(24)], [6, 2, 5]],
-  ['add.wgsl', [new Float32Array(24), new Float32Array(24), new Float32Array(24)], [6, 2, 5]],
+  // 3 pixels, 2 blocks to 1 block
+  ['add.wgsl', [new Float32Array(24), new Float32Array(12), new Float32Array(24)], [6, 2, 5, 2, 1]],
+  // 3x3 by 2x2 stride 1, 2 blocks
+  [
+    'depthwiseConv2d.wgsl',
+    [new Float32Array(72), new Float32Array(32), new Float32Array(16), new Float32Array(32)],
+    [3, 3, 2, 8, 2, 2, 2, 2, 1, 1, 0, 0, 1],
+  ],
   // 3 pixels, 5 channels at 3: two blocks touched, the first of them shared with the input before.
   ['concat.wgsl', [new Float32Array(24), new Float32Array(24)], [3, 2, 5, 2, 3, 2]],
   // 3x3 by 2x2 stride 1, 2 blocks

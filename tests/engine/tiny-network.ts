@@ -68,3 +68,74 @@ export function tinyFile(weights: ReferenceWeights): ArrayBuffer {
   const tensors = Object.entries(weights).map(([name, values]) => [name, floats(shapes[name] ?? [], values)] as const);
   return encodeSafetensors({ ...Object.fromEntries(tensors), initial: floats([1], new Float32Array(1)) });
 }
+
+/** A small network of the depthwise kind: padding on one side only, a residual that gains channels, a convolution beside its pool, two outputs. */
+export const depthwiseLayers: readonly ReferenceLayer[] = [
+  {
+    name: 'first',
+    op: 'conv2d',
+    input: 'stem',
+    kernel: [3, 3],
+    stride: [2, 2],
+    padding: [0, 1, 1, 1],
+    inChannels: 8,
+    outChannels: 5,
+    activation: 'relu',
+  },
+  {
+    name: 'depthwise',
+    op: 'depthwiseConv2d',
+    input: 'first',
+    kernel: [3, 3],
+    stride: [1, 1],
+    padding: [1, 1],
+    activation: 'prelu',
+  },
+  {
+    name: 'pointwise',
+    op: 'conv2d',
+    input: 'depthwise',
+    kernel: [1, 1],
+    stride: [1, 1],
+    padding: [0, 0],
+    inChannels: 5,
+    outChannels: 9,
+    activation: 'none',
+  },
+  { name: 'wider', op: 'add', inputs: ['first', 'pointwise'], activation: 'relu', padChannels: true },
+  {
+    name: 'head',
+    op: 'conv2d',
+    input: 'wider',
+    kernel: [1, 1],
+    stride: [1, 1],
+    padding: [0, 0],
+    inChannels: 9,
+    outChannels: 6,
+    activation: 'none',
+  },
+  { name: 'pooled', op: 'maxPool', input: 'head', kernel: [2, 2], stride: [2, 2], padding: [0, 0] },
+];
+
+/** Seeded weights of `depthwiseLayers`. */
+export function depthwiseWeights(seed: number): ReferenceWeights {
+  const shapes = weightShapes(depthwiseLayers, { depthwise: 5 });
+  return Object.fromEntries(
+    Object.entries(shapes).map(([name, shape], index) => [
+      name,
+      randomFloats(
+        seed * 1000 + index,
+        shape.reduce((product, size) => product * size, 1),
+        -0.5,
+        0.5,
+      ),
+    ]),
+  );
+}
+
+export function depthwiseFile(weights: ReferenceWeights): ArrayBuffer {
+  const shapes = weightShapes(depthwiseLayers, { depthwise: 5 });
+  return encodeSafetensors(
+    Object.fromEntries(Object.entries(weights).map(([name, values]) => [name, floats(shapes[name] ?? [], values)])),
+  );
+}

@@ -105,6 +105,46 @@ export function conv2d(
   return output;
 }
 
+/** @param weights `[kh, kw, channels]` */
+export function depthwiseConv2d(
+  input: Batch,
+  window: ReferenceWindow,
+  layer: {
+    readonly weights: ArrayLike<number>;
+    readonly bias: ArrayLike<number>;
+    readonly slope?: ArrayLike<number>;
+    readonly activation: ReferenceActivation;
+  },
+): Batch {
+  const { kernel, stride, padding } = window;
+  const { weights, bias, slope, activation } = layer;
+  const output = emptyBatch(
+    input.count,
+    positions(input.height, kernel[0], stride[0], padding[0], padding[2]),
+    positions(input.width, kernel[1], stride[1], padding[1], padding[3]),
+    input.channels,
+  );
+  for (let n = 0; n < output.count; n++) {
+    for (let y = 0; y < output.height; y++) {
+      for (let x = 0; x < output.width; x++) {
+        for (let c = 0; c < output.channels; c++) {
+          let sum = bias[c]!;
+          for (let ky = 0; ky < kernel[0]; ky++) {
+            for (let kx = 0; kx < kernel[1]; kx++) {
+              const sourceY = y * stride[0] + ky - padding[0];
+              const sourceX = x * stride[1] + kx - padding[1];
+              if (sourceY < 0 || sourceY >= input.height || sourceX < 0 || sourceX >= input.width) continue;
+              sum += weights[(ky * kernel[1] + kx) * input.channels + c]! * at(input, n, sourceY, sourceX, c);
+            }
+          }
+          setAt(output, n, y, x, c, activate(sum, activation, slope?.[c]));
+        }
+      }
+    }
+  }
+  return output;
+}
+
 /** The maximum ignores the outside; the average counts it as zeros. */
 export function pool(input: Batch, window: ReferenceWindow, mode: 'max' | 'average'): Batch {
   const { kernel, stride, padding } = window;
@@ -167,9 +207,22 @@ export function applyActivation(input: Batch, activation: ReferenceActivation, s
   };
 }
 
+/** Channels that one of the two lacks count as 0. */
 export function add(left: Batch, right: Batch, activation: ReferenceActivation, slope?: ArrayLike<number>): Batch {
-  const values = left.values.map((value, index) => value + right.values[index]!);
-  return applyActivation({ ...left, values }, activation, slope);
+  const channels = Math.max(left.channels, right.channels);
+  const output = emptyBatch(left.count, left.height, left.width, channels);
+  for (let n = 0; n < output.count; n++) {
+    for (let y = 0; y < output.height; y++) {
+      for (let x = 0; x < output.width; x++) {
+        for (let c = 0; c < channels; c++) {
+          const a = c < left.channels ? at(left, n, y, x, c) : 0;
+          const b = c < right.channels ? at(right, n, y, x, c) : 0;
+          setAt(output, n, y, x, c, a + b);
+        }
+      }
+    }
+  }
+  return applyActivation(output, activation, slope);
 }
 
 export function concat(inputs: readonly Batch[]): Batch {

@@ -1,6 +1,9 @@
 /** A network's layer list run by the float64 loops, one layer after the other, nothing fused. */
 import * as layers from './layers.js';
 
+/** Both sides of an axis alike, or top, left, bottom, right. */
+type Padding = readonly [number, number] | readonly [number, number, number, number];
+
 /** The fields of `layers` in network.json, as far as the reference reads them. */
 export type ReferenceLayer = { readonly name: string } & (
   | {
@@ -8,7 +11,7 @@ export type ReferenceLayer = { readonly name: string } & (
       readonly input: string;
       readonly kernel: readonly [number, number];
       readonly stride: readonly [number, number];
-      readonly padding: readonly [number, number];
+      readonly padding: Padding;
       readonly inChannels: number;
       readonly outChannels: number;
       readonly activation: layers.ReferenceActivation;
@@ -18,7 +21,15 @@ export type ReferenceLayer = { readonly name: string } & (
       readonly input: string;
       readonly kernel: readonly [number, number];
       readonly stride: readonly [number, number];
-      readonly padding: readonly [number, number];
+      readonly padding: Padding;
+    }
+  | {
+      readonly op: 'depthwiseConv2d';
+      readonly input: string;
+      readonly kernel: readonly [number, number];
+      readonly stride: readonly [number, number];
+      readonly padding: Padding;
+      readonly activation: layers.ReferenceActivation;
     }
   | {
       readonly op: 'fullyConnected';
@@ -28,20 +39,37 @@ export type ReferenceLayer = { readonly name: string } & (
       readonly activation: layers.ReferenceActivation;
     }
   | { readonly op: 'concat'; readonly inputs: readonly string[] }
-  | { readonly op: 'add'; readonly inputs: readonly [string, string]; readonly activation: layers.ReferenceActivation }
+  | {
+      readonly op: 'add';
+      readonly inputs: readonly [string, string];
+      readonly activation: layers.ReferenceActivation;
+      readonly padChannels?: boolean;
+    }
 );
 
 /** Values of a tensor of the weights file, by name. */
 export type ReferenceWeights = Readonly<Record<string, Float32Array<ArrayBuffer>>>;
 
-/** Every tensor that the list wants from a weights file: name and shape. */
-export function weightShapes(list: readonly ReferenceLayer[]): Record<string, readonly number[]> {
+/**
+ * Every tensor that the list wants from a weights file: name and shape.
+ * @param channels of the inputs of depthwise convolutions, by layer
+ */
+export function weightShapes(
+  list: readonly ReferenceLayer[],
+  channels: Readonly<Record<string, number>> = {},
+): Record<string, readonly number[]> {
   const shapes: Record<string, readonly number[]> = {};
   for (const layer of list) {
     if (layer.op === 'conv2d') {
       shapes[`${layer.name}.weight`] = [layer.outChannels, ...layer.kernel, layer.inChannels];
       shapes[`${layer.name}.bias`] = [layer.outChannels];
       if (layer.activation === 'prelu') shapes[`${layer.name}.slope`] = [layer.outChannels];
+    } else if (layer.op === 'depthwiseConv2d') {
+      const count = channels[layer.name];
+      if (count === undefined) throw new Error(`how many channels has ${layer.name}?`);
+      shapes[`${layer.name}.weight`] = [...layer.kernel, count];
+      shapes[`${layer.name}.bias`] = [count];
+      if (layer.activation === 'prelu') shapes[`${layer.name}.slope`] = [count];
     } else if (layer.op === 'fullyConnected') {
       shapes[`${layer.name}.weight`] = [layer.outFeatures, layer.inFeatures];
       shapes[`${layer.name}.bias`] = [layer.outFeatures];
@@ -80,19 +108,16 @@ export function runNetwork(
     } else if (layer.op === 'fullyConnected') {
       results.set(layer.name, layers.fullyConnected(resultOf(layer.input), { ...layer, ...weightsOf(layer.name) }));
     } else {
-      const [vertical, horizontal] = layer.padding;
-      const window = {
-        kernel: layer.kernel,
-        stride: layer.stride,
-        padding: [vertical, horizontal, vertical, horizontal],
-      } as const;
+      const [top, left, bottom = top, right = left] = layer.padding;
+      const window = { kernel: layer.kernel, stride: layer.stride, padding: [top, left, bottom, right] } as const;
       const input = resultOf(layer.input);
-      results.set(
-        layer.name,
-        layer.op === 'conv2d'
-          ? layers.conv2d(input, window, { ...layer, ...weightsOf(layer.name) })
-          : layers.pool(input, window, layer.op === 'maxPool' ? 'max' : 'average'),
-      );
+      if (layer.op === 'conv2d') {
+        results.set(layer.name, layers.conv2d(input, window, { ...layer, ...weightsOf(layer.name) }));
+      } else if (layer.op === 'depthwiseConv2d') {
+        results.set(layer.name, layers.depthwiseConv2d(input, window, { ...layer, ...weightsOf(layer.name) }));
+      } else {
+        results.set(layer.name, layers.pool(input, window, layer.op === 'maxPool' ? 'max' : 'average'));
+      }
     }
   }
   return results;

@@ -1,9 +1,18 @@
 /** Sum of two tensors with fused activation. See add.wgsl. */
 import source from '../../shaders/add.wgsl?raw';
+import { ShapeError } from '../errors.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
-import { assertTensorShape, blocksOf, itemBlocks, type Tensor, tensorBinding } from '../tensor.js';
+import {
+  assertTensorShape,
+  blocksOf,
+  type FeatureShape,
+  formatShape,
+  itemBlocks,
+  type Tensor,
+  tensorBinding,
+} from '../tensor.js';
 import { UniformStruct } from '../uniform.js';
 import {
   ACTIVATIONS,
@@ -16,7 +25,13 @@ import {
   WORKGROUP_SIZE,
 } from './common.js';
 
-const PARAMS = new UniformStruct({ count: 'u32', blocks: 'u32', channels: 'u32' });
+const PARAMS = new UniformStruct({
+  count: 'u32',
+  blocks: 'u32',
+  channels: 'u32',
+  left_blocks: 'u32',
+  right_blocks: 'u32',
+});
 
 function addKernel(activation: Activation): Kernel {
   const prelu = activation === 'prelu';
@@ -28,10 +43,18 @@ function addKernel(activation: Activation): Kernel {
   };
 }
 
+/** Shape of the sum: channels that one input lacks count as 0. @throws ShapeError where heights or widths differ. */
+export function addOutputShape(left: FeatureShape, right: FeatureShape): FeatureShape {
+  if (left.height !== right.height || left.width !== right.width) {
+    throw new ShapeError(`add of ${formatShape(left)} and ${formatShape(right)}; wanted equal heights and widths.`);
+  }
+  return { ...left, channels: Math.max(left.channels, right.channels) };
+}
+
 /**
  * Adds the sum to a plan.
  * @param args `slope`: one factor per channel in padded blocks of four, for `prelu` and only there
- * @throws ShapeError where the shapes differ or `slope` is missing or superfluous.
+ * @throws ShapeError where the shapes do not fit each other or `slope` is missing or superfluous.
  */
 export function recordAdd(
   builder: PlanBuilder,
@@ -40,10 +63,10 @@ export function recordAdd(
   args: { readonly left: Tensor; readonly right: Tensor; readonly output: Tensor; readonly slope?: GPUBufferBinding },
 ): void {
   const { left, right, output, slope } = args;
-  assertTensorShape(right, left.shape, 'Second input of add');
-  assertTensorShape(output, left.shape, 'Output of add');
+  assertTensorShape(output, addOutputShape(left.shape, right.shape), 'Output of add');
   assertSameBatch([left, right, output]);
-  const count = itemBlocks(left.shape);
+  const { channels } = output.shape;
+  const count = itemBlocks(output.shape);
   builder.add({
     ...names,
     kernel: addKernel(activation),
@@ -53,7 +76,13 @@ export function recordAdd(
       tensorBinding(output),
       ...assertSlope('add', activation, slope),
     ],
-    params: PARAMS.pack({ count, blocks: blocksOf(left.shape.channels), channels: left.shape.channels }),
+    params: PARAMS.pack({
+      count,
+      blocks: blocksOf(channels),
+      channels,
+      left_blocks: blocksOf(left.shape.channels),
+      right_blocks: blocksOf(right.shape.channels),
+    }),
     workgroups: [Math.ceil(count / WORKGROUP_SIZE), 1, 1],
     batchAxis: 1,
   });
