@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import { mediapipeBase, onnxruntimeBase, tfjsWasmBase } from './pages/routes.js';
 import { packageFiles } from './scripts/page-plugins.js';
@@ -9,6 +10,13 @@ import { strippedShaders } from './scripts/wgsl.js';
 export default defineConfig({
   appType: 'mpa',
   publicDir: false,
+  // The examples import the library by its name, as its users do.
+  resolve: {
+    alias: [
+      { find: /^fullpose$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) },
+      { find: /^fullpose\/engine$/, replacement: fileURLToPath(new URL('src/engine/index.ts', import.meta.url)) },
+    ],
+  },
   plugins: [
     packageFiles(mediapipeBase, '@mediapipe/face_detection'),
     packageFiles(onnxruntimeBase, 'onnxruntime-web/dist'),

@@ -1,5 +1,5 @@
 /** A live line chart of frame times. */
-import { html, svg } from './dom.js';
+import { html, svg } from '../pages/dom.js';
 import { digits } from './report.js';
 
 const SIZE = { height: 220, left: 48, right: 12, top: 8, bottom: 24 } as const;

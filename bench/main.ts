@@ -1,8 +1,9 @@
 /** The benchmark's page: a person presses Run; a program calls `window.fullposeBench`. */
+
+import { find } from '../pages/dom.js';
 import { Gpu } from '../src/engine/device.js';
 import { type BenchmarkOptions, runBenchmark } from './benchmark.js';
 import { LiveChart } from './chart.js';
-import { find } from './dom.js';
 import { type Report, toJson, toMarkdown } from './report.js';
 import { viewReport } from './view.js';
 

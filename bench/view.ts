@@ -1,5 +1,5 @@
 /** A report as a page. */
-import { html } from './dom.js';
+import { html } from '../pages/dom.js';
 import { digits, findings, groupTitles, percent, type Report, ratioSentence, times } from './report.js';
 import type { Summary } from './statistics.js';
 import type { Contender } from './strategies.js';
