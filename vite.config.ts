@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import { mediapipeBase, onnxruntimeBase, tfjsWasmBase } from './pages/routes.js';
+import { keptModuleUrls } from './scripts/module-urls.js';
 import { packageFiles } from './scripts/page-plugins.js';
 import { strippedShaders } from './scripts/wgsl.js';
 
@@ -22,6 +23,7 @@ export default defineConfig({
     packageFiles(onnxruntimeBase, 'onnxruntime-web/dist'),
     packageFiles(tfjsWasmBase, '@tensorflow/tfjs-backend-wasm/dist'),
     strippedShaders(),
+    keptModuleUrls(),
   ],
   // Named rather than discovered: a discovery reloads the page that made it.
   optimizeDeps: {
@@ -44,9 +46,17 @@ export default defineConfig({
     sourcemap: true,
     minify: false,
     lib: {
-      entry: { index: 'src/index.ts', 'engine/index': 'src/engine/index.ts' },
+      entry: {
+        index: 'src/index.ts',
+        export: 'src/export.ts',
+        weights: 'src/weights.ts',
+        'engine/index': 'src/engine/index.ts',
+      },
       formats: ['es'],
     },
-    rolldownOptions: { output: { chunkFileNames: 'shared/[name].js' } },
+    // What the comments say is in the declarations and the source maps; only a bundler's hints stay.
+    rolldownOptions: {
+      output: { chunkFileNames: 'shared/[name].js', comments: { jsdoc: false, legal: false, annotation: true } },
+    },
   },
 });

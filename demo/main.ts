@@ -5,7 +5,8 @@ import { drawAxes, drawBox, drawImageOverCrop, drawLandmarks, drawMesh } from '.
 import { decodePicture, fetchPicture } from '../pages/pictures.js';
 import { mediapipeBase } from '../pages/routes.js';
 import { Gpu } from '../src/engine/device.js';
-import { type Face, FaceAligner, type FaceBox, WebGPUUnavailableError, writeObj } from '../src/index.js';
+import { writeObj } from '../src/export.js';
+import { type Face, FaceAligner, type FaceBox, WebGPUUnavailableError } from '../src/index.js';
 
 const weightsUrl = '/weights/manifest.json';
 const sampleUrl = '/assets/astronaut.png';

@@ -41,7 +41,7 @@ export class Soak {
   #frames = 0;
 
   /** Two aligners on one device. */
-  static async create(weights: AlignerOptions['weights']): Promise<Soak> {
+  static async create(weights: NonNullable<AlignerOptions['weights']>): Promise<Soak> {
     const watch = new ResourceWatch();
     const first = await FaceAligner.create({ weights, maxFaces: MAX_FACES });
     const second = await FaceAligner.create({ weights: smallWeightBuffers(), device: first.device, maxFaces: 1 });

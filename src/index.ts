@@ -2,7 +2,7 @@
  * fullpose: 3D face alignment in the full pose range, on hand-written WebGPU.
  *
  * ```ts
- * const aligner = await FaceAligner.create({ weights: 'weights/manifest.json' });
+ * const aligner = await FaceAligner.create();
  * const [face] = await aligner.align(picture, [{ x0, y0, x1, y1, kind: 'landmarks' }]);
  * face.landmarks;   // [68,3] picture pixels
  * face.pose.yaw;    // degrees
@@ -17,8 +17,9 @@ export {
   type FaceBox,
   LANDMARKS_TO_CROP,
 } from './cascade/boxes.js';
+export { clearCache } from './cascade/cache.js';
 export type { Detector } from './cascade/detector.js';
-export { fetchWeights, type LoadOptions, type LoadProgress } from './cascade/download.js';
+export { fetchWeights, type LoadOptions, type LoadProgress, type WeightUrls } from './cascade/download.js';
 export type { Face } from './cascade/face.js';
 export type { FaceRendering } from './cascade/inspector.js';
 export type { AlignerOptions, AlignOptions } from './cascade/options.js';
@@ -33,7 +34,6 @@ export type { StageTime } from './engine/profiler.js';
 export { type Crop, cropToPicture, type PixelTransform } from './host/crop.js';
 export type { PictureSource, PixelData } from './host/frame.js';
 export { decodeShape, decodeVertices, pickVertices, toPicturePixels } from './mmm/decode.js';
-export { type MeshDescription, writeObj, writePly } from './mmm/export.js';
 export { type AnchorGrid, type FaceModel, loadFaceModel, type QuantisedBasis } from './mmm/model.js';
 export type { ParameterLayout, Span } from './mmm/parameters.js';
 export {

@@ -5,7 +5,8 @@ import { drawAxes, drawBox, drawLandmarks, drawMesh } from '../../pages/overlay.
 import { fetchPicture, PictureError } from '../../pages/pictures.js';
 import { mediapipeBase, picturesBase } from '../../pages/routes.js';
 import { Gpu } from '../../src/engine/device.js';
-import { type AlignOptions, type Face, FaceAligner, FullposeError, writeObj } from '../../src/index.js';
+import { writeObj } from '../../src/export.js';
+import { type AlignOptions, type Face, FaceAligner, FullposeError } from '../../src/index.js';
 import type { BoxSpec } from '../list.js';
 import type { AlignJob, AlignReply, FaceReply, StartOptions, StartReply } from '../protocol.js';
 

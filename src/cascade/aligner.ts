@@ -59,7 +59,7 @@ export class FaceAligner {
    * @throws WebGPUUnavailableError, LimitError, OutOfMemoryError, DeviceLostError, WeightsError, KernelCompileError, InputError; the reason of
    * `signal` where it aborts.
    */
-  static async create(options: AlignerOptions): Promise<FaceAligner> {
+  static async create(options: AlignerOptions = {}): Promise<FaceAligner> {
     checkOptions(options);
     const weights = await loadWeights(options);
     options.signal?.throwIfAborted();

@@ -1,10 +1,18 @@
 /**
- * Weights from a URL: the manifest (docs/formats.md) and the files that it lists, with progress, checked against the manifest.
+ * Weights from URLs: the manifest and the files that it lists, with progress, checked against the manifest, and kept for the next time.
  */
 import { InputError, WebGPUUnavailableError, WeightsError } from '../engine/errors.js';
 import { show } from '../engine/show.js';
-import { asRecord, expectValue, inFile, isPositive, parseJson } from '../host/json.js';
-import { type CascadeWeights, parseWeights, type WeightBuffers } from './weights.js';
+import { inFile } from '../host/json.js';
+import { dropFile, findFile, findManifest, keep } from './cache.js';
+import { type Manifest, type ManifestFile, parseManifest } from './manifest.js';
+import { type CascadeWeights, parseWeights } from './weights.js';
+
+/** Where weights lie: their manifest, and those of its files that are not beside it, by the names that it gives them. */
+export interface WeightUrls {
+  readonly manifest: string | URL;
+  readonly files?: Readonly<Record<string, string | URL>>;
+}
 
 export interface LoadProgress {
   /** The file that is arriving. */
@@ -12,6 +20,8 @@ export interface LoadProgress {
   /** Bytes of all files so far, and in the end. */
   readonly loaded: number;
   readonly total: number;
+  /** Whether these bytes came out of the browser's cache: no download is going on. */
+  readonly fromCache: boolean;
 }
 
 export interface LoadOptions {
@@ -19,72 +29,121 @@ export interface LoadOptions {
   readonly iterations?: number;
   readonly onProgress?: (progress: LoadProgress) => void;
   readonly signal?: AbortSignal;
+  /** Whether weights from URLs are kept in the browser's Cache API and looked for there (default true). */
+  readonly cache?: boolean;
 }
 
 /** A manifest is a few hundred bytes; more than this is no manifest. */
 const MAX_MANIFEST_BYTES = 2 ** 20;
 
-const MANIFEST_FORMAT = 'fullpose-weights/1';
-
 /**
- * Fetches the files that the manifest at `url` lists, only those that `iterations` needs, and checks their sizes and SHA-256. Nothing is kept
- * but the result: a load that fails stops its other downloads and leaves nothing behind.
+ * Fetches the files that a manifest lists, only those that `iterations` needs, and checks their sizes and SHA-256. What the browser has kept
+ * of an earlier load is not fetched again, and where the manifest cannot be had, the one of the last load will do: after one load a page
+ * works offline. A load that fails stops its other downloads and leaves nothing behind, in the cache either.
  * @throws WeightsError naming the file, for an HTTP error, a wrong size or hash, or damaged contents; InputError where more iterations are
- * asked for than there are, or `url` is none; WebGPUUnavailableError outside a secure context; the signal's reason where it aborts.
+ * asked for than there are, or a URL is none; WebGPUUnavailableError outside a secure context; the signal's reason where it aborts.
  */
-export async function fetchWeights(url: string | URL, options: LoadOptions = {}): Promise<CascadeWeights> {
-  return parseWeights(await fetchWeightFiles(url, options));
-}
-
-interface ManifestFile {
-  readonly bytes: number;
-  readonly sha256: string;
-}
-
-interface Manifest {
-  readonly faceModel: string;
-  readonly network: string;
-  readonly iterations: readonly string[];
-  readonly files: ReadonlyMap<string, ManifestFile>;
-}
-
-async function fetchWeightFiles(url: string | URL, options: LoadOptions): Promise<WeightBuffers> {
-  const { signal, onProgress } = options;
+export async function fetchWeights(
+  from: string | URL | WeightUrls,
+  options: LoadOptions = {},
+): Promise<CascadeWeights> {
+  const { signal, cache = true } = options;
   signal?.throwIfAborted();
   if (globalThis.crypto?.subtle === undefined) {
     throw new WebGPUUnavailableError('No crypto.subtle here. Wanted: a secure context (https or localhost).');
   }
-  const base = parseUrl(url, globalThis.location?.href);
-  const manifestBytes = await fetchFile(base, 'the manifest', MAX_MANIFEST_BYTES, signal, () => {});
-  const manifest = inFile(base.href, () => parseManifest(new TextDecoder().decode(manifestBytes)));
-  const wanted = options.iterations ?? manifest.iterations.length;
-  if (!Number.isInteger(wanted) || wanted < 1 || wanted > manifest.iterations.length) {
-    throw new InputError(`iterations is ${show(wanted)}; the weights have ${manifest.iterations.length}.`);
+  const urls: WeightUrls = typeof from === 'string' || from instanceof URL ? { manifest: from } : from;
+  const url = parseUrl(urls.manifest, globalThis.location?.href);
+  const listed = await fetchManifest(url, cache, signal);
+  const { manifest } = listed;
+  const count = options.iterations ?? manifest.iterations.length;
+  if (!Number.isInteger(count) || count < 1 || count > manifest.iterations.length) {
+    throw new InputError(`iterations is ${show(count)}; the weights have ${manifest.iterations.length}.`);
   }
-  const names = [manifest.faceModel, manifest.network, ...manifest.iterations.slice(0, wanted)];
+  const iterations = manifest.iterations.slice(0, count);
+  const names = [manifest.faceModel, manifest.network, ...iterations];
+  const files = await fetchFiles(names, manifest, (name) => parseUrl(urls.files?.[name] ?? name, url), options);
+  const file = (name: string): ArrayBuffer => files.get(name) ?? new ArrayBuffer(0);
+  const weights = parseWeights({
+    faceModel: file(manifest.faceModel),
+    network: new TextDecoder().decode(file(manifest.network)),
+    iterations: iterations.map(file),
+  });
+  // Data and blob URLs are no addresses to come back to.
+  if (cache && url.protocol.startsWith('http')) {
+    const byHash = [...files].map(([name, bytes]) => [manifest.files.get(name)?.sha256 ?? '', bytes] as const);
+    await keep({ url, manifest: listed.bytes, files: new Map(byHash) });
+  }
+  return weights;
+}
+
+interface FetchedManifest {
+  readonly manifest: Manifest;
+  readonly bytes: ArrayBuffer;
+}
+
+/** The manifest from the network, or, where it cannot be had there, as the last load kept it. */
+async function fetchManifest(url: URL, cache: boolean, signal: AbortSignal | undefined): Promise<FetchedManifest> {
+  const parse = (bytes: ArrayBuffer): FetchedManifest => ({
+    manifest: inFile(url.href, () => parseManifest(new TextDecoder().decode(bytes))),
+    bytes,
+  });
+  let bytes: ArrayBuffer;
+  try {
+    bytes = await fetchFile(url, 'the manifest', MAX_MANIFEST_BYTES, signal, () => {});
+  } catch (cause) {
+    signal?.throwIfAborted();
+    const kept = cache && cause instanceof WeightsError ? await findManifest(url) : undefined;
+    if (kept === undefined) throw cause;
+    return parse(kept);
+  }
+  return parse(bytes);
+}
+
+/** The files `names`, by name, each from the cache or the network. */
+async function fetchFiles(
+  names: readonly string[],
+  manifest: Manifest,
+  urlOf: (name: string) => URL,
+  { signal, onProgress, cache = true }: LoadOptions,
+): Promise<ReadonlyMap<string, ArrayBuffer>> {
   const total = names.reduce((sum, name) => sum + (manifest.files.get(name)?.bytes ?? 0), 0);
-  let loaded = 0;
   const failed = new AbortController();
   const either = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
+  let loaded = 0;
+  const fetchOne = async (name: string): Promise<[string, ArrayBuffer]> => {
+    const entry = manifest.files.get(name);
+    if (entry === undefined) throw new WeightsError(`The manifest lists no '${name}'.`);
+    const count = (bytes: number, fromCache: boolean): void => {
+      loaded += bytes;
+      onProgress?.({ file: name, loaded, total, fromCache });
+    };
+    const kept = cache ? await findChecked(entry) : undefined;
+    if (kept !== undefined) {
+      either.throwIfAborted();
+      count(kept.byteLength, true);
+      return [name, kept];
+    }
+    const file = await fetchFile(urlOf(name), `'${name}'`, entry.bytes, either, (bytes) => count(bytes, false));
+    const difference = await differenceFrom(entry, file);
+    if (difference !== undefined) throw new WeightsError(`'${name}' ${difference}.`);
+    return [name, file];
+  };
   try {
-    const [faceModel, network, ...iterations] = await Promise.all(
-      names.map(async (name) => {
-        const entry = manifest.files.get(name);
-        const bytes = await fetchFile(parseUrl(name, base), `'${name}'`, entry?.bytes ?? 0, either, (count) => {
-          loaded += count;
-          onProgress?.({ file: name, loaded, total });
-        });
-        await verify(name, bytes, entry);
-        return bytes;
-      }),
-    );
-    if (faceModel === undefined || network === undefined) throw new WeightsError('The manifest lists no files.');
-    return { faceModel, network: new TextDecoder().decode(network), iterations };
+    return new Map(await Promise.all(names.map(fetchOne)));
   } catch (error) {
     // Whatever else is still arriving would be thrown away.
     failed.abort(error);
     throw error;
   }
+}
+
+/** The file as the cache keeps it; a damaged one is dropped. */
+async function findChecked(entry: ManifestFile): Promise<ArrayBuffer | undefined> {
+  const kept = await findFile(entry.sha256);
+  if (kept === undefined || (await differenceFrom(entry, kept)) === undefined) return kept;
+  await dropFile(entry.sha256);
+  return undefined;
 }
 
 function parseUrl(url: string | URL, base: string | URL | undefined): URL {
@@ -95,40 +154,6 @@ function parseUrl(url: string | URL, base: string | URL | undefined): URL {
       cause,
     });
   }
-}
-
-/** No folders and no schemes: the files lie where the manifest lies, on the server that the caller named. */
-const FILE_NAME = /^\w[\w.-]*$/;
-
-function parseManifest(text: string): Manifest {
-  const json = parseJson(text);
-  expectValue(json, 'format', MANIFEST_FORMAT);
-  const entries = Object.entries(asRecord(json.files, 'files')).map(([name, value]): [string, ManifestFile] => {
-    const { bytes, sha256 } = asRecord(value, `files.${name}`);
-    if (!FILE_NAME.test(name)) {
-      throw new WeightsError(`files names ${show(name)}; wanted names of files beside the manifest.`);
-    }
-    if (!isPositive(bytes) || typeof sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(sha256)) {
-      throw new WeightsError(`files.${name} is ${show(value)}; wanted bytes and a sha256 in hexadecimal.`);
-    }
-    return [name, { bytes, sha256 }];
-  });
-  const files = new Map(entries);
-  const file = (value: unknown, field: string): string => {
-    if (typeof value !== 'string' || !files.has(value)) {
-      throw new WeightsError(`${field} is ${show(value)}; wanted one of ${show([...files.keys()])}.`);
-    }
-    return value;
-  };
-  if (!Array.isArray(json.iterations) || json.iterations.length === 0) {
-    throw new WeightsError(`iterations is ${show(json.iterations)}; wanted a list of file names.`);
-  }
-  return {
-    faceModel: file(json.faceModel, 'faceModel'),
-    network: file(json.network, 'network'),
-    iterations: json.iterations.map((name: unknown, k) => file(name, `iterations[${k}]`)),
-    files,
-  };
 }
 
 /** Fetches one file of at most `most` bytes, telling `onBytes` how many each piece of it brought. */
@@ -143,7 +168,9 @@ async function fetchFile(
     signal?.throwIfAborted();
     return new WeightsError(`Fetching ${what} from ${url.href} failed: ${String(cause)}`, { cause });
   };
-  const response = await fetch(url, signal === undefined ? {} : { signal }).catch((cause: unknown) => {
+  // Files keep their names when weights change: a copy that the HTTP cache holds is asked after.
+  const init: RequestInit = { cache: 'no-cache', ...(signal !== undefined && { signal }) };
+  const response = await fetch(url, init).catch((cause: unknown) => {
     throw failure(cause);
   });
   if (!response.ok) {
@@ -176,11 +203,10 @@ async function fetchFile(
   return file.buffer;
 }
 
-async function verify(name: string, file: ArrayBuffer, entry: ManifestFile | undefined): Promise<void> {
-  if (file.byteLength !== entry?.bytes) {
-    throw new WeightsError(`'${name}' has ${file.byteLength} bytes; the manifest says ${entry?.bytes}.`);
-  }
+/** What is wrong with a file's contents, to follow its name in a message; undefined where nothing is. */
+async function differenceFrom({ bytes, sha256 }: ManifestFile, file: ArrayBuffer): Promise<string | undefined> {
+  if (file.byteLength !== bytes) return `has ${file.byteLength} bytes; the manifest says ${bytes}`;
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', file));
   const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
-  if (hex !== entry.sha256) throw new WeightsError(`'${name}' has SHA-256 ${hex}; the manifest says ${entry.sha256}.`);
+  return hex === sha256 ? undefined : `has SHA-256 ${hex}; the manifest says ${sha256}`;
 }

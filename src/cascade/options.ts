@@ -3,12 +3,16 @@
  */
 import { InputError } from '../engine/errors.js';
 import { show } from '../engine/show.js';
-import { fetchWeights, type LoadOptions } from './download.js';
+import { weights as bundledWeights } from '../weights.js';
+import { fetchWeights, type LoadOptions, type WeightUrls } from './download.js';
 import { type CascadeWeights, parseWeights, type WeightBuffers } from './weights.js';
 
 export interface AlignerOptions extends LoadOptions {
-  /** URL of the weights' manifest, or the files' contents, or weights already parsed. */
-  readonly weights: string | URL | WeightBuffers | CascadeWeights;
+  /**
+   * URL of the weights' manifest, or URLs of all files, or their contents, or weights already parsed. Default: the weights of the package,
+   * from where the package's own module was loaded (`fullpose/weights`).
+   */
+  readonly weights?: string | URL | WeightUrls | WeightBuffers | CascadeWeights;
   /** The caller's device. It is never destroyed here. Without it the aligner makes one of its own. */
   readonly device?: GPUDevice;
   readonly powerPreference?: GPUPowerPreference;
@@ -28,8 +32,8 @@ export const DEFAULT_MAX_PENDING = 64;
 
 /** The weights that the options name, as many iterations of them as are wanted. */
 export async function loadWeights(options: AlignerOptions): Promise<CascadeWeights> {
-  const { weights, iterations } = options;
-  if (typeof weights === 'string' || weights instanceof URL) return fetchWeights(weights, options);
+  const { weights = bundledWeights, iterations } = options;
+  if (typeof weights === 'string' || 'href' in weights || 'manifest' in weights) return fetchWeights(weights, options);
   const all = 'model' in weights ? weights : parseWeights(weights);
   const wanted = iterations ?? all.iterations.length;
   if (!Number.isInteger(wanted) || wanted < 1 || wanted > all.iterations.length) {
@@ -41,9 +45,10 @@ export async function loadWeights(options: AlignerOptions): Promise<CascadeWeigh
 /** What the types say already, for callers without them. Numbers are checked where they are used. */
 export function checkOptions(options: AlignerOptions): void {
   expectObject(options, 'The options');
-  const { weights, onProgress, signal, maxPending } = options;
-  if (typeof weights !== 'string') {
+  const { weights, onProgress, signal, cache, maxPending } = options;
+  if (weights !== undefined && typeof weights !== 'string') {
     expectObject(weights, 'weights');
+    if ('files' in weights && weights.files !== undefined) expectObject(weights.files, 'weights.files');
     if ('model' in weights) {
       for (const part of ['model', 'network', 'initialParameters', 'iterations'] as const) {
         expectObject(weights[part], `weights.${part}`);
@@ -55,6 +60,9 @@ export function checkOptions(options: AlignerOptions): void {
   }
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new InputError(`signal is ${show(signal)}; wanted an AbortSignal.`);
+  }
+  if (cache !== undefined && typeof cache !== 'boolean') {
+    throw new InputError(`cache is ${show(cache)}; wanted true or false.`);
   }
   if (maxPending !== undefined && (!Number.isInteger(maxPending) || maxPending < 1)) {
     throw new InputError(`maxPending is ${show(maxPending)}; wanted a whole number, at least 1.`);

@@ -1,0 +1,10 @@
+/**
+ * fullpose/export: faces as files. Apart from `fullpose`, so that an app which only aligns does not carry it.
+ *
+ * ```ts
+ * import { writeObj } from 'fullpose/export';
+ * const vertices = await aligner.vertices(face);
+ * const text = writeObj({ vertices, triangles: aligner.model.triangles, pictureHeight: picture.height });
+ * ```
+ */
+export { type MeshDescription, writeObj, writePly } from './mmm/export.js';

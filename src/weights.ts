@@ -1,0 +1,25 @@
+/**
+ * Where the bundled weights lie: beside the module, wherever that was loaded from. Every file is named by a `new URL` of its own, which is
+ * what bundlers look for when they copy files and rename them.
+ *
+ * ```ts
+ * import { weights } from 'fullpose/weights';
+ * const aligner = await FaceAligner.create({ weights });
+ * ```
+ */
+import type { WeightUrls } from './cascade/download.js';
+
+/** URL of the bundled weights' manifest. */
+export const manifestUrl: URL = new URL('../weights/manifest.json', import.meta.url);
+
+/** The bundled weights: what `FaceAligner.create` loads where it is given none. */
+export const weights: WeightUrls = {
+  manifest: manifestUrl,
+  files: {
+    'face_model.safetensors': new URL('../weights/face_model.safetensors', import.meta.url),
+    'network.json': new URL('../weights/network.json', import.meta.url),
+    'iteration0.safetensors': new URL('../weights/iteration0.safetensors', import.meta.url),
+    'iteration1.safetensors': new URL('../weights/iteration1.safetensors', import.meta.url),
+    'iteration2.safetensors': new URL('../weights/iteration2.safetensors', import.meta.url),
+  },
+};
