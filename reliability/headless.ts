@@ -1,8 +1,19 @@
 /** Runs every check in a headless browser and gathers what the contract asks for. */
 import type { Page } from 'puppeteer';
+import { findNodeAdapters, runOnAdapter } from '../scripts/node-gpu.js';
 import { PageHost } from '../scripts/page-host.js';
-import type { FuzzResult } from './page/main.js';
-import { type Amounts, MAX_ERROR, MAX_HEAP_GROWTH_MB, type Outcome, type Report, type Row } from './report.js';
+import type { PixelData } from '../src/cascade/frame.js';
+import type { AdapterResult } from './adapters.js';
+import type { FuzzResult, SampleBytes } from './page/main.js';
+import {
+  type Amounts,
+  largestDifference,
+  MAX_ERROR,
+  MAX_HEAP_GROWTH_MB,
+  type Outcome,
+  type Report,
+  type Row,
+} from './report.js';
 import { faultyWeights, NETWORK_FAULTS, strictLibrary, strictPage } from './server.js';
 
 /** Frames between two words on the progress. */
@@ -214,16 +225,38 @@ class Run {
     });
   }
 
-  #adapters(): Promise<Report['adapters']> {
-    return this.#check<Report['adapters']>('adapters against PyTorch', [], async ({ page }, failures) => {
-      const compared = await page.evaluate(() => window.fullposeReliability!.compareAdapters());
-      for (const { name, maxError, failures: errors } of compared) {
-        failures.push(...errors);
-        if (!(maxError <= MAX_ERROR))
-          failures.push(`${name}: landmarks are off by ${maxError} pixels; wanted ${MAX_ERROR}`);
-      }
-      return { cases: compared.length, result: compared.map(({ name, maxError }) => ({ name, maxError })) };
+  /** The browser's adapter first, then Dawn's in Node, which see the same pixels. */
+  async #adapters(): Promise<Report['adapters']> {
+    const nothing: Measured = { adapters: [], landmarks: [], sample: { width: 0, height: 0, bytes: [] } };
+    const measured = await this.#check('adapter of the browser', nothing, async ({ page }, failures) => {
+      const { results, sample } = await page.evaluate(() => window.fullposeReliability!.measureAdapters());
+      const landmarks = results[0]?.landmarks ?? [];
+      const adapters = compareAdapters(results, landmarks, failures);
+      return { cases: adapters.length, result: { adapters, landmarks, sample } };
     });
+    const adapters = [...measured.adapters];
+    const { width, height, bytes } = measured.sample;
+    const input: PixelData = { width, height, data: Uint8ClampedArray.from(bytes) };
+    for (const adapter of await findNodeAdapters()) {
+      const tried = `adapter ${adapter.name} in Node`;
+      this.#note(tried);
+      const failures: string[] = [];
+      if ('missing' in adapter) {
+        this.#rows.push({ tried, cases: 0, failures, missing: adapter.missing });
+        continue;
+      }
+      const job = { module: 'reliability/node.ts', input };
+      const results = await runOnAdapter(adapter.icd, job, (value) => value as readonly AdapterResult[]).catch(
+        (error: unknown): readonly AdapterResult[] => {
+          failures.push(String(error));
+          return [];
+        },
+      );
+      const compared = compareAdapters(results, measured.landmarks, failures);
+      adapters.push(...compared.map(({ name, maxError }) => ({ name: `${name} in Node`, maxError })));
+      this.#rows.push({ tried, cases: compared.length, failures });
+    }
+    return adapters;
   }
 
   /** A page whose policy allows next to nothing, and a look at what it asked the network for. */
@@ -282,6 +315,33 @@ class Run {
       uncaught: this.#uncaught - before,
     };
   }
+}
+
+/** What the browser's adapter gave. */
+interface Measured {
+  readonly adapters: Report['adapters'];
+  /** Of the sample, to compare other adapters with. */
+  readonly landmarks: readonly number[];
+  readonly sample: SampleBytes;
+}
+
+/** The larger of an adapter's error on the golden crops and its difference from `landmarks` on the sample. */
+function compareAdapters(
+  results: readonly AdapterResult[],
+  landmarks: readonly number[],
+  failures: string[],
+): Report['adapters'] {
+  return results.map(({ name, maxError: goldenError, landmarks: found, failures: errors }) => {
+    failures.push(...errors);
+    const sampleError = largestDifference(found, landmarks);
+    if (!(goldenError <= MAX_ERROR))
+      failures.push(`${name}: landmarks are ${goldenError} pixels from PyTorch's; wanted ${MAX_ERROR}`);
+    if (!(sampleError <= MAX_ERROR))
+      failures.push(
+        `${name}: the sample's landmarks are ${sampleError} pixels from the browser's; wanted ${MAX_ERROR}`,
+      );
+    return { name, maxError: Math.max(goldenError, sampleError) };
+  });
 }
 
 /** The page's JavaScript heap after a collection, in MB. */

@@ -72,7 +72,7 @@ export interface Report {
   readonly lifecycle: { readonly cycles: number; readonly leakedBuffers: number };
   readonly deviceLoss: { readonly cases: number; readonly recovered: number; readonly uncaught: number };
   readonly repeat: { readonly runs: number; readonly different: number };
-  /** `maxError`: largest distance of a landmark's coordinate from PyTorch's, in crop pixels. */
+  /** `maxError`: of a landmark's coordinate from PyTorch's, and on the sample picture from the first adapter's, in crop pixels. */
   readonly adapters: readonly { readonly name: string; readonly maxError: number }[];
 }
 
@@ -82,6 +82,8 @@ export interface Row {
   readonly cases: number;
   /** What went wrong; empty where nothing did. */
   readonly failures: readonly string[];
+  /** Why it was not tried on this machine. */
+  readonly missing?: string;
 }
 
 export interface Outcome {
@@ -89,20 +91,28 @@ export interface Outcome {
   readonly rows: readonly Row[];
 }
 
-/** Landmarks may differ from PyTorch's by this, in crop pixels: sums in another order, through K iterations. */
+/** Landmarks may differ from PyTorch's and other adapters' by this, in crop pixels: sums in another order, through K iterations. */
 export const MAX_ERROR = 0.05;
 
 /** The heap may grow by this over a soak, in MB: the browser's own caches, not something kept a frame. */
 export const MAX_HEAP_GROWTH_MB = 0.5;
 
+/** Largest difference between two lists of numbers; NaN where they cannot be compared. */
+export function largestDifference(found: readonly number[], wanted: readonly number[]): number {
+  if (found.length !== wanted.length) return Number.NaN;
+  return found.reduce((most, value, i) => Math.max(most, Math.abs(value - (wanted[i] ?? Number.NaN))), 0);
+}
+
 /** Text with a line a check, then what failed. */
 export function formatTable(rows: readonly Row[]): string {
   const width = Math.max(...rows.map(({ tried }) => tried.length));
-  const lines = rows.map(({ tried, cases, failures }) => {
-    const verdict = failures.length === 0 ? 'ok' : `${failures.length} FAILED`;
+  const lines = rows.map(({ tried, cases, failures, missing }) => {
+    const verdict = missing !== undefined ? 'NOT TRIED' : failures.length === 0 ? 'ok' : `${failures.length} FAILED`;
     return `${tried.padEnd(width)} ${String(cases).padStart(8)}  ${verdict}`;
   });
-  const details = rows.flatMap(({ tried, failures }) => failures.map((failure) => `${tried}: ${failure}`));
+  const details = rows.flatMap(({ tried, failures, missing }) =>
+    [...(missing === undefined ? [] : [`not tried: ${missing}`]), ...failures].map((text) => `${tried}: ${text}`),
+  );
   const heading = `${'tried'.padEnd(width)} ${'cases'.padStart(8)}  failed`;
   return [heading, ...lines, ...(details.length === 0 ? [] : ['', ...details]), ''].join('\n');
 }

@@ -1,12 +1,15 @@
 /** The page on which the checks run. It offers `window.fullposeReliability` and shows nothing. */
 import { FaceAligner, FullposeError } from '../../src/index.js';
+import { loadFile } from '../../tests/browser/suite.js';
+import { shippedWeights } from '../../tests/cascade/shipped-weights.js';
 import { smallWeightBuffers } from '../../tests/cascade/small-weights.js';
+import { type AdapterResult, measureAdapters, SAMPLE } from '../adapters.js';
 import { fuzzInputs } from '../inputs.js';
 import { cycleAligners, floodAligner, type LifecycleResult, Soak, type SoakState } from '../load.js';
 import { Hostage, type LossResult, loseDevices } from '../losses.js';
 import { fuzzParsers } from '../parsers.js';
 import type { FuzzCounts } from '../report.js';
-import { type AdapterResult, compareAdapters, type RepeatResult, repeatPicture, shippedWeights } from '../truth.js';
+import { type RepeatResult, repeatPicture } from '../truth.js';
 
 export interface FuzzResult {
   readonly counts: FuzzCounts;
@@ -30,9 +33,17 @@ export interface ReliabilityPage {
   takeHostage(): Promise<void>;
   surviveLoss(limitMs: number): Promise<string | undefined>;
   repeat(repeats: number): Promise<RepeatResult>;
-  compareAdapters(): Promise<readonly AdapterResult[]>;
+  /** Decodes the sample and measures this browser's adapter with it. */
+  measureAdapters(): Promise<{ readonly results: readonly AdapterResult[]; readonly sample: SampleBytes }>;
   /** Loads weights from `url`. @returns the error's code and message, or undefined where it loads and aligns */
   load(url: string, abortAfterBytes?: number): Promise<{ readonly code: string; readonly message: string } | undefined>;
+}
+
+/** The sample's pixels, as JSON holds them. */
+export interface SampleBytes {
+  readonly width: number;
+  readonly height: number;
+  readonly bytes: readonly number[];
 }
 
 declare global {
@@ -49,6 +60,16 @@ let progress = '';
 const report = (what: string) => (done: number) => {
   progress = `${what} ${done}`;
 };
+
+async function decodeSample(): Promise<ImageData> {
+  const { path, x, y, width, height } = SAMPLE;
+  const bitmap = await createImageBitmap(new Blob([await loadFile(path)]), x, y, width, height);
+  const context = new OffscreenCanvas(width, height).getContext('2d');
+  if (context === null) throw new Error('no 2D canvas');
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  return context.getImageData(0, 0, width, height);
+}
 
 let soak: Soak | undefined;
 let hostage: Hostage | undefined;
@@ -70,7 +91,7 @@ window.fullposeReliability = {
     return { counts, failures };
   },
   async startSoak(weights) {
-    soak = await Soak.create(weights === 'small' ? smallWeightBuffers() : await shippedWeights());
+    soak = await Soak.create(weights === 'small' ? smallWeightBuffers() : await shippedWeights(loadFile));
     return soak.state;
   },
   async soak(frames) {
@@ -92,7 +113,11 @@ window.fullposeReliability = {
     return failure;
   },
   repeat: (repeats) => repeatPicture(repeats, report('repeats')),
-  compareAdapters,
+  async measureAdapters() {
+    const { width, height, data } = await decodeSample();
+    const results = await measureAdapters(loadFile, { width, height, data });
+    return { results, sample: { width, height, bytes: [...data] } };
+  },
   async load(url, abortAfterBytes) {
     const controller = new AbortController();
     let settled = false;

@@ -49,7 +49,8 @@ export type CaseOutcome =
   | { readonly status: 'passed' }
   | { readonly status: 'failed'; readonly message: string; readonly stack: string };
 
-async function loadFile(path: string): Promise<ArrayBuffer> {
+/** On the page. */
+export async function loadFile(path: string): Promise<ArrayBuffer> {
   const response = await fetch(`/${path}`);
   // Vite answers a missing file with its HTML fallback in some modes; the type tells.
   if (!response.ok || response.headers.get('content-type')?.startsWith('text/html')) {

@@ -6,7 +6,7 @@ import { Cascade } from '../../src/cascade/cascade.js';
 import { packAnchors, packFilters, recordPaf } from '../../src/cascade/kernels/paf.js';
 import { recordRaster } from '../../src/cascade/kernels/raster.js';
 import { packCodes, recordResolve } from '../../src/cascade/kernels/resolve.js';
-import { type CascadeWeights, parseWeights } from '../../src/cascade/weights.js';
+import { parseWeights } from '../../src/cascade/weights.js';
 import type { Gpu } from '../../src/engine/device.js';
 import { recordFill } from '../../src/engine/kernels/fill.js';
 import { readBuffer } from '../../src/engine/readback.js';
@@ -18,6 +18,7 @@ import { expectClose, expectThat } from '../browser/numbers.js';
 import { type GpuCaseContext, gpuSuite } from '../browser/suite.js';
 import { expectTensor, poisonedTensor, runSteps, uploadTensor } from '../engine/tensors.js';
 import { batchOf } from '../reference/layers.js';
+import { shippedWeights } from './shipped-weights.js';
 
 const names = { label: 'step', stage: 'stage' } as const;
 const SIZE = 128;
@@ -28,15 +29,6 @@ const fixture = async (load: Load, name: string): Promise<SafeTensors> =>
   parseSafetensors(await load(`tests/fixtures/${name}.safetensors`));
 
 const faceModel = async (load: Load): Promise<FaceModel> => loadFaceModel(await load('weights/face_model.safetensors'));
-
-export async function shippedWeights(load: Load): Promise<CascadeWeights> {
-  const [model, network, ...iterations] = await Promise.all([
-    load('weights/face_model.safetensors'),
-    load('weights/network.json'),
-    ...[0, 1, 2].map((k) => load(`weights/iteration${k}.safetensors`)),
-  ]);
-  return parseWeights({ faceModel: model, network: new TextDecoder().decode(network), iterations });
-}
 
 function floats(file: SafeTensors, name: string, shape: readonly (number | undefined)[]): Float32Array<ArrayBuffer> {
   return requireTensor(file, name, 'F32', shape).data;
@@ -70,7 +62,7 @@ export const golden = gpuSuite('golden fixtures', (test) => {
     const [model, file, weights] = await Promise.all([
       faceModel(load),
       fixture(load, 'geometry'),
-      shippedWeights(load),
+      shippedWeights(load).then(parseWeights),
     ]);
     const layout = weights.network.parameters;
     const parameters = floats(file, 'parameters', [undefined, layout.count]);
@@ -166,7 +158,7 @@ export const golden = gpuSuite('golden fixtures', (test) => {
   });
 
   test('the whole cascade follows training through every iteration', async ({ gpu, load }) => {
-    const [weights, file] = await Promise.all([shippedWeights(load), fixture(load, 'cascade')]);
+    const [weights, file] = await Promise.all([shippedWeights(load).then(parseWeights), fixture(load, 'cascade')]);
     const { count } = weights.network.parameters;
     const iterations = weights.iterations.length;
     const image = floats(file, 'image', [undefined, SIZE, SIZE, 3]);

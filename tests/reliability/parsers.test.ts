@@ -55,9 +55,10 @@ describe('the table', () => {
     const rows = [
       { tried: 'this', cases: 12, failures: [] },
       { tried: 'that one', cases: 3, failures: ['a', 'b'] },
+      { tried: 'other', cases: 0, failures: [], missing: 'no such thing' },
     ];
     expect(formatTable(rows)).toBe(
-      'tried       cases  failed\nthis           12  ok\nthat one        3  2 FAILED\n\nthat one: a\nthat one: b\n',
+      'tried       cases  failed\nthis           12  ok\nthat one        3  2 FAILED\nother           0  NOT TRIED\n\nthat one: a\nthat one: b\nother: not tried: no such thing\n',
     );
   });
 });

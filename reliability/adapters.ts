@@ -1,0 +1,109 @@
+/** What one adapter makes of the golden crops and of the sample picture. Runs on the page and in Node. */
+import { FaceAligner } from '../src/cascade/aligner.js';
+import type { FaceBox } from '../src/cascade/boxes.js';
+import { Cascade } from '../src/cascade/cascade.js';
+import type { PixelData } from '../src/cascade/frame.js';
+import { type CascadeWeights, parseWeights } from '../src/cascade/weights.js';
+import { Gpu } from '../src/engine/device.js';
+import { readBuffer } from '../src/engine/readback.js';
+import { parseSafetensors, requireTensor } from '../src/engine/safetensors.js';
+import { packTensor } from '../src/engine/tensor.js';
+import { shippedWeights } from '../tests/cascade/shipped-weights.js';
+import { largestDifference } from './report.js';
+import { listenToErrors } from './watch.js';
+
+/** Gives a file of the repository, by its path from the root. */
+export type Load = (path: string) => Promise<ArrayBuffer>;
+
+export interface AdapterResult {
+  readonly name: string;
+  /** Of the golden crops' landmarks from PyTorch's: largest difference of a coordinate, in crop pixels. */
+  readonly maxError: number;
+  /** [68,3] of the sample's face in crop pixels, to compare adapters with. */
+  readonly landmarks: readonly number[];
+  readonly failures: readonly string[];
+}
+
+/** The face in assets/astronaut.png, and the part of the picture round it that is compared. */
+export const SAMPLE = { path: 'assets/astronaut.png', x: 112, y: 0, width: 224, height: 224 } as const;
+const SAMPLE_BOX: FaceBox = { x0: 69, y0: 66, x1: 153, y1: 178, kind: 'landmarks' };
+
+/** What a device has that was asked for nothing: the smallest limits that WebGPU promises. */
+const LEAST_LIMITS = {
+  maxTextureDimension2D: 8192,
+  maxStorageBuffersPerShaderStage: 8,
+  maxStorageBufferBindingSize: 2 ** 27,
+  maxBufferSize: 2 ** 28,
+  maxComputeWorkgroupStorageSize: 16_384,
+  maxComputeInvocationsPerWorkgroup: 256,
+  maxComputeWorkgroupSizeX: 256,
+  maxComputeWorkgroupsPerDimension: 65_535,
+} as const;
+
+/** The default device, with all that helps, and one with the smallest limits and no features. */
+export async function measureAdapters(load: Load, sample: PixelData): Promise<readonly AdapterResult[]> {
+  const weights = parseWeights(await shippedWeights(load));
+  const golden = await load('tests/fixtures/cascade.safetensors');
+  const least = await (await navigator.gpu.requestAdapter())?.requestDevice();
+  if (least === undefined) throw new Error('no GPU device');
+  const results: AdapterResult[] = [];
+  for (const [suffix, gpu] of [
+    ['', await Gpu.create()],
+    [' with the smallest limits', await Gpu.create({ device: least })],
+  ] as const) {
+    const { errors } = listenToErrors(gpu.device);
+    const failures = gpu.device === least ? leastFailures(least) : [];
+    const maxError = await goldenError(gpu, weights, golden);
+    const landmarks = await sampleLandmarks(gpu.device, weights, sample);
+    const { vendor, architecture, description } = gpu.adapter;
+    gpu.destroy();
+    const name = [vendor, architecture, description].filter((part) => part !== '').join(' ') + suffix;
+    results.push({ name, maxError, landmarks, failures: [...failures, ...errors] });
+  }
+  least.destroy();
+  return results;
+}
+
+/** A device that has more than the least would test nothing. */
+function leastFailures({ limits, features }: GPUDevice): string[] {
+  const raised = Object.entries(LEAST_LIMITS).filter(([name, value]) => Reflect.get(limits, name) !== value);
+  const useful = ['shader-f16', 'subgroups', 'timestamp-query'].filter((name) => features.has(name));
+  return [
+    ...raised.map(([name, value]) => `${name} is ${String(Reflect.get(limits, name))}; wanted ${value}`),
+    ...useful.map((name) => `the device has ${name}`),
+  ];
+}
+
+async function goldenError(gpu: Gpu, weights: CascadeWeights, golden: ArrayBuffer): Promise<number> {
+  const file = parseSafetensors(golden);
+  const { cropSize, parameters } = weights.network;
+  const image = requireTensor(file, 'image', 'F32', [undefined, cropSize, cropSize, 3]).data;
+  const faces = image.length / (cropSize * cropSize * 3);
+  const expected = requireTensor(file, 'landmarks', 'F32', [faces, 68, 3]).data;
+  const cascade = await Cascade.create(gpu, weights, { maxFaces: faces });
+  gpu.device.queue.writeBuffer(cascade.image.buffer, 0, packTensor(image, cascade.image.shape));
+  const encoder = gpu.device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  cascade.plan(cascade.iterations).encode(pass, faces);
+  pass.end();
+  gpu.device.queue.submit([encoder.finish()]);
+  const output = new Float32Array(await readBuffer(gpu, cascade.output));
+  const stride = output.length / faces;
+  const found = Array.from(expected, (_, i) => {
+    const [face, point] = [Math.floor(i / 204), Math.floor((i % 204) / 3)];
+    return output[face * stride + parameters.count + point * 4 + (i % 3)] ?? Number.NaN;
+  });
+  return largestDifference(found, [...expected]);
+}
+
+async function sampleLandmarks(device: GPUDevice, weights: CascadeWeights, sample: PixelData): Promise<number[]> {
+  const aligner = await FaceAligner.create({ weights, device, maxFaces: 1 });
+  try {
+    const [face] = await aligner.align(sample, [SAMPLE_BOX]);
+    if (face === undefined) throw new Error('the sample has no face');
+    const { side, size } = face.crop;
+    return Array.from(face.landmarks, (value) => (value * size) / side);
+  } finally {
+    aligner.destroy();
+  }
+}

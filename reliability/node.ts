@@ -1,0 +1,8 @@
+/** The adapters' part that runs in Node, on Dawn (scripts/node-gpu.ts). */
+import type { PixelData } from '../src/cascade/frame.js';
+import { loadFromDisk } from '../tests/browser/node.js';
+import { type AdapterResult, measureAdapters } from './adapters.js';
+
+export default function measureInNode(sample: PixelData): Promise<readonly AdapterResult[]> {
+  return measureAdapters(loadFromDisk, sample);
+}
