@@ -2,13 +2,13 @@
 import { FaceAligner } from '../src/cascade/aligner.js';
 import type { FaceBox } from '../src/cascade/boxes.js';
 import type { Face } from '../src/cascade/face.js';
-import { DeviceLostError } from '../src/engine/errors.js';
+import { DeviceLostError, FullposeError } from '../src/engine/errors.js';
 import { smallWeightBuffers } from '../tests/cascade/small-weights.js';
 import { waves } from './pictures.js';
 
-/** Who loses the device: `own` and `caller` say whose it was, `library` is `aligner.destroy()`. */
+/** Who loses the device: `own` and `caller` say whose it was, `library` is `aligner.destroy()`, `browser` its GPU process dying. */
 const WAYS = ['own', 'caller', 'library'] as const;
-type Way = (typeof WAYS)[number];
+type Way = (typeof WAYS)[number] | 'browser';
 
 const STAGES = ['create', 'align', 'inspect'] as const;
 type Stage = (typeof STAGES)[number];
@@ -44,6 +44,19 @@ const MOMENTS: readonly Moment[] = [
   moment('inspect', 'inspect', 'GPUQueue.submit'),
   moment('inspect', 'inspect', 'GPUBuffer.mapAsync'),
 ];
+
+/** One a phase, in which the browser's GPU process dies. */
+const CRASH_MOMENTS: readonly Moment[] = [
+  moment('map', 'align', 'GPUBuffer.mapAsync'),
+  moment('compile', 'create', 'GPUDevice.createComputePipelineAsync', 6),
+  moment('load', 'create', 'GPUDevice.createBuffer', 20),
+  moment('encode', 'align', 'GPUComputePassEncoder.dispatchWorkgroups', 4),
+  moment('upload', 'align', 'GPUQueue.writeTexture'),
+  moment('inspect', 'inspect', 'GPUQueue.submit'),
+];
+
+/** How long the page stands still while the GPU process dies, so that it is dead before the next call. */
+const DYING_MS = 300;
 
 /** Where only the caller or the aligner itself can lose it. */
 function fits({ stage }: Moment, way: Way): boolean {
@@ -105,28 +118,54 @@ export interface LossResult {
 /** Steps through the list below in an order in which a few cases already meet every phase and way. */
 const STRIDE = 16;
 
-/** Loses `count` devices. */
-export async function loseDevices(count: number, onProgress: (done: number) => void): Promise<LossResult> {
+/** Loses `count` devices by `destroy()`. */
+export function loseDevices(count: number, onProgress: (done: number) => void): Promise<LossResult> {
+  const all = WAYS.flatMap((way) => MOMENTS.filter((where) => fits(where, way)).map((where) => ({ way, where })));
+  const picked = Array.from({ length: count }, (_, i) => all[(i * STRIDE) % all.length]);
+  return loseAll(
+    picked.filter((loss) => loss !== undefined),
+    () => {},
+    onProgress,
+  );
+}
+
+/** Loses `count` devices by the death of the GPU process, which `crash` brings about. */
+export function crashDevices(
+  count: number,
+  crash: () => void,
+  onProgress: (done: number) => void,
+): Promise<LossResult> {
+  const picked = Array.from({ length: count }, (_, i) => CRASH_MOMENTS[i % CRASH_MOMENTS.length]);
+  const losses = picked.filter((where) => where !== undefined).map((where) => ({ way: 'browser', where }) as const);
+  const crashAndWait = () => {
+    crash();
+    const end = performance.now() + DYING_MS;
+    while (performance.now() < end);
+  };
+  return loseAll(losses, crashAndWait, onProgress);
+}
+
+async function loseAll(
+  losses: readonly { readonly way: Way; readonly where: Moment }[],
+  crash: () => void,
+  onProgress: (done: number) => void,
+): Promise<LossResult> {
   const reference = await FaceAligner.create({ weights: smallWeightBuffers() });
   const expected = bitsOf(await reference.align(PICTURE, BOXES));
   reference.destroy();
-  const all = WAYS.flatMap((way) => MOMENTS.filter((where) => fits(where, way)).map((where) => ({ way, where })));
   const failures: string[] = [];
-  for (let i = 0; i < count; i++) {
-    const picked = all[(i * STRIDE) % all.length];
-    if (picked === undefined) throw new Error('there are no moments');
-    const { way, where } = picked;
+  for (const [i, { way, where }] of losses.entries()) {
     try {
-      await loseOnce(where, way, expected);
+      await loseOnce(where, way, expected, crash);
     } catch (error) {
       failures.push(`${way}, ${where.phase} at ${where.owner}.${where.method} ${where.nth}: ${String(error)}`);
     }
     onProgress(i + 1);
   }
-  return { cases: count, recovered: count - failures.length, failures };
+  return { cases: losses.length, recovered: losses.length - failures.length, failures };
 }
 
-async function loseOnce(where: Moment, way: Way, expected: string): Promise<void> {
+async function loseOnce(where: Moment, way: Way, expected: string, crash: () => void): Promise<void> {
   const weights = smallWeightBuffers();
   const given = way === 'caller' ? await newDevice() : undefined;
   let device = given;
@@ -137,7 +176,11 @@ async function loseOnce(where: Moment, way: Way, expected: string): Promise<void
   };
   let aligner: FaceAligner | undefined;
   let armed: ReturnType<typeof at> | undefined;
-  const lose = () => (way === 'library' ? aligner?.destroy() : device?.destroy());
+  const lose = () => {
+    if (way === 'browser') crash();
+    else if (way === 'library') aligner?.destroy();
+    else device?.destroy();
+  };
   const enter = (stage: Stage) => {
     if (where.stage === stage) armed = at(where, lose);
   };
@@ -172,58 +215,28 @@ async function loseOnce(where: Moment, way: Way, expected: string): Promise<void
 
 /** The aligner after `recover`, or a new one where there was none yet or it was destroyed. */
 async function comeBack(aligner: FaceAligner | undefined, way: Way, cause: DeviceLostError): Promise<FaceAligner> {
-  if (aligner === undefined) return FaceAligner.create({ weights: smallWeightBuffers() });
+  const create = () => FaceAligner.create({ weights: smallWeightBuffers() });
+  if (aligner === undefined) return way === 'browser' ? patiently(create) : create();
   if (way === 'library') {
     const refusal: unknown = await aligner.recover().catch((error: unknown) => error);
     if (!(refusal instanceof DeviceLostError)) throw new Error('a destroyed aligner came back', { cause });
-    return FaceAligner.create({ weights: smallWeightBuffers() });
+    return create();
   }
   const told = await Promise.race([aligner.lost, new Promise((resolve) => setTimeout(resolve, 5_000))]);
   if (!(told instanceof DeviceLostError)) throw new Error('`lost` did not resolve', { cause });
-  await aligner.recover(way === 'caller' ? { device: await newDevice() } : {});
+  if (way === 'browser') await patiently(() => aligner.recover());
+  else await aligner.recover(way === 'caller' ? { device: await newDevice() } : {});
   return aligner;
 }
 
-/** An aligner that waits for the browser to take its device away. */
-export class Hostage {
-  readonly #aligner: FaceAligner;
-  readonly #expected: string;
-
-  static async create(): Promise<Hostage> {
-    const aligner = await FaceAligner.create({ weights: smallWeightBuffers() });
-    return new Hostage(aligner, bitsOf(await aligner.align(PICTURE, BOXES)));
-  }
-
-  private constructor(aligner: FaceAligner, expected: string) {
-    this.#aligner = aligner;
-    this.#expected = expected;
-  }
-
-  /** Aligns until the device is lost, then recovers. @returns what went wrong, if anything */
-  async surviveLoss(limitMs: number): Promise<string | undefined> {
-    const end = performance.now() + limitMs;
-    let error: unknown;
-    while (error === undefined && performance.now() < end) {
-      await this.#aligner.align(PICTURE, BOXES).catch((caught: unknown) => {
-        error = caught;
-      });
+/** Again and again: the browser needs a moment to start another GPU process. What fails until then must be typed. */
+async function patiently<T>(action: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await action();
+    } catch (error) {
+      if (!(error instanceof FullposeError) || attempt === 20) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 500));
     }
-    if (!(error instanceof DeviceLostError)) return `the call ended with ${String(error)}; wanted a DeviceLostError`;
-    // The browser needs a moment to start another GPU process.
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await this.#aligner.recover();
-        break;
-      } catch (caught) {
-        if (attempt === 20) return `recover failed ${attempt} times: ${String(caught)}`;
-        await new Promise((resolve) => setTimeout(resolve, 500));
-      }
-    }
-    const same = bitsOf(await this.#aligner.align(PICTURE, BOXES)) === this.#expected;
-    return same ? undefined : 'the result after recovery is another one';
-  }
-
-  destroy(): void {
-    this.#aligner.destroy();
   }
 }

@@ -12,7 +12,7 @@ export interface Amounts {
   readonly cycles: number;
   /** Devices lost: 39 is every moment in every way once. */
   readonly losses: number;
-  /** Losses of the browser's whole GPU process; Chromium gives up on the GPU after a few. */
+  /** Losses of the browser's whole GPU process: 6 is every phase once. */
   readonly crashes: number;
   readonly repeats: number;
 }
@@ -25,7 +25,7 @@ export const SHORT: Amounts = {
   soakWeights: 'small',
   cycles: 6,
   losses: 10,
-  crashes: 1,
+  crashes: 2,
   repeats: 4,
 };
 
@@ -36,7 +36,7 @@ export const STANDARD: Amounts = {
   soakWeights: 'small',
   cycles: 100,
   losses: 39,
-  crashes: 1,
+  crashes: 6,
   repeats: 20,
 };
 
@@ -47,9 +47,13 @@ export const LONG: Amounts = {
   soakWeights: 'shipped',
   cycles: 100,
   losses: 117,
-  crashes: 2,
+  crashes: 18,
   repeats: 50,
 };
+
+/** What can be run alone, by the names of the report. */
+export const PARTS = ['fuzz', 'soak', 'lifecycle', 'repeat', 'adapters', 'strict', 'deviceLoss'] as const;
+export type Part = (typeof PARTS)[number];
 
 /** Tallies of cases that must end well or with a typed error. */
 export interface FuzzCounts {
@@ -87,6 +91,7 @@ export interface Row {
 }
 
 export interface Outcome {
+  /** Parts that were not wanted count nothing. */
   readonly report: Report;
   readonly rows: readonly Row[];
 }

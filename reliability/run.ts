@@ -2,10 +2,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { exitCodes, parseCount, parseOrUsage, startFolder } from '../cli/options.js';
+import { exitCodes, parseCount, parseOrUsage, startFolder, UsageError } from '../cli/options.js';
 import { runMain } from '../cli/run-main.js';
 import { runReliability } from './headless.js';
-import { formatTable, LONG, SHORT, STANDARD } from './report.js';
+import { formatTable, LONG, PARTS, type Part, SHORT, STANDARD } from './report.js';
 
 const usage = `Usage: npm run --silent reliability -- [options]
 
@@ -14,10 +14,21 @@ Damages files, loses devices, floods queues, and checks that every failure is a 
   --json FILE  writes the counts
   --short      as in CI (about a minute)
   --long       more cases; the soak runs the shipped weights
+  --only PART  runs one part: ${PARTS.join(', ')}; again for more; not with --json
   --seed N     of the random cases (default: another one each time)
   --help
 
 Exit code 0 where nothing failed, 1 where something did, 2 for a wrong command line.`;
+
+function partsOf(names: readonly string[], json: string | undefined): readonly Part[] {
+  // The file's counts are of everything.
+  if (json !== undefined) throw new UsageError('--only and --json exclude one another');
+  const parts = names.map((name) => PARTS.find((part) => part === name));
+  return parts.map((part, i) => {
+    if (part === undefined) throw new UsageError(`--only is "${names[i]}"; wanted one of ${PARTS.join(', ')}`);
+    return part;
+  });
+}
 
 await runMain(async () => {
   const { values } = parseOrUsage(() =>
@@ -27,6 +38,7 @@ await runMain(async () => {
         json: { type: 'string' },
         short: { type: 'boolean', default: false },
         long: { type: 'boolean', default: false },
+        only: { type: 'string', multiple: true },
         seed: { type: 'string' },
         help: { type: 'boolean', default: false },
       },
@@ -43,7 +55,8 @@ await runMain(async () => {
     process.stderr.write(`${((Date.now() - start) / 1000).toFixed(0).padStart(5)} s ${text}\n`);
   };
   note(`seed ${seed}`);
-  const { report, rows } = await runReliability(amounts, seed, note);
+  const parts = values.only === undefined ? PARTS : partsOf(values.only, values.json);
+  const { report, rows } = await runReliability(amounts, seed, note, parts);
   if (values.json !== undefined) {
     const path = resolve(startFolder(process.env, process.cwd(), 'reliability'), values.json);
     await mkdir(dirname(path), { recursive: true });

@@ -268,6 +268,8 @@ const startTimeoutMs = 120_000;
 export interface LaunchOptions {
   /** Longest single call into the browser, in milliseconds; 0 for no limit. Default: 0, the caller's own limits apply. */
   readonly protocolTimeout?: number;
+  /** Added to the command line. */
+  readonly flags?: readonly string[];
 }
 
 /** Finds a browser and starts it headless, with WebGPU. The caller closes it. It does not take over Ctrl-C: the caller decides what ends. */
@@ -277,7 +279,7 @@ export async function launchBrowser(options: LaunchOptions = {}): Promise<Browse
   return puppeteer.launch({
     executablePath,
     headless: true,
-    args: [...browserFlags(gpuModeFrom(thisMachine), process.getuid?.() === 0)],
+    args: [...browserFlags(gpuModeFrom(thisMachine), process.getuid?.() === 0), ...(options.flags ?? [])],
     timeout: startTimeoutMs,
     protocolTimeout: options.protocolTimeout ?? 0,
     handleSIGINT: false,

@@ -15,6 +15,8 @@ export interface PageHostOptions {
   readonly plugins?: readonly Plugin[];
   /** npm packages that the page imports. Vite bundles these alone, and looks for no others: a search would read every page of the repository. */
   readonly packages?: readonly string[];
+  /** Added to the browser's command line. */
+  readonly flags?: readonly string[];
 }
 
 /**
@@ -23,12 +25,13 @@ export interface PageHostOptions {
  */
 export class PageHost {
   readonly #server: ViteDevServer;
+  readonly #flags: readonly string[];
   #browser: Browser;
   readonly origin: string;
 
   /** @throws BrowserMissingError where there is no browser and none can be fetched. */
   static async open(options: PageHostOptions = {}): Promise<PageHost> {
-    const { plugins = [], packages = [] } = options;
+    const { plugins = [], packages = [], flags = [] } = options;
     const server = await createServer({
       root: repositoryRoot,
       // Programs with other packages keep other bundles.
@@ -41,25 +44,26 @@ export class PageHost {
       server: { host: '127.0.0.1', port: 0, hmr: false, watch: null },
     });
     try {
-      const [, browser] = await Promise.all([server.listen(), launchBrowser()]);
-      return new PageHost(server, browser);
+      const [, browser] = await Promise.all([server.listen(), launchBrowser({ flags })]);
+      return new PageHost(server, browser, flags);
     } catch (error) {
       await server.close();
       throw error;
     }
   }
 
-  private constructor(server: ViteDevServer, browser: Browser) {
+  private constructor(server: ViteDevServer, browser: Browser, flags: readonly string[]) {
     const address = server.httpServer?.address();
     if (typeof address !== 'object' || address === null) throw new Error('the page server has no port');
     this.#server = server;
     this.#browser = browser;
+    this.#flags = flags;
     this.origin = `http://127.0.0.1:${address.port}`;
   }
 
   /** A new page at `path` (from the root, as "/demo/"), loaded. Where the browser has died meanwhile, in a new browser. */
   async openPage(path: string, prepare?: (page: Page) => Promise<void> | void): Promise<Page> {
-    if (!this.#browser.connected) this.#browser = await launchBrowser();
+    if (!this.#browser.connected) this.#browser = await launchBrowser({ flags: this.#flags });
     const page = await this.#browser.newPage();
     await prepare?.(page);
     const response = await page.goto(`${this.origin}${path}`, { timeout: loadTimeoutMs });

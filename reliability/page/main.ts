@@ -6,7 +6,7 @@ import { smallWeightBuffers } from '../../tests/cascade/small-weights.js';
 import { type AdapterResult, measureAdapters, SAMPLE } from '../adapters.js';
 import { fuzzInputs } from '../inputs.js';
 import { cycleAligners, floodAligner, type LifecycleResult, Soak, type SoakState } from '../load.js';
-import { Hostage, type LossResult, loseDevices } from '../losses.js';
+import { crashDevices, type LossResult, loseDevices } from '../losses.js';
 import { fuzzParsers } from '../parsers.js';
 import type { FuzzCounts } from '../report.js';
 import { type RepeatResult, repeatPicture } from '../truth.js';
@@ -30,8 +30,8 @@ export interface ReliabilityPage {
   flood(): Promise<readonly string[]>;
   cycle(cycles: number): Promise<LifecycleResult>;
   loseDevices(count: number): Promise<LossResult>;
-  takeHostage(): Promise<void>;
-  surviveLoss(limitMs: number): Promise<string | undefined>;
+  /** The same by the death of the browser's GPU process, `window.crashGpuProcess`. */
+  crashDevices(count: number): Promise<LossResult>;
   repeat(repeats: number): Promise<RepeatResult>;
   /** Decodes the sample and measures this browser's adapter with it. */
   measureAdapters(): Promise<{ readonly results: readonly AdapterResult[]; readonly sample: SampleBytes }>;
@@ -49,6 +49,8 @@ export interface SampleBytes {
 declare global {
   interface Window {
     fullposeReliability?: ReliabilityPage;
+    /** Node's, on the page of the crashes. */
+    crashGpuProcess?: () => Promise<void>;
   }
 }
 
@@ -72,7 +74,6 @@ async function decodeSample(): Promise<ImageData> {
 }
 
 let soak: Soak | undefined;
-let hostage: Hostage | undefined;
 
 function running(): Soak {
   if (soak === undefined) throw new Error('no soak was started');
@@ -105,13 +106,7 @@ window.fullposeReliability = {
   flood: floodAligner,
   cycle: (cycles) => cycleAligners(cycles, report('cycles')),
   loseDevices: (count) => loseDevices(count, report('losses')),
-  async takeHostage() {
-    hostage = await Hostage.create();
-  },
-  async surviveLoss(limitMs) {
-    const failure = await hostage?.surviveLoss(limitMs);
-    return failure;
-  },
+  crashDevices: (count) => crashDevices(count, () => void window.crashGpuProcess?.(), report('crashes')),
   repeat: (repeats) => repeatPicture(repeats, report('repeats')),
   async measureAdapters() {
     const { width, height, data } = await decodeSample();
