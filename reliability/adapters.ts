@@ -2,12 +2,12 @@
 import { FaceAligner } from '../src/cascade/aligner.js';
 import type { FaceBox } from '../src/cascade/boxes.js';
 import { Cascade } from '../src/cascade/cascade.js';
-import type { PixelData } from '../src/cascade/frame.js';
 import { type CascadeWeights, parseWeights } from '../src/cascade/weights.js';
 import { Gpu } from '../src/engine/device.js';
 import { readBuffer } from '../src/engine/readback.js';
 import { parseSafetensors, requireTensor } from '../src/engine/safetensors.js';
 import { packTensor } from '../src/engine/tensor.js';
+import type { PixelData } from '../src/host/frame.js';
 import { shippedWeights } from '../tests/cascade/shipped-weights.js';
 import { largestDifference } from './report.js';
 import { listenToErrors } from './watch.js';
