@@ -2,7 +2,7 @@
 import { FaceAligner } from '../src/cascade/aligner.js';
 import { cropOf, type FaceBox } from '../src/cascade/boxes.js';
 import { Cascade } from '../src/cascade/cascade.js';
-import { fetchWeights } from '../src/cascade/download.js';
+import { fetchWeights } from '../src/cascade/manifest.js';
 import type { CascadeWeights } from '../src/cascade/weights.js';
 import { Gpu } from '../src/engine/device.js';
 import { Plan, type PreparedStep } from '../src/engine/plan.js';

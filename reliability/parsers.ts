@@ -1,7 +1,7 @@
 /** Damaged files and impossible values for everything that reads without a GPU. Runs in Node and on the page. */
 import fc from 'fast-check';
 import { cropOf, type FaceBox } from '../src/cascade/boxes.js';
-import { fetchWeights } from '../src/cascade/download.js';
+import { fetchWeights } from '../src/cascade/manifest.js';
 import { parseNetworkDescription, parseWeights } from '../src/cascade/weights.js';
 import { packNetworkWeights } from '../src/engine/network.js';
 import { parseSafetensors } from '../src/engine/safetensors.js';

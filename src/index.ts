@@ -17,11 +17,10 @@ export {
   type FaceBox,
   LANDMARKS_TO_CROP,
 } from './cascade/boxes.js';
-export { clearCache } from './cascade/cache.js';
 export type { Detector } from './cascade/detector.js';
-export { fetchWeights, type LoadOptions, type LoadProgress, type WeightUrls } from './cascade/download.js';
 export type { Face } from './cascade/face.js';
 export type { FaceRendering } from './cascade/inspector.js';
+export { fetchWeights, type LoadOptions } from './cascade/manifest.js';
 export type { AlignerOptions, AlignOptions } from './cascade/options.js';
 export {
   type CascadeWeights,
@@ -31,7 +30,9 @@ export {
 } from './cascade/weights.js';
 export * from './engine/errors.js';
 export type { StageTime } from './engine/profiler.js';
+export { clearCache } from './host/cache.js';
 export { type Crop, cropToPicture, type PixelTransform } from './host/crop.js';
+export type { DownloadOptions, LoadProgress, WeightUrls } from './host/download.js';
 export type { PictureSource, PixelData } from './host/frame.js';
 export { decodeShape, decodeVertices, pickVertices, toPicturePixels } from './mmm/decode.js';
 export { type AnchorGrid, type FaceModel, loadFaceModel, type QuantisedBasis } from './mmm/model.js';

@@ -7,7 +7,7 @@
  * const aligner = await FaceAligner.create({ weights });
  * ```
  */
-import type { WeightUrls } from './cascade/download.js';
+import type { WeightUrls } from './host/download.js';
 
 /** URL of the bundled weights' manifest. */
 export const manifestUrl: URL = new URL('../weights/manifest.json', import.meta.url);

@@ -7,11 +7,11 @@ import { InputError } from '../engine/errors.js';
 import { recordAdd } from '../engine/kernels/add.js';
 import { recordFill } from '../engine/kernels/fill.js';
 import { NetworkWeights, NetworkWorkspace, packNetworkWeights, recordNetwork } from '../engine/network.js';
-import { Plan, PlanBuilder, type PreparedStep } from '../engine/plan.js';
+import { Plan, PlanBuilder } from '../engine/plan.js';
 import { requireFloats, type SafeTensors } from '../engine/safetensors.js';
 import { show } from '../engine/show.js';
-import { createTensor, type Tensor, tensorBinding } from '../engine/tensor.js';
-import { CROP_RECORD_BYTES, cropStep } from '../host/crop.js';
+import { createTensor, type Tensor } from '../engine/tensor.js';
+import { CROP_RECORD_BYTES, Cropper } from '../host/crop.js';
 import type { FaceModel } from '../mmm/model.js';
 import type { ParameterLayout } from '../mmm/parameters.js';
 import type { Geometry } from './kernels/common.js';
@@ -131,9 +131,7 @@ export class Cascade {
   readonly #plans: readonly Plan[];
   /** Frames that start later: the last 1, 2, ... iterations. */
   readonly #refinements: readonly Plan[];
-  readonly #crop: PreparedStep;
-  /** Crop steps that read a texture other than the first one's, by that texture. */
-  readonly #crops = new WeakMap<GPUTexture, Plan>();
+  readonly #cropper: Cropper;
 
   /**
    * Uploads the weights, compiles all kernels and draws the first iteration's geometry, which is the same for every face.
@@ -147,17 +145,13 @@ export class Cascade {
     const { value, accepted } = gpu.watch('The buffers of the cascade could not be made', () =>
       recordAll(gpu, weights, maxFaces),
     );
-    const { parts, faces, start, crop, stand, iterations, endings } = value;
-    let built: readonly Plan[];
-    try {
-      await accepted;
-      built = await Promise.all([start, crop, ...iterations, ...endings].map((builder) => builder.build()));
-    } finally {
-      stand.destroy();
-    }
-    const [startPlan, cropPlan, ...rest] = built;
-    const [cropPrepared] = cropPlan?.steps ?? [];
-    if (startPlan === undefined || cropPrepared === undefined) throw new InputError('A cascade without plans.');
+    const { parts, faces, start, iterations, endings } = value;
+    await accepted;
+    const [cropper, startPlan, ...rest] = await Promise.all([
+      Cropper.create(gpu, faces, parts.image),
+      start.build(),
+      ...[...iterations, ...endings].map((builder) => builder.build()),
+    ]);
 
     const started = gpu.watch('The start of the cascade was refused', () => {
       const encoder = gpu.device.createCommandEncoder({ label: 'cascade.start' });
@@ -176,7 +170,7 @@ export class Cascade {
     };
     const plans = endings.map((_, k) => frame(`cascade of ${k + 1}`, 0, k + 1));
     const refinements = endings.slice(1).map((_, m) => frame(`last ${m + 1} of the cascade`, count - 1 - m, count));
-    return new Cascade(parts, faces, maxFaces, { plans, refinements }, cropPrepared);
+    return new Cascade(parts, faces, maxFaces, { plans, refinements }, cropper);
   }
 
   private constructor(
@@ -184,7 +178,7 @@ export class Cascade {
     faces: GPUBuffer,
     maxFaces: number,
     { plans, refinements }: { readonly plans: readonly Plan[]; readonly refinements: readonly Plan[] },
-    crop: PreparedStep,
+    cropper: Cropper,
   ) {
     this.gpu = parts.gpu;
     this.network = parts.network;
@@ -200,7 +194,7 @@ export class Cascade {
     this.outputBytes = parts.output.size / maxFaces;
     this.#plans = plans;
     this.#refinements = refinements;
-    this.#crop = crop;
+    this.#cropper = cropper;
   }
 
   /** Iterations that a frame may run. */
@@ -210,17 +204,7 @@ export class Cascade {
 
   /** The crop of `texture`, as a plan. Made once for each texture. */
   cropPlan(texture: GPUTexture): Plan {
-    let plan = this.#crops.get(texture);
-    if (plan === undefined) {
-      const entries = [texture.createView(), { buffer: this.faces }, tensorBinding(this.image)].map(
-        (resource, binding) => ({ binding, resource }),
-      );
-      const layout = this.#crop.pipeline.getBindGroupLayout(0);
-      const bindings = this.gpu.device.createBindGroup({ label: 'crop', layout, entries });
-      plan = new Plan(this.gpu, 'crop', [{ ...this.#crop, bindings }], undefined);
-      this.#crops.set(texture, plan);
-    }
-    return plan;
+    return this.#cropper.plan(texture);
   }
 
   /**
@@ -282,15 +266,7 @@ function recordAll(gpu: Gpu, weights: CascadeWeights, maxFaces: number) {
   );
   const iterations = weights.iterations.map((file, k) => recordIteration(parts, file, k));
   const endings = weights.iterations.map((_, k) => recordEnding(parts, k + 1));
-  // Every frame's texture gets a bind group of its own; this one only stands in until there is one.
-  const stand = gpu.device.createTexture({
-    label: 'no frame',
-    size: [1, 1],
-    format: 'rgba8unorm',
-    usage: GPUTextureUsage.TEXTURE_BINDING,
-  });
-  const crop = new PlanBuilder(gpu, 'crop').add(cropStep(stand.createView(), faces, parts.image));
-  return { parts, faces, start, crop, stand, iterations, endings };
+  return { parts, faces, start, iterations, endings };
 }
 
 function createParts(gpu: Gpu, weights: CascadeWeights, maxFaces: number): Parts {

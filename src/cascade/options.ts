@@ -3,8 +3,9 @@
  */
 import { InputError } from '../engine/errors.js';
 import { show } from '../engine/show.js';
+import type { WeightUrls } from '../host/download.js';
 import { weights as bundledWeights } from '../weights.js';
-import { fetchWeights, type LoadOptions, type WeightUrls } from './download.js';
+import { fetchWeights, type LoadOptions } from './manifest.js';
 import { type CascadeWeights, parseWeights, type WeightBuffers } from './weights.js';
 
 export interface AlignerOptions extends LoadOptions {

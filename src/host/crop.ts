@@ -1,6 +1,8 @@
 /** Cuts square crops out of the frame texture. See crop.wgsl. */
+import type { Gpu } from '../engine/device.js';
+import { ShapeError } from '../engine/errors.js';
 import type { Kernel, KernelDeclaration } from '../engine/pipelines.js';
-import type { Step } from '../engine/plan.js';
+import { Plan, PlanBuilder, type PreparedStep, type Step } from '../engine/plan.js';
 import { preprocess } from '../engine/preprocess.js';
 import { type Tensor, tensorBinding } from '../engine/tensor.js';
 import { UniformStruct } from '../engine/uniform.js';
@@ -106,6 +108,56 @@ export function cropStep(
     workgroups: [tiles, tiles, 1],
     batchAxis: 2,
   };
+}
+
+/** The crop step for any frame texture: a bind group each, made when the texture is first seen. */
+export class Cropper {
+  readonly #gpu: Gpu;
+  readonly #step: PreparedStep;
+  readonly #crops: GPUBuffer;
+  readonly #image: Tensor;
+  readonly #plans = new WeakMap<GPUTexture, Plan>();
+
+  /** Compiles the step; its arguments are those of `cropStep`. @throws as `PlanBuilder.build`. */
+  static async create(gpu: Gpu, crops: GPUBuffer, image: Tensor, range?: readonly [number, number]): Promise<Cropper> {
+    // Stands in until there is a frame.
+    const stand = gpu.device.createTexture({
+      label: 'no frame',
+      size: [1, 1],
+      format: 'rgba8unorm',
+      usage: GPUTextureUsage.TEXTURE_BINDING,
+    });
+    try {
+      const plan = await new PlanBuilder(gpu, 'crop').add(cropStep(stand.createView(), crops, image, range)).build();
+      const [step] = plan.steps;
+      if (step === undefined) throw new ShapeError('The plan of the crop has no step.');
+      return new Cropper(gpu, step, crops, image);
+    } finally {
+      stand.destroy();
+    }
+  }
+
+  private constructor(gpu: Gpu, step: PreparedStep, crops: GPUBuffer, image: Tensor) {
+    this.#gpu = gpu;
+    this.#step = step;
+    this.#crops = crops;
+    this.#image = image;
+  }
+
+  /** The crop of `texture`. */
+  plan(texture: GPUTexture): Plan {
+    let plan = this.#plans.get(texture);
+    if (plan === undefined) {
+      const entries = [texture.createView(), { buffer: this.#crops }, tensorBinding(this.#image)].map(
+        (resource, binding) => ({ binding, resource }),
+      );
+      const layout = this.#step.pipeline.getBindGroupLayout(0);
+      const bindings = this.#gpu.device.createBindGroup({ label: 'crop', layout, entries });
+      plan = new Plan(this.#gpu, 'crop', [{ ...this.#step, bindings }], undefined);
+      this.#plans.set(texture, plan);
+    }
+    return plan;
+  }
 }
 
 export const declarations: readonly KernelDeclaration[] = [{ shader: 'crop.wgsl', kernels: [kernel], params: PARAMS }];

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { clearCache } from '../../src/cascade/cache.js';
-import { fetchWeights, type LoadProgress } from '../../src/cascade/download.js';
+import { fetchWeights } from '../../src/cascade/manifest.js';
 import { WeightsError } from '../../src/engine/errors.js';
+import { clearCache } from '../../src/host/cache.js';
+import type { LoadProgress } from '../../src/host/download.js';
 import { smallWeightBuffers } from './small-weights.js';
 
 const BASE = 'https://example.test/weights/';

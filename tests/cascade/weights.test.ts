@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { fetchWeights, type LoadProgress } from '../../src/cascade/download.js';
+import { fetchWeights } from '../../src/cascade/manifest.js';
 import { parseWeights } from '../../src/cascade/weights.js';
 import { InputError, ShapeError, WeightsError } from '../../src/engine/errors.js';
+import type { LoadProgress } from '../../src/host/download.js';
 import { safetensorsFile, smallModelFile } from '../mmm/files.js';
 import { SMALL_METADATA, SMALL_NETWORK, smallIterationTensors, smallWeightBuffers } from './small-weights.js';
 

@@ -13,7 +13,13 @@ const shaderFiles = import.meta.glob<string>('../../src/shaders/*.wgsl', {
   eager: true,
 });
 const modules = import.meta.glob<{ readonly declarations?: readonly KernelDeclaration[] }>(
-  ['../../src/engine/kernels/*.ts', '../../src/mmm/*.ts', '../../src/host/*.ts', '../../src/cascade/kernels/*.ts'],
+  [
+    '../../src/engine/kernels/*.ts',
+    '../../src/mmm/*.ts',
+    '../../src/host/*.ts',
+    '../../src/detect/kernels/*.ts',
+    '../../src/cascade/kernels/*.ts',
+  ],
   { eager: true },
 );
 

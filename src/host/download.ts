@@ -1,12 +1,10 @@
 /**
- * Weights from URLs: the manifest and the files that it lists, with progress, checked against the manifest, and kept for the next time.
+ * Weights from URLs: a manifest and the files that it lists, with progress, checked against the manifest, and kept for the next time.
  */
 import { InputError, WebGPUUnavailableError, WeightsError } from '../engine/errors.js';
 import { show } from '../engine/show.js';
-import { inFile } from '../host/json.js';
 import { dropFile, findFile, findManifest, keep } from './cache.js';
-import { type Manifest, type ManifestFile, parseManifest } from './manifest.js';
-import { type CascadeWeights, parseWeights } from './weights.js';
+import { asRecord, inFile, isPositive } from './json.js';
 
 /** Where weights lie: their manifest, and those of its files that are not beside it, by the names that it gives them. */
 export interface WeightUrls {
@@ -24,29 +22,72 @@ export interface LoadProgress {
   readonly fromCache: boolean;
 }
 
-export interface LoadOptions {
-  /** How many iterations to load; default: all there are. */
-  readonly iterations?: number;
+export interface DownloadOptions {
   readonly onProgress?: (progress: LoadProgress) => void;
   readonly signal?: AbortSignal;
   /** Whether weights from URLs are kept in the browser's Cache API and looked for there (default true). */
   readonly cache?: boolean;
 }
 
+export interface ManifestFile {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** The files that a manifest lists, by name. */
+export type ManifestFiles = ReadonlyMap<string, ManifestFile>;
+
+/** What a manifest of some kind is, and what is made of its files. */
+export interface ManifestKind<M extends { readonly files: ManifestFiles }, T> {
+  /** @throws WeightsError for a field that is missing or wrong. */
+  parseManifest(text: string): M;
+  /** The files that are wanted. @throws InputError where the caller wants what is not there. */
+  choose(manifest: M): readonly string[];
+  /** @param file contents of one that was chosen */
+  parse(manifest: M, file: (name: string) => ArrayBuffer): T;
+}
+
 /** A manifest is a few hundred bytes; more than this is no manifest. */
 const MAX_MANIFEST_BYTES = 2 ** 20;
 
+/** No folders and no schemes: the files lie where the manifest lies, on the server that the caller named. */
+const FILE_NAME = /^\w[\w.-]*$/;
+
+/** Reads `files` of a manifest. @throws WeightsError for an impossible name, size or hash. */
+export function parseManifestFiles(value: unknown): ManifestFiles {
+  const entries = Object.entries(asRecord(value, 'files')).map(([name, file]): [string, ManifestFile] => {
+    const { bytes, sha256 } = asRecord(file, `files.${name}`);
+    if (!FILE_NAME.test(name)) {
+      throw new WeightsError(`files names ${show(name)}; wanted names of files beside the manifest.`);
+    }
+    if (!isPositive(bytes) || typeof sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(sha256)) {
+      throw new WeightsError(`files.${name} is ${show(file)}; wanted bytes and a sha256 in hexadecimal.`);
+    }
+    return [name, { bytes, sha256 }];
+  });
+  return new Map(entries);
+}
+
+/** The file that a field of a manifest names. @throws WeightsError where it is not among `files`. */
+export function listedFile(files: ManifestFiles, value: unknown, field: string): string {
+  if (typeof value !== 'string' || !files.has(value)) {
+    throw new WeightsError(`${field} is ${show(value)}; wanted one of ${show([...files.keys()])}.`);
+  }
+  return value;
+}
+
 /**
- * Fetches the files that a manifest lists, only those that `iterations` needs, and checks their sizes and SHA-256. What the browser has kept
- * of an earlier load is not fetched again, and where the manifest cannot be had, the one of the last load will do: after one load a page
- * works offline. A load that fails stops its other downloads and leaves nothing behind, in the cache either.
- * @throws WeightsError naming the file, for an HTTP error, a wrong size or hash, or damaged contents; InputError where more iterations are
- * asked for than there are, or a URL is none; WebGPUUnavailableError outside a secure context; the signal's reason where it aborts.
+ * Fetches the wanted files that a manifest lists, checks their sizes and SHA-256, and parses them. What the browser has kept of an earlier
+ * load is not fetched again, and where the manifest cannot be had, the one of the last load will do: after one load a page works offline. A
+ * load that fails stops its other downloads and leaves nothing behind, in the cache either.
+ * @throws WeightsError naming the file, for an HTTP error, a wrong size or hash, or damaged contents; InputError where a URL is none;
+ * WebGPUUnavailableError outside a secure context; the signal's reason where it aborts; what `kind` throws.
  */
-export async function fetchWeights(
+export async function fetchListed<M extends { readonly files: ManifestFiles }, T>(
   from: string | URL | WeightUrls,
-  options: LoadOptions = {},
-): Promise<CascadeWeights> {
+  kind: ManifestKind<M, T>,
+  options: DownloadOptions,
+): Promise<T> {
   const { signal, cache = true } = options;
   signal?.throwIfAborted();
   if (globalThis.crypto?.subtle === undefined) {
@@ -54,37 +95,27 @@ export async function fetchWeights(
   }
   const urls: WeightUrls = typeof from === 'string' || from instanceof URL ? { manifest: from } : from;
   const url = parseUrl(urls.manifest, globalThis.location?.href);
-  const listed = await fetchManifest(url, cache, signal);
-  const { manifest } = listed;
-  const count = options.iterations ?? manifest.iterations.length;
-  if (!Number.isInteger(count) || count < 1 || count > manifest.iterations.length) {
-    throw new InputError(`iterations is ${show(count)}; the weights have ${manifest.iterations.length}.`);
-  }
-  const iterations = manifest.iterations.slice(0, count);
-  const names = [manifest.faceModel, manifest.network, ...iterations];
-  const files = await fetchFiles(names, manifest, (name) => parseUrl(urls.files?.[name] ?? name, url), options);
-  const file = (name: string): ArrayBuffer => files.get(name) ?? new ArrayBuffer(0);
-  const weights = parseWeights({
-    faceModel: file(manifest.faceModel),
-    network: new TextDecoder().decode(file(manifest.network)),
-    iterations: iterations.map(file),
-  });
+  const { manifest, bytes } = await fetchManifest(url, (text) => kind.parseManifest(text), cache, signal);
+  const names = kind.choose(manifest);
+  const urlOf = (name: string) => parseUrl(urls.files?.[name] ?? name, url);
+  const files = await fetchFiles(names, manifest.files, urlOf, options);
+  const result = kind.parse(manifest, (name) => files.get(name) ?? new ArrayBuffer(0));
   // Data and blob URLs are no addresses to come back to.
   if (cache && url.protocol.startsWith('http')) {
-    const byHash = [...files].map(([name, bytes]) => [manifest.files.get(name)?.sha256 ?? '', bytes] as const);
-    await keep({ url, manifest: listed.bytes, files: new Map(byHash) });
+    const byHash = [...files].map(([name, file]) => [manifest.files.get(name)?.sha256 ?? '', file] as const);
+    await keep({ url, manifest: bytes, files: new Map(byHash) });
   }
-  return weights;
-}
-
-interface FetchedManifest {
-  readonly manifest: Manifest;
-  readonly bytes: ArrayBuffer;
+  return result;
 }
 
 /** The manifest from the network, or, where it cannot be had there, as the last load kept it. */
-async function fetchManifest(url: URL, cache: boolean, signal: AbortSignal | undefined): Promise<FetchedManifest> {
-  const parse = (bytes: ArrayBuffer): FetchedManifest => ({
+async function fetchManifest<M>(
+  url: URL,
+  parseManifest: (text: string) => M,
+  cache: boolean,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly manifest: M; readonly bytes: ArrayBuffer }> {
+  const parse = (bytes: ArrayBuffer) => ({
     manifest: inFile(url.href, () => parseManifest(new TextDecoder().decode(bytes))),
     bytes,
   });
@@ -103,16 +134,16 @@ async function fetchManifest(url: URL, cache: boolean, signal: AbortSignal | und
 /** The files `names`, by name, each from the cache or the network. */
 async function fetchFiles(
   names: readonly string[],
-  manifest: Manifest,
+  listed: ManifestFiles,
   urlOf: (name: string) => URL,
-  { signal, onProgress, cache = true }: LoadOptions,
+  { signal, onProgress, cache = true }: DownloadOptions,
 ): Promise<ReadonlyMap<string, ArrayBuffer>> {
-  const total = names.reduce((sum, name) => sum + (manifest.files.get(name)?.bytes ?? 0), 0);
+  const total = names.reduce((sum, name) => sum + (listed.get(name)?.bytes ?? 0), 0);
   const failed = new AbortController();
   const either = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
   let loaded = 0;
   const fetchOne = async (name: string): Promise<[string, ArrayBuffer]> => {
-    const entry = manifest.files.get(name);
+    const entry = listed.get(name);
     if (entry === undefined) throw new WeightsError(`The manifest lists no '${name}'.`);
     const count = (bytes: number, fromCache: boolean): void => {
       loaded += bytes;
