@@ -32,7 +32,9 @@ export { concatOutputShape, recordConcat } from './kernels/concat.js';
 export {
   type Conv2dPlan,
   type Conv2dSpec,
+  type Conv2dVariant,
   conv2dMacs,
+  conv2dVariants,
   packConv2dBiasSlope,
   packConv2dWeights,
   planConv2d,

@@ -2,7 +2,13 @@ import { recordActivation } from '../../src/engine/kernels/activation.js';
 import { recordAdd } from '../../src/engine/kernels/add.js';
 import { ACTIVATIONS, type Activation, packBiasSlope, type Window } from '../../src/engine/kernels/common.js';
 import { concatOutputShape, recordConcat } from '../../src/engine/kernels/concat.js';
-import { packConv2dBiasSlope, packConv2dWeights, planConv2d, recordConv2d } from '../../src/engine/kernels/conv2d.js';
+import {
+  conv2dVariants,
+  packConv2dBiasSlope,
+  packConv2dWeights,
+  planConv2d,
+  recordConv2d,
+} from '../../src/engine/kernels/conv2d.js';
 import {
   depthwiseConv2dOutputShape,
   packDepthwiseConv2dWeights,
@@ -69,6 +75,16 @@ const conv2dCases: readonly Conv2dCase[] = [
   },
   { input: [2, 2, 1], out: 1, kernel: [1, 1], pool: true },
   { input: [24, 20, 32], out: 48, kernel: [3, 3], padding: [1, 1, 1, 1], activation: 'relu', pool: true },
+  {
+    input: [10, 12, 6],
+    out: 7,
+    kernel: [5, 5],
+    stride: [2, 2],
+    padding: [1, 2, 2, 1],
+    activation: 'prelu',
+    pool: true,
+  },
+  { input: [9, 14, 3], out: 6, kernel: [3, 6], stride: [1, 2], padding: [1, 3, 0, 0], activation: 'sigmoid', batch: 2 },
 ];
 
 function conv2dName({ input, out, kernel, stride = [1, 1], padding = [0, 0, 0, 0], ...rest }: Conv2dCase): string {
@@ -83,13 +99,20 @@ function dotTolerance(terms: number): { readonly atol: number; readonly rtol: nu
 }
 
 export const conv2d = gpuSuite('conv2d', (test) => {
-  for (const [index, testCase] of conv2dCases.entries()) {
-    test(conv2dName(testCase), async ({ gpu }) => {
+  const cases = conv2dCases.flatMap((testCase, index) =>
+    conv2dVariants({ stride: [1, 1], padding: [0, 0, 0, 0], ...testCase }).map((variant) => ({
+      testCase,
+      index,
+      variant,
+    })),
+  );
+  for (const { testCase, index, variant } of cases) {
+    test(`${conv2dName(testCase)}, ${variant}`, async ({ gpu }) => {
       const { input, out, kernel, stride = [1, 1], padding = [0, 0, 0, 0] } = testCase;
       const { activation = 'none', pool = false, batch = 1, inChannels = input[2] } = testCase;
       const shape: FeatureShape = { height: input[0], width: input[1], channels: input[2] };
       const window = { kernel, stride, padding };
-      const spec = { ...window, input: shape, inChannels, outChannels: out, activation, pool };
+      const spec = { ...window, input: shape, inChannels, outChannels: out, activation, pool, variant };
       const terms = kernel[0] * kernel[1] * inChannels;
       const values = randomBatch(index, batch, shape);
       const weights = randomFloats(index + 100, out * terms);

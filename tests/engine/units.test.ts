@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InputError, ShapeError } from '../../src/engine/errors.js';
 import { packBiasSlope, slideWindow } from '../../src/engine/kernels/common.js';
-import { packConv2dWeights, planConv2d } from '../../src/engine/kernels/conv2d.js';
+import { conv2dVariants, packConv2dWeights, planConv2d } from '../../src/engine/kernels/conv2d.js';
 import { packFullyConnectedWeights } from '../../src/engine/kernels/fullyConnected.js';
 import { poolOutputShape } from '../../src/engine/kernels/pool.js';
 import { stageTimes } from '../../src/engine/profiler.js';
@@ -73,27 +73,33 @@ describe('kernel planners', () => {
   it('conv2d covers every output with whole tiles and no more', () => {
     const size = fc.integer({ min: 1, max: 40 });
     fc.assert(
-      fc.property(size, size, size, fc.boolean(), (height, width, outChannels, pool) => {
+      fc.property(size, size, size, fc.boolean(), fc.constantFrom(1, 3), (height, width, outChannels, pool, side) => {
         fc.pre(!pool || (height > 1 && width > 1));
-        const kernel = [1, 1] as const;
-        const spec = {
-          ...conv,
-          input: { height, width, channels: 6 },
-          kernel,
-          padding: [0, 0, 0, 0] as const,
-          outChannels,
-          pool,
-        };
-        const plan = planConv2d(spec);
-        const [tileWidth, tileHeight] = pool ? [2, 1] : [4, 2];
-        expect(plan.tilesX * tileWidth - plan.output.width).toBeGreaterThanOrEqual(0);
-        expect(plan.tilesX * tileWidth - plan.output.width).toBeLessThan(tileWidth);
-        expect(plan.tilesY * tileHeight - plan.output.height).toBeGreaterThanOrEqual(0);
-        expect(plan.tilesY * tileHeight - plan.output.height).toBeLessThan(tileHeight);
-        expect(plan.groups).toBe(Math.ceil(outChannels / 8));
-        expect(plan.workgroups[0]).toBe(Math.ceil((plan.tilesX * plan.tilesY * plan.groups) / 64));
+        const reach = (side - 1) / 2;
+        const window = { kernel: [side, side], stride: [1, 1], padding: [reach, reach, reach, reach] } as const;
+        const spec = { ...conv, ...window, input: { height, width, channels: 6 }, outChannels, pool };
+        for (const variant of conv2dVariants(window)) {
+          const { output, workgroups } = planConv2d({ ...spec, variant });
+          const [tileWidth, tileHeight, channels] = variant === 'windows' ? [4, 4, 4] : [4, 2, 8];
+          const pooled = pool ? 2 : 1;
+          const tiles =
+            Math.ceil((output.width * pooled) / tileWidth) * Math.ceil((output.height * pooled) / tileHeight);
+          expect(workgroups).toEqual([Math.ceil((tiles * Math.ceil(outChannels / channels)) / 64), 1, 1]);
+        }
       }),
     );
+  });
+
+  it('conv2d goes by windows where the kernel fits three strides and fills them', () => {
+    const variants = (kernel: readonly [number, number], stride: readonly [number, number]) =>
+      conv2dVariants({ kernel, stride, padding: [0, 0, 0, 0] });
+    expect(variants([3, 3], [1, 1])).toEqual(['windows', 'general']);
+    expect(variants([5, 5], [2, 2])).toEqual(['windows', 'general']);
+    expect(variants([3, 3], [2, 2])).toEqual(['general']);
+    expect(variants([1, 1], [1, 1])).toEqual(['general']);
+    expect(variants([3, 4], [1, 1])).toEqual(['general']);
+    const pointwise = { ...conv, kernel: [1, 1], variant: 'windows' } as const;
+    expect(() => planConv2d(pointwise)).toThrow(/'windows' cannot compute kernel 1x1, stride 1x1/);
   });
 
   it('conv2d refuses channels and sizes that do not fit', () => {
@@ -105,12 +111,27 @@ describe('kernel planners', () => {
 
   it('weight packers place every weight once, in zeros', () => {
     const weights = Float32Array.from({ length: 20 * 9 * 6 }, (_, index) => index + 1);
-    const packed = packConv2dWeights(conv, weights);
+    const packed = packConv2dWeights({ ...conv, variant: 'general' }, weights);
     // 3 groups of 2 blocks, 9 taps, 2 input blocks, 16 floats a matrix
     expect(packed.length).toBe(3 * 9 * 2 * 2 * 16);
     expect(packed.filter((value) => value !== 0).sort()).toEqual(weights);
     // output 13 (group 1, block 1, row 1), tap 4, input 5 (block 1, column 1)
     expect(packed[(((1 * 9 + 4) * 2 + 1) * 2 + 1) * 16 + 1 * 4 + 1]).toBe(weights[(13 * 9 + 4) * 6 + 5]);
+
+    const windows = packConv2dWeights(conv, weights);
+    expect([...windows].sort()).toEqual([...weights].sort());
+    // output 13 (block 3, row 1), input 5, tap 4
+    expect(windows[((3 * 6 + 5) * 9 + 4) * 4 + 1]).toBe(weights[(13 * 9 + 4) * 6 + 5]);
+    const strided = { ...conv, kernel: [5, 5], stride: [2, 2] } as const;
+    const phases = packConv2dWeights(
+      strided,
+      Float32Array.from({ length: 20 * 25 * 6 }, (_, index) => index + 1),
+    );
+    // 5 blocks, 2 x 2 phases, 6 inputs, 9 taps
+    expect(phases.length).toBe(5 * 4 * 6 * 9 * 4);
+    expect(phases.filter((value) => value !== 0).length).toBe(20 * 25 * 6);
+    // output 6 (block 1, row 2), tap (3, 2): phase (1, 0), tap (1, 1) of it, input 2
+    expect(phases[(((1 * 4 + 2) * 6 + 2) * 9 + 4) * 4 + 2]).toBe(((6 * 5 + 3) * 5 + 2) * 6 + 2 + 1);
 
     const dense = { input: { height: 1, width: 2, channels: 5 }, outFeatures: 6, activation: 'none' } as const;
     const matrix = Float32Array.from({ length: 60 }, (_, index) => index + 1);

@@ -1,5 +1,6 @@
 /**
- * 2D convolution with fused bias, activation and 2x2 max pooling. See conv2d.wgsl for the arithmetic and layouts.
+ * 2D convolution with fused bias, activation and 2x2 max pooling, in two variants: conv2d.wgsl computes any window, conv2dWindows.wgsl those of
+ * at most three strides a side, with half the loads. Their headers give arithmetic and layouts.
  */
 import source from '../../shaders/conv2d.wgsl?raw';
 import { ShapeError } from '../errors.js';
@@ -20,6 +21,7 @@ import {
   type Window,
   WORKGROUP_SIZE,
 } from './common.js';
+import { fitsWindows, packWindowsWeights, windowsInvocations, windowsKernel, windowsParams } from './conv2dWindows.js';
 
 export interface Conv2dSpec extends Window {
   /** Shape of one input item. Its channels may exceed `inChannels` within the last block, where the weights are 0. */
@@ -29,9 +31,29 @@ export interface Conv2dSpec extends Window {
   readonly activation: Activation;
   /** Max pool of 2x2, stride 2, no padding, on the result. */
   readonly pool: boolean;
+  /** Default: the first of `conv2dVariants`. It decides the layout of the weights. */
+  readonly variant?: Conv2dVariant;
 }
 
-/** Pixels of the tile that one invocation computes before pooling, and the blocks of output channels it computes for them. */
+export type Conv2dVariant = 'general' | 'windows';
+
+/** The variants that can compute `spec`, the one that its shape makes the likeliest to be fast first. */
+export function conv2dVariants(spec: Window): readonly Conv2dVariant[] {
+  return fitsWindows(spec) ? ['windows', 'general'] : ['general'];
+}
+
+function variantOf(spec: Conv2dSpec): Conv2dVariant {
+  const variants = conv2dVariants(spec);
+  const { variant = variants[0] } = spec;
+  if (variant === undefined || !variants.includes(variant)) {
+    throw new ShapeError(
+      `conv2d '${variant}' cannot compute kernel ${spec.kernel.join('x')}, stride ${spec.stride.join('x')}.`,
+    );
+  }
+  return variant;
+}
+
+/** Of the general variant: pixels of the tile that one invocation computes before pooling, and the blocks of output channels it computes for them. */
 const TILE = { width: 4, height: 2, blocks: 2 } as const;
 
 const PARAMS = new UniformStruct({
@@ -55,7 +77,7 @@ const PARAMS = new UniformStruct({
 
 const code = preprocess(source, { files: LIBRARY });
 
-function conv2dKernel(activation: Activation, pool: boolean): Kernel {
+function generalKernel(activation: Activation, pool: boolean): Kernel {
   return {
     name: 'conv2d',
     code,
@@ -66,11 +88,8 @@ function conv2dKernel(activation: Activation, pool: boolean): Kernel {
 
 /** How a convolution is cut into invocations. */
 export interface Conv2dPlan {
+  readonly variant: Conv2dVariant;
   readonly output: FeatureShape;
-  readonly tilesX: number;
-  readonly tilesY: number;
-  /** Groups of `TILE.blocks` output blocks. */
-  readonly groups: number;
   /** For one item; the second axis is the batch. */
   readonly workgroups: readonly [number, number, number];
 }
@@ -98,16 +117,26 @@ export function planConv2d(spec: Conv2dSpec): Conv2dPlan {
   if (output.height < 1 || output.width < 1) {
     throw new ShapeError(`conv2d: a result of ${conv.height}x${conv.width} is too small for a 2x2 pool.`);
   }
+  const variant = variantOf(spec);
+  const invocations =
+    variant === 'windows' ? windowsInvocations(spec, output) : tilesOf(spec, output).count * groupsOf(spec);
+  return { variant, output, workgroups: [Math.ceil(invocations / WORKGROUP_SIZE), 1, 1] };
+}
+
+/** Tiles of the general variant. */
+function tilesOf({ pool }: Conv2dSpec, output: FeatureShape): { readonly x: number; readonly count: number } {
   const tile = pool ? { width: TILE.width / 2, height: TILE.height / 2 } : TILE;
-  const tilesX = Math.ceil(output.width / tile.width);
-  const tilesY = Math.ceil(output.height / tile.height);
-  const groups = Math.ceil(blocksOf(outChannels) / TILE.blocks);
-  return { output, tilesX, tilesY, groups, workgroups: [Math.ceil((tilesX * tilesY * groups) / WORKGROUP_SIZE), 1, 1] };
+  const x = Math.ceil(output.width / tile.width);
+  return { x, count: x * Math.ceil(output.height / tile.height) };
+}
+
+/** Groups of `TILE.blocks` output blocks. */
+function groupsOf({ outChannels }: Conv2dSpec): number {
+  return Math.ceil(blocksOf(outChannels) / TILE.blocks);
 }
 
 /**
- * Weights `[outChannels, kh, kw, inChannels]` in the kernel's layout: a 4x4 matrix (column = input channel) per input and output block, the
- * output blocks of a group side by side, zeros for channels that do not exist.
+ * Weights `[outChannels, kh, kw, inChannels]` in the layout of the variant, zeros for channels that do not exist.
  * @throws ShapeError where the count of weights is wrong.
  */
 export function packConv2dWeights(spec: Conv2dSpec, weights: Float32Array): Float32Array<ArrayBuffer> {
@@ -118,9 +147,15 @@ export function packConv2dWeights(spec: Conv2dSpec, weights: Float32Array): Floa
       `conv2d has ${weights.length} weights; wanted [${outChannels}, ${kernel.join(', ')}, ${inChannels}] = ${outChannels * taps * inChannels}.`,
     );
   }
+  return planConv2d(spec).variant === 'windows' ? packWindowsWeights(spec, weights) : packGeneralWeights(spec, weights);
+}
+
+/** A 4x4 matrix (column = input channel) per input and output block, the output blocks of a group side by side. */
+function packGeneralWeights(spec: Conv2dSpec, weights: Float32Array): Float32Array<ArrayBuffer> {
+  const { inChannels, outChannels, kernel } = spec;
+  const taps = kernel[0] * kernel[1];
   const inBlocks = blocksOf(inChannels);
-  const { groups } = planConv2d(spec);
-  const packed = new Float32Array(groups * taps * inBlocks * TILE.blocks * 16);
+  const packed = new Float32Array(groupsOf(spec) * taps * inBlocks * TILE.blocks * 16);
   const groupChannels = TILE.blocks * 4;
   for (let output = 0; output < outChannels; output++) {
     const group = Math.floor(output / groupChannels);
@@ -141,7 +176,8 @@ export function packConv2dBiasSlope(
   bias: Float32Array,
   slope?: Float32Array,
 ): Float32Array<ArrayBuffer> {
-  return packBiasSlope(bias, slope, spec.outChannels, planConv2d(spec).groups * TILE.blocks);
+  const blocks = variantOf(spec) === 'general' ? groupsOf(spec) * TILE.blocks : blocksOf(spec.outChannels);
+  return packBiasSlope(bias, slope, spec.outChannels, blocks);
 }
 
 /**
@@ -165,37 +201,43 @@ export function recordConv2d(
   assertTensorShape(input, spec.input, 'Input of conv2d');
   assertTensorShape(output, plan.output, 'Output of conv2d');
   assertSameBatch([input, output]);
+  const windows = plan.variant === 'windows';
   builder.add({
     ...names,
-    kernel: conv2dKernel(spec.activation, spec.pool),
+    kernel: (windows ? windowsKernel : generalKernel)(spec.activation, spec.pool),
     bindings: [tensorBinding(input), weights, biasSlope, tensorBinding(output)],
-    params: PARAMS.pack({
-      input_width: input.shape.width,
-      input_height: input.shape.height,
-      input_blocks: blocksOf(input.shape.channels),
-      output_width: output.shape.width,
-      output_height: output.shape.height,
-      output_blocks: blocksOf(output.shape.channels),
-      output_channels: output.shape.channels,
-      kernel_width: spec.kernel[1],
-      kernel_height: spec.kernel[0],
-      stride_x: spec.stride[1],
-      stride_y: spec.stride[0],
-      pad_left: spec.padding[1],
-      pad_top: spec.padding[0],
-      tiles_x: plan.tilesX,
-      tiles: plan.tilesX * plan.tilesY,
-      groups: plan.groups,
-    }),
+    params: (windows ? windowsParams : generalParams)(spec, plan.output),
     workgroups: plan.workgroups,
     batchAxis: 1,
+  });
+}
+
+function generalParams(spec: Conv2dSpec, output: FeatureShape): ArrayBufferView {
+  const tiles = tilesOf(spec, output);
+  return PARAMS.pack({
+    input_width: spec.input.width,
+    input_height: spec.input.height,
+    input_blocks: blocksOf(spec.input.channels),
+    output_width: output.width,
+    output_height: output.height,
+    output_blocks: blocksOf(output.channels),
+    output_channels: output.channels,
+    kernel_width: spec.kernel[1],
+    kernel_height: spec.kernel[0],
+    stride_x: spec.stride[1],
+    stride_y: spec.stride[0],
+    pad_left: spec.padding[1],
+    pad_top: spec.padding[0],
+    tiles_x: tiles.x,
+    tiles: tiles.count,
+    groups: groupsOf(spec),
   });
 }
 
 export const declarations: readonly KernelDeclaration[] = [
   {
     shader: 'conv2d.wgsl',
-    kernels: ACTIVATIONS.flatMap((activation) => [conv2dKernel(activation, false), conv2dKernel(activation, true)]),
+    kernels: ACTIVATIONS.flatMap((activation) => [generalKernel(activation, false), generalKernel(activation, true)]),
     params: PARAMS,
   },
 ];

@@ -1,0 +1,198 @@
+// 2D convolution as conv2d.wgsl computes it, for kernels of at most three strides a side: 3x3 of stride 1, 5x5 of stride 2.
+//
+// A convolution of stride s is the sum of s x s convolutions of stride 1, its phases: phase (i, j) sees every s-th row from i and every s-th
+// column from j, of the picture and of the kernel alike. So every phase has a kernel of 3x3, with zeros where the true one ends earlier.
+//
+// input      [N, H, W, C4 * 4] f32, zero outside the picture
+// weights    [O4, stride_y, stride_x, C, 3] mat3x4: one row of a phase's kernel, column = tap, row = output channel of the block;
+//            zero where there is no such tap or output channel
+// bias_slope [2, O4] vec4: biases, then the slopes of PReLU
+// output     [N, OH, OW, O4] vec4
+//
+// One invocation computes 4 x 4 pixels of 4 output channels (POOL: 2 x 2 pixels from those). For each phase and input channel it reads 36 values and
+// 9 weight vectors, which feed 144 products of a vector and a number: a window that slides by one shares what it reads with its neighbours.
+// global id x = tile + tiles * output block, y = image. The host guarantees that buffers have the sizes above and that no index exceeds 2^31.
+//
+// Conditions are joined by `&`, not `&&`: short circuits are branches, which cost some compilers a hundred times the time here.
+
+//#include "lib/activation.wgsl"
+
+override POOL: bool = false;
+
+struct Params {
+  input_width: i32,
+  input_height: i32,
+  input_channels: i32,
+  // f32s of one input pixel, with its padding channels.
+  input_pixel: i32,
+  output_width: u32,
+  output_height: u32,
+  output_blocks: u32,
+  output_channels: u32,
+  stride_x: i32,
+  stride_y: i32,
+  pad_left: i32,
+  pad_top: i32,
+  tiles_x: u32,
+  tiles: u32,
+}
+
+@group(0) @binding(0) var<storage, read> input: array<f32>;
+@group(0) @binding(1) var<storage, read> weights: array<mat3x4f>;
+@group(0) @binding(2) var<storage, read> bias_slope: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> output: array<vec4f>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+// The six columns of a phase that a tile sees: offsets from the start of a row, and which lie inside the picture.
+struct Columns {
+  left: vec4i,
+  right: vec2i,
+  left_inside: vec4<bool>,
+  right_inside: vec2<bool>,
+}
+
+// Six neighbouring values of one channel.
+struct Row {
+  left: vec4f,
+  right: vec2f,
+}
+
+fn columns_from(x: i32) -> Columns {
+  let left = x + params.stride_x * vec4i(0, 1, 2, 3);
+  let right = x + params.stride_x * vec2i(4, 5);
+  let last = params.input_width - 1;
+  return Columns(
+    clamp(left, vec4i(0), vec4i(last)) * params.input_pixel,
+    clamp(right, vec2i(0), vec2i(last)) * params.input_pixel,
+    (left >= vec4i(0)) & (left <= vec4i(last)),
+    (right >= vec2i(0)) & (right <= vec2i(last)),
+  );
+}
+
+// Outside the picture it loads the nearest pixel, a load that is always allowed, and returns 0.
+fn load_row(image: u32, y: i32, columns: Columns, channel: i32) -> Row {
+  let nearest = clamp(y, 0, params.input_height - 1);
+  let start = (i32(image) * params.input_height + nearest) * params.input_width * params.input_pixel + channel;
+  let left = start + columns.left;
+  let right = start + columns.right;
+  let inside = y == nearest;
+  return Row(
+    select(
+      vec4f(),
+      vec4f(input[left.x], input[left.y], input[left.z], input[left.w]),
+      columns.left_inside & vec4<bool>(inside),
+    ),
+    select(vec2f(), vec2f(input[right.x], input[right.y]), columns.right_inside & vec2<bool>(inside)),
+  );
+}
+
+// Adds one kernel row to the four pixels of an output row: column = pixel, row = output channel.
+fn add_row(sum: mat4x4f, kernel: mat3x4f, row: Row) -> mat4x4f {
+  let v = row.left;
+  let w = row.right;
+  return mat4x4f(
+    sum[0] + kernel[0] * v.x + kernel[1] * v.y + kernel[2] * v.z,
+    sum[1] + kernel[0] * v.y + kernel[1] * v.z + kernel[2] * v.w,
+    sum[2] + kernel[0] * v.z + kernel[1] * v.w + kernel[2] * w.x,
+    sum[3] + kernel[0] * v.w + kernel[1] * w.x + kernel[2] * w.y,
+  );
+}
+
+// Writes one output pixel, unless the tile reaches over the edge there.
+fn store(image: u32, x: u32, y: u32, o4: u32, value: vec4f) {
+  if ((x < params.output_width) & (y < params.output_height)) {
+    let pixel = (image * params.output_height + y) * params.output_width + x;
+    output[pixel * params.output_blocks + o4] = zero_padding(value, o4, params.output_channels);
+  }
+}
+
+fn activate_row(sum: mat4x4f, bias: vec4f, slope: vec4f) -> mat4x4f {
+  return mat4x4f(
+    activate(sum[0] + bias, slope),
+    activate(sum[1] + bias, slope),
+    activate(sum[2] + bias, slope),
+    activate(sum[3] + bias, slope),
+  );
+}
+
+// Bias, activation and (pool) for two rows of the tile; `pair` is their place in it, 0 or 1.
+fn finish(image: u32, tile_x: u32, tile_y: u32, pair: u32, o4: u32, upper_sum: mat4x4f, lower_sum: mat4x4f) {
+  let bias = bias_slope[o4];
+  let slope = bias_slope[params.output_blocks + o4];
+  let upper = activate_row(upper_sum, bias, slope);
+  let lower = activate_row(lower_sum, bias, slope);
+  if (POOL) {
+    let x = tile_x * 2u;
+    let y = tile_y * 2u + pair;
+    store(image, x, y, o4, max(max(upper[0], upper[1]), max(lower[0], lower[1])));
+    store(image, x + 1u, y, o4, max(max(upper[2], upper[3]), max(lower[2], lower[3])));
+  } else {
+    let x = tile_x * 4u;
+    let y = tile_y * 4u + pair * 2u;
+    store(image, x, y, o4, upper[0]);
+    store(image, x + 1u, y, o4, upper[1]);
+    store(image, x + 2u, y, o4, upper[2]);
+    store(image, x + 3u, y, o4, upper[3]);
+    store(image, x, y + 1u, o4, lower[0]);
+    store(image, x + 1u, y + 1u, o4, lower[1]);
+    store(image, x + 2u, y + 1u, o4, lower[2]);
+    store(image, x + 3u, y + 1u, o4, lower[3]);
+  }
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let o4 = id.x / params.tiles;
+  if (o4 >= params.output_blocks) {
+    return;
+  }
+  let tile = id.x - o4 * params.tiles;
+  let tile_y = tile / params.tiles_x;
+  let tile_x = tile - tile_y * params.tiles_x;
+  let image = id.y;
+
+  let origin_x = i32(tile_x) * 4 * params.stride_x - params.pad_left;
+  let origin_y = i32(tile_y) * 4 * params.stride_y - params.pad_top;
+  let step = params.stride_y;
+
+  // The four rows of the tile.
+  var sum0 = mat4x4f();
+  var sum1 = mat4x4f();
+  var sum2 = mat4x4f();
+  var sum3 = mat4x4f();
+
+  var weight = o4 * u32(params.stride_y * params.stride_x * params.input_channels) * 3u;
+  for (var phase_y = 0; phase_y < params.stride_y; phase_y++) {
+    let y = origin_y + phase_y;
+    for (var phase_x = 0; phase_x < params.stride_x; phase_x++) {
+      let columns = columns_from(origin_x + phase_x);
+      for (var channel = 0; channel < params.input_channels; channel++) {
+        let top = weights[weight];
+        let middle = weights[weight + 1u];
+        let bottom = weights[weight + 2u];
+        weight += 3u;
+        // Each input row meets every output row whose kernel reaches it, and is then done with.
+        let row0 = load_row(image, y, columns, channel);
+        sum0 = add_row(sum0, top, row0);
+        let row1 = load_row(image, y + step, columns, channel);
+        sum0 = add_row(sum0, middle, row1);
+        sum1 = add_row(sum1, top, row1);
+        let row2 = load_row(image, y + 2 * step, columns, channel);
+        sum0 = add_row(sum0, bottom, row2);
+        sum1 = add_row(sum1, middle, row2);
+        sum2 = add_row(sum2, top, row2);
+        let row3 = load_row(image, y + 3 * step, columns, channel);
+        sum1 = add_row(sum1, bottom, row3);
+        sum2 = add_row(sum2, middle, row3);
+        sum3 = add_row(sum3, top, row3);
+        let row4 = load_row(image, y + 4 * step, columns, channel);
+        sum2 = add_row(sum2, bottom, row4);
+        sum3 = add_row(sum3, middle, row4);
+        let row5 = load_row(image, y + 5 * step, columns, channel);
+        sum3 = add_row(sum3, bottom, row5);
+      }
+    }
+  }
+  finish(image, tile_x, tile_y, 0u, o4, sum0, sum1);
+  finish(image, tile_x, tile_y, 1u, o4, sum2, sum3);
+}
