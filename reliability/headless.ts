@@ -16,7 +16,7 @@ import {
   type Report,
   type Row,
 } from './report.js';
-import { faultyWeights, NETWORK_FAULTS, strictLibrary, strictPage } from './server.js';
+import { faultyWeights, strictLibrary, strictPage } from './server.js';
 
 /** Frames between two words on the progress. */
 const SOAK_PIECE = 100;
@@ -153,26 +153,10 @@ class Run {
         failures.push(...result.failures);
         return { cases: result.counts.cases, result };
       }),
-      await this.#check('failing downloads', nothing, async ({ page }, failures) => {
-        let untyped = 0;
-        const faults = Object.entries(NETWORK_FAULTS);
-        for (const [fault, wanted] of faults) {
-          const url = `/reliability/weights/${fault}/manifest.json`;
-          const abortAfter = wanted === 'aborted' ? 10_000 : undefined;
-          const load = (path: string, after?: number) => window.fullposeReliability!.load(path, after);
-          const error = await page.evaluate(load, url, abortAfter);
-          if (error?.code !== wanted) {
-            untyped++;
-            failures.push(`${fault}: ${JSON.stringify(error)}; wanted ${wanted}`);
-          }
-        }
-        // Nothing half-loaded was kept anywhere, and loading works again.
-        const kept = await page.evaluate(
-          async () => [...(await caches.keys()), ...(await indexedDB.databases())].length,
-        );
-        if (kept !== 0) failures.push(`${kept} caches and databases were left`);
-        const counts = { cases: faults.length, uncaught: 0, hangs: 0, untyped };
-        return { cases: faults.length, result: { counts, failures: [] } };
+      await this.#check('failing downloads and caches', nothing, async ({ page }, failures) => {
+        const result = await page.evaluate(() => window.fullposeReliability!.checkDownloads());
+        failures.push(...result.failures);
+        return { cases: result.counts.cases, result };
       }),
     );
     const sum = (key: keyof Report['fuzz']) => fuzzed.reduce((total, { counts }) => total + counts[key], 0);

@@ -6,25 +6,7 @@ import { build, type Plugin, type Rolldown } from 'vite';
 import { repositoryRoot } from '../scripts/page-host.js';
 import { strippedShaders } from '../scripts/wgsl.js';
 import { smallWeightBuffers } from '../tests/cascade/small-weights.js';
-
-/** Ways in which a download goes wrong, and the error's code that the caller must see. `none` goes right. */
-export const NETWORK_FAULTS = {
-  short: 'bad-weights',
-  long: 'bad-weights',
-  'other-bytes': 'bad-weights',
-  missing: 'bad-weights',
-  'server-error': 'bad-weights',
-  page: 'bad-weights',
-  'cut-off': 'bad-weights',
-  'cut-off-manifest': 'bad-weights',
-  'other-host': 'bad-weights',
-  slow: 'aborted',
-  none: undefined,
-} as const;
-
-type Fault = keyof typeof NETWORK_FAULTS;
-
-const isFault = (name: string): name is Fault => Object.hasOwn(NETWORK_FAULTS, name);
+import { type Fault, isFault } from './faults.js';
 
 /** The damage is done to this file. */
 const VICTIM = 'iteration0.safetensors';

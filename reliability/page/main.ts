@@ -1,9 +1,9 @@
 /** The page on which the checks run. It offers `window.fullposeReliability` and shows nothing. */
-import { FaceAligner, FullposeError } from '../../src/index.js';
 import { loadFile } from '../../tests/browser/suite.js';
 import { shippedWeights } from '../../tests/cascade/shipped-weights.js';
 import { smallWeightBuffers } from '../../tests/cascade/small-weights.js';
 import { type AdapterResult, measureAdapters, SAMPLE } from '../adapters.js';
+import { checkDownloads } from '../downloads.js';
 import { fuzzInputs } from '../inputs.js';
 import { cycleAligners, floodAligner, type LifecycleResult, Soak, type SoakState } from '../load.js';
 import { crashDevices, type LossResult, loseDevices } from '../losses.js';
@@ -35,8 +35,7 @@ export interface ReliabilityPage {
   repeat(repeats: number): Promise<RepeatResult>;
   /** Decodes the sample and measures this browser's adapter with it. */
   measureAdapters(): Promise<{ readonly results: readonly AdapterResult[]; readonly sample: SampleBytes }>;
-  /** Loads weights from `url`. @returns the error's code and message, or undefined where it loads and aligns */
-  load(url: string, abortAfterBytes?: number): Promise<{ readonly code: string; readonly message: string } | undefined>;
+  checkDownloads(): Promise<FuzzResult>;
 }
 
 /** The sample's pixels, as JSON holds them. */
@@ -113,28 +112,8 @@ window.fullposeReliability = {
     const results = await measureAdapters(loadFile, { width, height, data });
     return { results, sample: { width, height, bytes: [...data] } };
   },
-  async load(url, abortAfterBytes) {
-    const controller = new AbortController();
-    let settled = false;
-    try {
-      const aligner = await FaceAligner.create({
-        weights: url,
-        signal: controller.signal,
-        onProgress: ({ loaded }) => {
-          if (settled) throw new Error('progress after the end');
-          if (abortAfterBytes !== undefined && loaded >= abortAfterBytes) controller.abort();
-        },
-      });
-      aligner.destroy();
-      return undefined;
-    } catch (error) {
-      if (error instanceof FullposeError) return { code: error.code, message: error.message };
-      // An abort rejects with the signal's reason, as every web API does.
-      if (controller.signal.aborted && error === controller.signal.reason)
-        return { code: 'aborted', message: String(error) };
-      return { code: 'untyped', message: String(error) };
-    } finally {
-      settled = true;
-    }
+  async checkDownloads() {
+    const { counts, failures } = await checkDownloads(report('downloads'));
+    return { counts, failures };
   },
 };
