@@ -1,20 +1,48 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { basename, dirname, relative } from 'node:path';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, relative } from 'node:path';
+import { writeWhole } from './files.js';
 import type { Interrupt } from './interrupt.js';
+import { isCurrent, Journal } from './journal.js';
 import { type ListRow, parseList, resolveImage } from './list.js';
+import { openSession } from './open-session.js';
 import { type AlignOptions, exitCodes } from './options.js';
 import { createProgress, forEachConcurrent } from './progress.js';
-import { openSession } from './read-pictures.js';
 import { faceResult, type ResultRow } from './results.js';
 import { type AlignSession, jobsInFlight } from './session.js';
 
 type ListOptions = Extract<AlignOptions, { mode: 'list' }>;
 
-/** Writes beside the target first, so that an interrupted write leaves no half file. */
+/** A row that succeeded. */
+interface FinishedRow {
+  readonly row: number;
+  readonly result: ResultRow;
+}
+
+const interrupted = 'interrupted';
+
 async function writeResults(path: string, rows: readonly ResultRow[]): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(`${path}.part`, `[\n${rows.map((row) => JSON.stringify(row)).join(',\n')}\n]\n`);
-  await rename(`${path}.part`, path);
+  await writeWhole(path, `[\n${rows.map((row) => JSON.stringify(row)).join(',\n')}\n]\n`);
+}
+
+/** Rows that earlier runs finished: of the results, and of the journal that a crash left. Those of a list that changed since do not count. */
+async function finishedRows(
+  { list, results }: ListOptions,
+  journal: Journal<FinishedRow>,
+  rows: readonly ListRow[],
+): Promise<readonly FinishedRow[]> {
+  const written = existsSync(results) && isCurrent(results, list) ? await readResults(results) : [];
+  const finished = [...written.map((result, row) => ({ row, result })), ...(await journal.read(list))];
+  return finished.filter(({ row, result }) => !('error' in result) && rows[row]?.image === result.image);
+}
+
+async function readResults(path: string): Promise<readonly ResultRow[]> {
+  try {
+    const rows: unknown = JSON.parse(await readFile(path, 'utf8'));
+    return Array.isArray(rows) ? rows : [];
+  } catch {
+    return [];
+  }
 }
 
 async function alignRow(session: AlignSession, row: ListRow, index: number): Promise<ResultRow> {
@@ -25,7 +53,7 @@ async function alignRow(session: AlignSession, row: ListRow, index: number): Pro
       picture: index,
       name: image,
       faces: 'largest',
-      draw: false,
+      formats: [],
       ...(box === undefined ? {} : { boxes: [box] }),
     });
     if (reply.status === 'failed') return { image, error: reply.message };
@@ -36,30 +64,45 @@ async function alignRow(session: AlignSession, row: ListRow, index: number): Pro
   }
 }
 
-/** Aligns one face a row and writes the results, also those so far where it is interrupted; resolves to the exit code. */
+/**
+ * Aligns one face a row and writes the results, also those so far where it is interrupted; resolves to the exit code. While it runs, finished
+ * rows are kept in a journal beside the results.
+ */
 export async function alignList(options: ListOptions, folder: string, interrupt: Interrupt): Promise<number> {
   const rows = parseList(await readFile(options.list, 'utf8'), basename(options.list));
   const paths = rows.map(({ image }) => (image === null ? '' : resolveImage(image, folder, options.list)));
-  const results: ResultRow[] = rows.map(({ image }) => ({ image, error: 'interrupted' }));
-  process.stderr.write('starting a browser and loading the weights ...\n');
-  const progress = createProgress(rows.length, 'rows');
+  const results: ResultRow[] = rows.map(({ image }) => ({ image, error: interrupted }));
+  const journal = new Journal<FinishedRow>(`${options.results}.journal`);
+  const finished = options.resume ? await finishedRows(options, journal, rows) : [];
+  for (const { row, result } of finished) results[row] = result;
+  const left = [...rows.entries()].filter(([row]) => 'error' in (results[row] ?? {}));
+  if (!options.resume) await journal.clear();
+  else process.stderr.write(`${rows.length - left.length} of ${rows.length} rows were done before\n`);
+
+  const progress = createProgress(left.length, 'rows');
   try {
-    const detector = rows.some((row) => 'box' in row && row.box === undefined);
-    const session = await openSession({ ...options, detector }, paths, progress.note);
-    interrupt.onInterrupt(() => void session.close());
-    try {
-      await forEachConcurrent(rows, jobsInFlight, async (row, index) => {
-        if (interrupt.happened) return;
-        results[index] = await alignRow(session, row, index);
-        progress.step();
-      });
-    } finally {
-      await session.close();
+    if (left.length > 0) {
+      process.stderr.write('starting a browser and loading the weights ...\n');
+      const detector = left.some(([, row]) => 'box' in row && row.box === undefined);
+      const session = await openSession({ ...options, detector }, paths, progress.note);
+      interrupt.onInterrupt(() => void session.close());
+      try {
+        await forEachConcurrent(left, jobsInFlight, async ([row, listed]) => {
+          if (interrupt.happened) return;
+          const result = await alignRow(session, listed, row);
+          results[row] = result;
+          if (!('error' in result)) await journal.add({ row, result });
+          progress.step();
+        });
+      } finally {
+        await session.close();
+      }
     }
   } finally {
     progress.stop();
-    if (rows.length === 0 || results.some((row) => !('error' in row) || row.error !== 'interrupted')) {
+    if (rows.length === 0 || results.some((row) => !('error' in row) || row.error !== interrupted)) {
       await writeResults(options.results, results);
+      await journal.clear();
     }
   }
   const failed = results.filter((row) => 'error' in row).length;

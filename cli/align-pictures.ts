@@ -1,77 +1,149 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { basename, extname, join, relative } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, join, relative } from 'node:path';
 import { repositoryRoot } from '../scripts/page-host.js';
+import { writeWhole } from './files.js';
+import { findPictures, overlayEnding, type PictureInput } from './inputs.js';
 import type { Interrupt } from './interrupt.js';
-import { type AlignOptions, exitCodes } from './options.js';
-import type { AlignReply } from './protocol.js';
-import { openSession } from './read-pictures.js';
+import { openSession } from './open-session.js';
+import { type AlignOptions, exitCodes, type Format } from './options.js';
+import { createProgress, forEachConcurrent, type Progress } from './progress.js';
+import type { AlignReply, DrawnFormat, FaceReply } from './protocol.js';
 import { faceResult } from './results.js';
+import { type AlignSession, jobsInFlight } from './session.js';
 
 type PicturesOptions = Extract<AlignOptions, { mode: 'pictures' }>;
 
 const samplePicture = join(repositoryRoot, 'assets/astronaut.png');
 
-/** File names without extension, made distinct: the second "face" is "face-2". */
-export function outputNames(pictures: readonly string[]): readonly string[] {
-  const taken = new Set<string>();
-  return pictures.map((picture) => {
-    const name = basename(picture, extname(picture));
-    let distinct = name;
-    for (let count = 2; taken.has(distinct); count++) distinct = `${name}-${count}`;
-    taken.add(distinct);
-    return distinct;
-  });
+type Aligned = Extract<AlignReply, { status: 'aligned' }>;
+
+/** What the page has to make. */
+export function drawnFormats(formats: readonly Format[]): readonly DrawnFormat[] {
+  return formats.filter((format) => format !== 'json');
 }
 
-/** Writes the files of one aligned picture; resolves to their paths. */
+/** Files of `faces` faces: the overlay, the numbers, and the meshes, the second face's as `NAME.2.obj`. */
+function filesOf(stem: string, formats: readonly Format[], faces: number): readonly string[] {
+  const meshes = formats.filter((format) => format !== 'json' && format !== 'png');
+  return [
+    ...(formats.includes('png') ? [`${stem}${overlayEnding}`] : []),
+    ...(formats.includes('json') ? [`${stem}.json`] : []),
+    ...Array.from({ length: faces }, (_, face) => meshes.map((format) => meshFile(stem, format, face))).flat(),
+  ];
+}
+
+function meshFile(stem: string, format: string, face: number): string {
+  return face === 0 ? `${stem}.${format}` : `${stem}.${face + 1}.${format}`;
+}
+
+/** A face as NAME.json and NAME.jsonl hold it. */
+export function describeFace(face: FaceReply) {
+  return { box: face.box, visibility: face.visibility, ...faceResult(face) };
+}
+
+/** Writes the overlay and the meshes of a picture or video frame that were asked for. */
+export async function writeDrawn({ faces, overlay }: Aligned, stem: string): Promise<void> {
+  const drawn = new Map(overlay === undefined ? [] : [[`${stem}${overlayEnding}`, overlay]]);
+  for (const [index, { meshes }] of faces.entries()) {
+    for (const [format, file] of Object.entries(meshes)) drawn.set(meshFile(stem, format, index), file);
+  }
+  await Promise.all([...drawn].map(([path, file]) => writeWhole(path, Buffer.from(file, 'base64'))));
+}
+
+/** Writes the files of one aligned picture, the JSON last: where it is, all of them are. Resolves to their paths. */
 async function writePicture(
-  reply: Extract<AlignReply, { status: 'aligned' }>,
+  reply: Aligned,
   picture: string,
   stem: string,
+  formats: readonly Format[],
 ): Promise<readonly string[]> {
-  const { width, height, faces, overlay } = reply;
-  const description = {
-    image: picture,
-    width,
-    height,
-    faces: faces.map((face) => ({ box: face.box, visibility: face.visibility, ...faceResult(face) })),
-  };
-  const files = new Map<string, string | Uint8Array>();
-  if (overlay !== undefined) files.set(`${stem}.overlay.png`, Buffer.from(overlay, 'base64'));
-  files.set(`${stem}.json`, `${JSON.stringify(description)}\n`);
-  for (const [index, { obj }] of faces.entries()) {
-    if (obj !== undefined) files.set(index === 0 ? `${stem}.obj` : `${stem}.${index + 1}.obj`, obj);
+  const { width, height, faces } = reply;
+  await writeDrawn(reply, stem);
+  if (formats.includes('json')) {
+    const description = { image: picture, width, height, faces: faces.map(describeFace) };
+    await writeWhole(`${stem}.json`, `${JSON.stringify(description)}\n`);
   }
-  await Promise.all([...files].map(([path, content]) => writeFile(path, content)));
-  return [...files.keys()];
+  return filesOf(stem, formats, faces.length);
+}
+
+/** Whether an earlier run finished this picture: all its files are there, and none is older than the picture. */
+async function isDone({ path }: PictureInput, stem: string, formats: readonly Format[]): Promise<boolean> {
+  const json = `${stem}.json`;
+  if (!existsSync(json) || !existsSync(path)) return false;
+  try {
+    const { image, faces } = JSON.parse(await readFile(json, 'utf8'));
+    if (image !== path || !Array.isArray(faces)) return false;
+    const made = statSync(path).mtimeMs;
+    return filesOf(stem, formats, faces.length).every((file) => existsSync(file) && statSync(file).mtimeMs >= made);
+  } catch {
+    return false;
+  }
 }
 
 /** Aligns every face of the pictures, writes their files and prints their paths from `folder`; resolves to the exit code. */
 export async function alignPictures(options: PicturesOptions, folder: string, interrupt: Interrupt): Promise<number> {
-  const pictures = options.pictures.length > 0 ? options.pictures : [samplePicture];
-  const names = outputNames(pictures);
-  await mkdir(options.out, { recursive: true });
+  const { out, formats, resume } = options;
+  const argv = options.pictures.length > 0 ? options.pictures : [samplePicture];
+  const { pictures: found, missing } = await findPictures(argv, folder);
   const note = (text: string) => void process.stderr.write(`${text}\n`);
-  note('starting a browser and loading the weights ...');
-  const session = await openSession({ ...options, detector: true }, pictures, note);
-  interrupt.onInterrupt(() => void session.close());
-  let failed = 0;
-  try {
+  for (const message of missing) note(message);
+  const pictures: PictureInput[] = [];
+  for (const picture of found) {
+    if (!resume || !(await isDone(picture, join(out, picture.stem), formats))) pictures.push(picture);
+  }
+  if (pictures.length < found.length)
+    note(`${found.length - pictures.length} of ${found.length} pictures were done before`);
+  let failed = missing.length;
+  if (pictures.length > 0) {
+    note('starting a browser and loading the weights ...');
+    const paths = pictures.map(({ path }) => path);
+    const session = await openSession({ ...options, detector: true }, paths, note);
+    interrupt.onInterrupt(() => void session.close());
     note(`aligning on ${session.device.adapter}${session.device.isSoftware ? ' (software)' : ''}`);
-    for (const [index, picture] of pictures.entries()) {
-      const reply = await session.align({ picture: index, name: picture, faces: 'all', draw: true });
-      if (reply.status === 'failed') {
-        note(`${picture}: ${reply.message}`);
-        failed++;
-        continue;
-      }
-      const paths = await writePicture(reply, picture, join(options.out, names[index] ?? String(index)));
-      const count = reply.faces.length;
-      note(`${basename(picture)}: ${count} ${count === 1 ? 'face' : 'faces'}`);
-      for (const path of paths) process.stdout.write(`${relative(folder, path)}\n`);
+    const progress = createProgress(pictures.length, 'pictures');
+    try {
+      await forEachConcurrent(pictures, jobsInFlight, async (picture, index) => {
+        if (interrupt.happened) return;
+        if (!(await alignPicture(session, index, picture, options, folder, progress)) && !interrupt.happened) failed++;
+        progress.step();
+      });
+    } finally {
+      progress.stop();
+      await session.close();
     }
-  } finally {
-    await session.close();
+  }
+  const wanted = found.length + missing.length;
+  if (failed > 0 && wanted > 1) note(`${failed} of ${wanted} failed`);
+  if (interrupt.happened) {
+    note('interrupted; --resume goes on from here');
+    return exitCodes.interrupted;
   }
   return failed === 0 ? exitCodes.ok : exitCodes.someFailed;
+}
+
+/** Aligns one picture and writes its files. What is wrong with it is said, and costs nothing but this picture. */
+async function alignPicture(
+  session: AlignSession,
+  index: number,
+  { path, stem }: PictureInput,
+  { out, formats }: PicturesOptions,
+  folder: string,
+  progress: Progress,
+): Promise<boolean> {
+  try {
+    const reply = await session.align({ picture: index, name: path, faces: 'all', formats: drawnFormats(formats) });
+    if (reply.status === 'failed') {
+      progress.note(`${path}: ${reply.message}`);
+      return false;
+    }
+    const files = await writePicture(reply, path, join(out, stem), formats);
+    const count = reply.faces.length;
+    progress.note(`${basename(path)}: ${count} ${count === 1 ? 'face' : 'faces'}`);
+    progress.print(files.map((file) => relative(folder, file)));
+    return true;
+  } catch (error) {
+    progress.note(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+    return false;
+  }
 }

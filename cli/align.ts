@@ -13,6 +13,7 @@ async function main(): Promise<number> {
   const interrupt = new Interrupt();
   // Loaded here, because the browser driver and the page server take a second that a wrong command line need not wait for.
   if (options.mode === 'list') return (await import('./align-list.js')).alignList(options, folder, interrupt);
+  if (options.mode === 'videos') return (await import('./align-videos.js')).alignVideos(options, folder, interrupt);
   return (await import('./align-pictures.js')).alignPictures(options, folder, interrupt);
 }
 

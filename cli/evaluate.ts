@@ -82,7 +82,7 @@ async function alignAll(crops: readonly Evaluated[]): Promise<readonly Row[]> {
   try {
     await forEachConcurrent(crops, jobsInFlight, async ({ crop, truth, yaw, boxes }, picture) => {
       for (const k of counts) {
-        const job = { picture, name: crop.image, boxes, faces: 'all', iterations: k, draw: false } as const;
+        const job = { picture, name: crop.image, boxes, faces: 'all', iterations: k, formats: [] } as const;
         const reply = await session.align(job);
         if (reply.status === 'failed') throw new Error(`${crop.image}: ${reply.message}`);
         const [plain, jittered] = reply.faces;

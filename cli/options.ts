@@ -13,32 +13,53 @@ export class UsageError extends Error {
 
 export const exitCodes = { ok: 0, someFailed: 1, usage: 2, interrupted: 130 } as const;
 
+/** What `--format` can ask for. `png` is the overlay, `gltf` a binary glTF file. */
+export const formats = ['json', 'obj', 'ply', 'png'] as const;
+export type Format = (typeof formats)[number];
+
 interface CommonOptions {
   /** Iterations of the cascade; undefined for all that the weights have. */
   readonly iterations: number | undefined;
+  /** Take what an earlier run finished as done. */
+  readonly resume: boolean;
+}
+
+interface FileOptions {
+  readonly out: string;
+  readonly formats: readonly Format[];
 }
 
 export type AlignOptions =
   | { readonly mode: 'help' }
-  | ({ readonly mode: 'pictures'; readonly pictures: readonly string[]; readonly out: string } & CommonOptions)
+  /** `pictures` as written: files, folders and patterns. */
+  | ({ readonly mode: 'pictures'; readonly pictures: readonly string[] } & FileOptions & CommonOptions)
+  | ({ readonly mode: 'videos'; readonly videos: readonly string[] } & FileOptions & CommonOptions)
   | ({ readonly mode: 'list'; readonly list: string; readonly results: string } & CommonOptions);
 
-export const alignUsage = `Usage: npm run --silent align -- [PICTURE ...] [--out DIR] [--iterations K]
-       npm run --silent align -- --list list.json --results results.json [--iterations K]
+export const alignUsage = `Usage: npm run --silent align -- [PICTURE | FOLDER | PATTERN ...] [--out DIR] [--format LIST] [--resume] [--iterations K]
+       npm run --silent align -- --video FILE [--video FILE ...] [--out DIR] [--format LIST] [--resume] [--iterations K]
+       npm run --silent align -- --list list.json --results results.json [--resume] [--iterations K]
 
 Aligns every face of the pictures (without PICTURE: of the bundled sample) and writes, into DIR (default: out),
-NAME.overlay.png, NAME.json and NAME.obj; the paths go to stdout, progress to stderr.
+NAME.overlay.png, NAME.json and NAME.obj; the paths go to stdout, progress to stderr. Of a FOLDER, and of a PATTERN as
+"photos/**/*.jpg", all pictures are taken, and their folders made anew in DIR.
+
+With --video, aligns the faces of every frame and writes NAME.jsonl into DIR: one line a frame, with its time in seconds.
 
 With --list, aligns one face a row: [{"image": path, "box": [x0, y0, x1, y1], "boxKind": "landmarks" | "detector"}, ...].
 Without a box the default detector looks for the face. results.json has one row each, in the same order.
 
-  --out DIR        where the files of PICTUREs go
+  --out DIR        where the files of PICTUREs and videos go
+  --format LIST    which files, separated by commas: ${formats.join(', ')} (default: json,obj,png; of a video: json)
+  --video FILE     a video to align, frame by frame
   --list FILE      rows to align
   --results FILE   where their results go
+  --resume         go on where an earlier run was interrupted: what it finished stays
   --iterations K   iterations of the cascade, from 1 to as many as the weights have (the default)
   --help           this text
 
-The exit code is 0 only if every picture or row succeeded, 1 if one failed, 2 for a wrong command line.`;
+The exit code is 0 only if every picture, row or frame succeeded, 1 if one failed, 2 for a wrong command line, 130 after
+Ctrl-C. Files appear whole or not at all.`;
 
 /** The folder that relative paths start from: npm runs scripts in the package's folder and says where the user was. */
 export function startFolder(env: NodeJS.ProcessEnv, cwd: string, script: string): string {
@@ -63,6 +84,16 @@ export function parseCount(text: string, name: string, least: number): number {
   return count;
 }
 
+function parseFormats(text: string | undefined, usual: readonly Format[]): readonly Format[] {
+  if (text === undefined) return usual;
+  const names = text.split(',').map((name) => name.trim());
+  const unknown = names.find((name) => !formats.some((format) => format === name));
+  if (unknown !== undefined) {
+    throw new UsageError(`--format has "${unknown}"; wanted some of ${formats.join(', ')}, separated by commas`);
+  }
+  return formats.filter((format) => names.includes(format));
+}
+
 /**
  * @param folder what relative paths start from.
  * @throws UsageError
@@ -74,8 +105,11 @@ export function parseAlignArguments(argv: readonly string[], folder: string): Al
       allowPositionals: true,
       options: {
         out: { type: 'string' },
+        format: { type: 'string' },
+        video: { type: 'string', multiple: true },
         list: { type: 'string' },
         results: { type: 'string' },
+        resume: { type: 'boolean', default: false },
         iterations: { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
       },
@@ -83,14 +117,40 @@ export function parseAlignArguments(argv: readonly string[], folder: string): Al
   );
   if (values.help) return { mode: 'help' };
   const iterations = values.iterations === undefined ? undefined : parseCount(values.iterations, 'iterations', 1);
+  const common = { iterations, resume: values.resume };
   if (values.list === undefined && values.results === undefined) {
-    const pictures = positionals.map((picture) => resolve(folder, picture));
-    return { mode: 'pictures', pictures, out: resolve(folder, values.out ?? 'out'), iterations };
+    const out = resolve(folder, values.out ?? 'out');
+    if (values.video === undefined) {
+      const wanted = parseFormats(values.format, ['json', 'obj', 'png']);
+      needJson(values.resume, wanted);
+      return { mode: 'pictures', pictures: positionals, out, formats: wanted, ...common };
+    }
+    if (positionals.length > 0)
+      throw new UsageError(`--video and the picture "${positionals[0]}"; wanted one or the other`);
+    const wanted = parseFormats(values.format, ['json']);
+    needJson(values.resume, wanted);
+    return {
+      mode: 'videos',
+      videos: values.video.map((path) => resolve(folder, path)),
+      out,
+      formats: wanted,
+      ...common,
+    };
   }
   if (values.list === undefined) throw new UsageError('--results without --list');
   if (values.results === undefined) throw new UsageError('--list without --results');
+  if (values.video !== undefined) throw new UsageError('--video and --list; wanted one or the other');
   if (positionals.length > 0)
     throw new UsageError(`--list and the picture "${positionals[0]}"; wanted one or the other`);
-  if (values.out !== undefined) throw new UsageError('--out with --list; a list writes --results only');
-  return { mode: 'list', list: resolve(folder, values.list), results: resolve(folder, values.results), iterations };
+  for (const name of ['out', 'format'] as const) {
+    if (values[name] !== undefined) throw new UsageError(`--${name} with --list; a list writes --results only`);
+  }
+  return { mode: 'list', list: resolve(folder, values.list), results: resolve(folder, values.results), ...common };
+}
+
+/** The JSON file of a picture or video is what says how far an earlier run came. */
+function needJson(resume: boolean, wanted: readonly Format[]): void {
+  if (resume && !wanted.includes('json')) {
+    throw new UsageError('--resume without json in --format; only the JSON files tell what an earlier run finished');
+  }
 }

@@ -5,6 +5,8 @@ export interface Progress {
   step(): void;
   /** Writes a line without tearing the bar. */
   note(text: string): void;
+  /** Writes results to stdout, which may be the same terminal as the bar's. */
+  print(lines: readonly string[]): void;
   stop(): void;
 }
 
@@ -24,12 +26,15 @@ function barProgress(total: number, unit: string, stream: NodeJS.WritableStream)
   const bar = new SingleBar({ format, stream, hideCursor: true, etaBuffer: 50 }, Presets.shades_classic);
   bar.start(total, 0);
   let done = 0;
+  const above = (write: () => void) => {
+    stream.write('\r\u001b[K');
+    write();
+    bar.update(done);
+  };
   return {
     step: () => bar.update(++done),
-    note: (text) => {
-      stream.write(`\r\u001b[K${text}\n`);
-      bar.update(done);
-    },
+    note: (text) => above(() => stream.write(`${text}\n`)),
+    print: (lines) => above(() => printLines(lines)),
     stop: () => bar.stop(),
   };
 }
@@ -45,8 +50,13 @@ function lineProgress(total: number, unit: string, stream: NodeJS.WritableStream
       stream.write(`${done} of ${total} ${unit}\n`);
     },
     note: (text) => void stream.write(`${text}\n`),
+    print: printLines,
     stop: () => {},
   };
+}
+
+function printLines(lines: readonly string[]): void {
+  for (const line of lines) process.stdout.write(`${line}\n`);
 }
 
 /** Runs `work` over the items with at most `limit` at a time. The first rejection ends it. */

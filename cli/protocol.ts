@@ -1,5 +1,6 @@
 /** What the command line and its page say to each other. Everything here survives JSON. */
 import type { BoxSpec } from './list.js';
+import type { Format } from './options.js';
 
 export interface StartOptions {
   /** Undefined for all that the weights have. */
@@ -15,6 +16,10 @@ export interface StartReply {
   readonly iterations: number;
 }
 
+/** Formats that the page makes; JSON is made from its reply. */
+export type MeshFormat = Exclude<Format, 'json' | 'png'>;
+export type DrawnFormat = MeshFormat | 'png';
+
 export interface AlignJob {
   /** The picture at `/pictures/<picture>`. */
   readonly picture: number;
@@ -24,8 +29,8 @@ export interface AlignJob {
   readonly boxes?: readonly BoxSpec[];
   readonly faces: 'all' | 'largest';
   readonly iterations?: number;
-  /** Also draw the overlay and write the meshes. */
-  readonly draw: boolean;
+  /** What to draw and write beside the numbers: the overlay, and a mesh of each face. */
+  readonly formats: readonly DrawnFormat[];
 }
 
 export interface PoseReply {
@@ -47,8 +52,8 @@ export interface FaceReply {
   /** In standard deviations. */
   readonly identity: readonly number[];
   readonly expression: Readonly<Record<string, number>>;
-  /** Wavefront OBJ; only where `draw` was asked for. */
-  readonly obj?: string;
+  /** The files that were asked for, base64. */
+  readonly meshes: Readonly<Partial<Record<MeshFormat, string>>>;
 }
 
 export type AlignReply =
@@ -57,9 +62,34 @@ export type AlignReply =
       readonly width: number;
       readonly height: number;
       readonly faces: readonly FaceReply[];
-      /** PNG, base64; only where `draw` was asked for. */
+      /** PNG, base64; only where it was asked for. */
       readonly overlay?: string;
     }
+  | { readonly status: 'failed'; readonly code: string; readonly message: string };
+
+export interface FrameJob {
+  /** The video at `/pictures/<video>`. */
+  readonly video: number;
+  /** For messages. */
+  readonly name: string;
+  /** The frame after this time, in seconds; without it the first. */
+  readonly after?: number;
+  readonly iterations?: number;
+  readonly formats: readonly DrawnFormat[];
+}
+
+export type FrameReply =
+  | { readonly status: 'end' }
+  | {
+      readonly status: 'frame';
+      /** Presentation time in seconds. */
+      readonly time: number;
+      /** How many frames the video has. */
+      readonly count: number;
+      /** A frame without faces is aligned, with none. */
+      readonly reply: AlignReply;
+    }
+  /** The video cannot be read on. */
   | { readonly status: 'failed'; readonly code: string; readonly message: string };
 
 /** Set on the page's window when it is ready. */
@@ -68,6 +98,8 @@ export interface AlignPage {
   start(options: StartOptions): Promise<StartReply>;
   /** Never rejects for what is wrong with one picture. */
   align(job: AlignJob): Promise<AlignReply>;
+  /** Aligns the faces of one frame of a video; quick where the frames are asked for in their order. Never rejects for what is wrong with the video. */
+  alignFrame(job: FrameJob): Promise<FrameReply>;
 }
 
 declare global {

@@ -1,18 +1,22 @@
 import type { Page } from 'puppeteer';
 import { PageHost } from '../scripts/page-host.js';
-import { indexedPictures } from '../scripts/page-plugins.js';
-import type { AlignJob, AlignReply, StartOptions, StartReply } from './protocol.js';
+import { indexedPictures, type Served } from '../scripts/page-plugins.js';
+import type { AlignJob, AlignReply, FrameJob, FrameReply, StartOptions, StartReply } from './protocol.js';
 
 /**
  * Jobs to keep going at once: one on the GPU, one being decoded, one being read. More would only hold more pictures in memory.
  */
 export const jobsInFlight = 3;
 
+type Failure = Extract<AlignReply, { status: 'failed' }>;
+
 const startTimeoutMs = 180_000;
 
 export interface SessionOptions extends StartOptions {
-  /** The bytes of a picture; its error's message goes into the reply. */
-  readonly read: (picture: number) => Promise<Uint8Array>;
+  /** A picture or video; its error's message goes into the reply. */
+  readonly read: (index: number) => Promise<Served>;
+  /** npm packages that the page imports for this session. */
+  readonly packages?: readonly string[];
   readonly note: (text: string) => void;
 }
 
@@ -27,7 +31,10 @@ export class AlignSession {
 
   /** @throws Error where there is no browser, no WebGPU, or the weights do not load. */
   static async open(options: SessionOptions): Promise<AlignSession> {
-    const host = await PageHost.open({ plugins: [indexedPictures(options.read)] });
+    const host = await PageHost.open({
+      plugins: [indexedPictures(options.read)],
+      ...(options.packages && { packages: options.packages }),
+    });
     try {
       const { page, reply } = await openAlignPage(host, options);
       return new AlignSession(host, options, page, reply);
@@ -45,13 +52,13 @@ export class AlignSession {
   }
 
   /** @throws Error where the session is closed meanwhile, or no new page could be opened. */
-  async align(job: AlignJob): Promise<AlignReply> {
-    const page = this.#page;
-    const reply = await this.#alignOn(page, job);
-    if (reply.status === 'aligned' || reply.code !== 'device-lost') return reply;
-    // Of the jobs that lost the same page only the first replaces it.
-    if (this.#page === page) this.#page = this.#replace(page);
-    return this.#alignOn(this.#page, job);
+  align(job: AlignJob): Promise<AlignReply> {
+    return this.#call((page) => page.evaluate((sent) => window.fullposeCli!.align(sent), job));
+  }
+
+  /** @throws Error as {@link align}. */
+  alignFrame(job: FrameJob): Promise<FrameReply> {
+    return this.#call((page) => page.evaluate((sent) => window.fullposeCli!.alignFrame(sent), job));
   }
 
   async close(): Promise<void> {
@@ -59,14 +66,21 @@ export class AlignSession {
     await this.#host.close();
   }
 
-  async #alignOn(opening: Promise<Page>, job: AlignJob): Promise<AlignReply> {
+  /** Calls the page; where it is lost, once more on a new one. */
+  async #call<T extends AlignReply | FrameReply>(call: (page: Page) => Promise<T>): Promise<T | Failure> {
+    const page = this.#page;
+    const reply = await this.#callOn(page, call);
+    const answer = reply.status === 'frame' ? reply.reply : reply;
+    if (answer.status !== 'failed' || answer.code !== 'device-lost') return reply;
+    // Of the jobs that lost the same page only the first replaces it.
+    if (this.#page === page) this.#page = this.#replace(page);
+    return this.#callOn(this.#page, call);
+  }
+
+  async #callOn<T>(opening: Promise<Page>, call: (page: Page) => Promise<T>): Promise<T | Failure> {
     const page = await opening;
     try {
-      return await page.evaluate(async (sent) => {
-        const { fullposeCli } = window;
-        if (fullposeCli === undefined) throw new Error('the page has not started');
-        return fullposeCli.align(sent);
-      }, job);
+      return await call(page);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       if (this.#closed) throw new Error('interrupted', { cause: error });

@@ -35,7 +35,11 @@ export class PageHost {
     const server = await createServer({
       root: repositoryRoot,
       // Programs with other packages keep other bundles.
-      cacheDir: join(repositoryRoot, 'node_modules/.vite', packages.length === 0 ? 'plain' : 'packages'),
+      cacheDir: join(
+        repositoryRoot,
+        'node_modules/.vite',
+        packages.length === 0 ? 'plain' : packages.join('+').replaceAll('/', '_'),
+      ),
       optimizeDeps: { noDiscovery: true, include: [...packages] },
       configFile: `${repositoryRoot}/vite.config.ts`,
       logLevel: 'warn',

@@ -38,16 +38,49 @@ export function packageFiles(base: string, folder: string): Plugin {
   };
 }
 
-/** Serves `/pictures/<index>`: the bytes that `read` resolves to, or status 404 and the message of its error. */
-export function indexedPictures(read: (index: number) => Promise<Uint8Array>): Plugin {
+/** Bytes, or a file too large to be read whole, of which the page may ask for ranges. */
+export type Served = Uint8Array | { readonly path: string; readonly bytes: number };
+
+/** First and last byte of a Range header; undefined where it asks for none, or for several. */
+export function byteRange(
+  header: string | undefined,
+  bytes: number,
+): readonly [first: number, last: number] | undefined {
+  const [, from = '', to = ''] = /^bytes=(\d*)-(\d*)$/.exec(header ?? '') ?? [];
+  if (from === '' && to === '') return undefined;
+  if (from === '') return [Math.max(0, bytes - Number(to)), bytes - 1];
+  return [Number(from), to === '' ? bytes - 1 : Math.min(bytes - 1, Number(to))];
+}
+
+/** Serves `/pictures/<index>`: what `read` resolves to, or status 404 and the message of its error. */
+export function indexedPictures(read: (index: number) => Promise<Served>): Plugin {
   const serve: Connect.NextHandleFunction = async (request, response) => {
     response.setHeader('Cache-Control', 'no-store');
     try {
       const index = Number(/^\/(\d+)$/.exec(request.url ?? '')?.[1] ?? Number.NaN);
       if (Number.isNaN(index)) throw new Error(`no picture at ${request.url}`);
-      const bytes = await read(index);
+      const served = await read(index);
       response.setHeader('Content-Type', 'application/octet-stream');
-      response.end(bytes);
+      if (served instanceof Uint8Array) {
+        response.end(served);
+        return;
+      }
+      const { path, bytes } = served;
+      const [first, last] = byteRange(request.headers.range, bytes) ?? [0, bytes - 1];
+      if (first > last) {
+        response.statusCode = 416;
+        response.end();
+        return;
+      }
+      response.setHeader('Accept-Ranges', 'bytes');
+      response.setHeader('Content-Length', last + 1 - first);
+      if (request.headers.range !== undefined) {
+        response.statusCode = 206;
+        response.setHeader('Content-Range', `bytes ${first}-${last}/${bytes}`);
+      }
+      createReadStream(path, { start: first, end: last })
+        .on('error', () => response.destroy())
+        .pipe(response);
     } catch (error) {
       response.statusCode = 404;
       response.setHeader('Content-Type', 'text/plain; charset=utf-8');

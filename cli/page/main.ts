@@ -2,13 +2,24 @@
 import type { FaceDetector } from '../../detectors/detector.js';
 import { MediaPipeDetector } from '../../detectors/mediapipe.js';
 import { drawAxes, drawBox, drawLandmarks, drawMesh } from '../../pages/overlay.js';
-import { fetchPicture, PictureError } from '../../pages/pictures.js';
+import { fetchPicture } from '../../pages/pictures.js';
 import { mediapipeBase, picturesBase } from '../../pages/routes.js';
 import { Gpu } from '../../src/engine/device.js';
-import { writeObj } from '../../src/export.js';
-import { type AlignOptions, type Face, FaceAligner, FullposeError } from '../../src/index.js';
+import { type MeshDescription, writeObj, writePly } from '../../src/export.js';
+import { type AlignOptions, type Face, FaceAligner } from '../../src/index.js';
 import type { BoxSpec } from '../list.js';
-import type { AlignJob, AlignReply, FaceReply, StartOptions, StartReply } from '../protocol.js';
+import type {
+  AlignJob,
+  AlignReply,
+  DrawnFormat,
+  FaceReply,
+  FrameJob,
+  FrameReply,
+  MeshFormat,
+  StartOptions,
+  StartReply,
+} from '../protocol.js';
+import type { VideoFrames } from './video.js';
 
 const weightsUrl = '/weights/manifest.json';
 
@@ -25,6 +36,7 @@ class NoFaceError extends Error {
 class Page {
   readonly #aligner: FaceAligner;
   #detector: Promise<FaceDetector> | undefined;
+  #video: { readonly index: number; readonly frames: VideoFrames } | undefined;
 
   constructor(aligner: FaceAligner, detector: Promise<FaceDetector> | undefined) {
     this.#aligner = aligner;
@@ -35,57 +47,119 @@ class Page {
   async align(job: AlignJob): Promise<AlignReply> {
     const picture = await fetchPicture(`${picturesBase}${job.picture}`, job.name);
     try {
-      const { width, height } = picture;
-      const boxes = job.boxes ?? (await this.#detect(picture, job));
-      const faces = await this.#aligner.align(picture, boxes, count(job));
-      const pairs = faces.map((face, index) => ({ face, box: boxAt(boxes, index) }));
-      const drawing = job.draw ? await this.#draw(picture, pairs, job.name) : undefined;
-      const replies = pairs.map(({ face, box }, index) => toReply(face, box, drawing?.meshes[index]));
-      return { status: 'aligned', width, height, faces: replies, ...(drawing && { overlay: drawing.overlay }) };
+      const boxes = job.boxes ?? (await this.#detect(picture));
+      if (boxes.length === 0) throw new NoFaceError(job.name);
+      return await this.#alignBoxes(picture, job.faces === 'all' ? boxes : boxes.slice(0, 1), job);
     } finally {
       picture.close();
     }
   }
 
-  async #detect(picture: ImageBitmap, { name, faces }: AlignJob): Promise<readonly BoxSpec[]> {
-    this.#detector ??= createDetector();
-    const found = await (await this.#detector).detect(picture);
-    if (found.length === 0) throw new NoFaceError(name);
-    return faces === 'all' ? found : found.slice(0, 1);
+  async alignFrame(job: FrameJob): Promise<FrameReply> {
+    const { video, name, after } = job;
+    if (this.#video?.index !== video || this.#video.frames.time !== after) {
+      this.#video?.frames.close();
+      this.#video = undefined;
+      const { VideoFrames } = await import('./video.js');
+      this.#video = { index: video, frames: await VideoFrames.open(`${picturesBase}${video}`, name, after) };
+    }
+    const { frames } = this.#video;
+    const frame = await frames.next();
+    if (frame === undefined) return { status: 'end' };
+    const { picture, time } = frame;
+    try {
+      const reply = await this.#alignBoxes(picture, await this.#detect(picture), job).catch(toFailure);
+      return { status: 'frame', time, count: frames.count, reply };
+    } finally {
+      picture.close();
+    }
   }
 
-  /** The picture with its faces drawn over it, as base64, and each face's mesh. */
-  async #draw(picture: ImageBitmap, pairs: readonly AlignedBox[], name: string) {
-    const canvas = new OffscreenCanvas(picture.width, picture.height);
+  async #alignBoxes(picture: ImageBitmap, boxes: readonly BoxSpec[], job: AlignJob | FrameJob): Promise<AlignReply> {
+    const { width, height } = picture;
+    const faces = await this.#aligner.align(picture, boxes, count(job));
+    const vertices =
+      job.formats.length === 0 ? [] : await Promise.all(faces.map((face) => this.#aligner.vertices(face)));
+    const drawn = faces.map((face, index) => ({
+      face,
+      box: boxAt(boxes, index),
+      vertices: vertices[index] ?? new Float32Array(),
+    }));
+    const replies: FaceReply[] = [];
+    for (const [index, face] of drawn.entries()) {
+      const comment = `fullpose: face ${index + 1} of ${job.name}, picture pixels, y up`;
+      replies.push(toReply(face, await this.#meshes(face, job.formats, height, comment)));
+    }
+    const overlay = job.formats.includes('png') ? await this.#overlay(picture, drawn) : undefined;
+    return { status: 'aligned', width, height, faces: replies, ...(overlay !== undefined && { overlay }) };
+  }
+
+  /** The largest face first. */
+  async #detect(picture: ImageBitmap): Promise<readonly BoxSpec[]> {
+    this.#detector ??= createDetector();
+    return (await this.#detector).detect(picture);
+  }
+
+  /** The mesh files of a face, base64. */
+  async #meshes(
+    { vertices }: DrawnFace,
+    formats: readonly DrawnFormat[],
+    pictureHeight: number,
+    comment: string,
+  ): Promise<FaceReply['meshes']> {
+    const { triangles, uv } = this.#aligner.model;
+    const mesh = { vertices, triangles, uv, pictureHeight, comment };
+    const meshes: Partial<Record<MeshFormat, string>> = {};
+    for (const format of formats) {
+      if (format !== 'png') meshes[format] = await toBase64(new Blob([meshWriters[format](mesh)]));
+    }
+    return meshes;
+  }
+
+  /** The picture with its faces drawn over it, as base64; smaller than the picture where that is larger than anybody looks at. */
+  async #overlay(picture: ImageBitmap, faces: readonly DrawnFace[]): Promise<string> {
+    const scale = Math.min(1, largestOverlay / Math.max(picture.width, picture.height));
+    const canvas = new OffscreenCanvas(
+      Math.max(1, Math.round(picture.width * scale)),
+      Math.max(1, Math.round(picture.height * scale)),
+    );
     // Drawn on the processor: the result is read back, and a GPU in software draws thousands of lines slowly.
     const context = canvas.getContext('2d', { willReadFrequently: true });
     if (context === null) throw new Error('the browser gave no 2D canvas');
+    context.scale(scale, scale);
     context.drawImage(picture, 0, 0);
-    const { triangles, uv } = this.#aligner.model;
-    const meshes: string[] = [];
-    for (const [index, { face, box }] of pairs.entries()) {
-      const vertices = await this.#aligner.vertices(face);
-      drawMesh(context, vertices, triangles);
+    for (const { face, box, vertices } of faces) {
+      drawMesh(context, vertices, this.#aligner.model.triangles);
       drawBox(context, box);
       drawLandmarks(context, face.landmarks, face.visibility);
       drawAxes(context, face.landmarks, face.pose.matrix);
-      const comment = `fullpose: face ${index + 1} of ${name}, picture pixels, y up`;
-      meshes.push(writeObj({ vertices, triangles, uv, pictureHeight: picture.height, comment }));
     }
-    return { overlay: await toBase64(canvas), meshes };
+    return toBase64(await canvas.convertToBlob({ type: 'image/png' }));
   }
 }
+
+/** Longest side of an overlay, in pixels. */
+const largestOverlay = 4096;
+
+const meshWriters: Readonly<Record<MeshFormat, (mesh: MeshDescription) => BlobPart>> = { obj: writeObj, ply: writePly };
 
 function createDetector(): Promise<FaceDetector> {
   return MediaPipeDetector.create(new URL(mediapipeBase, location.href).href);
 }
 
-interface AlignedBox {
+interface DrawnFace {
   readonly face: Face;
   readonly box: BoxSpec;
+  /** [V, 3]; empty where nothing is drawn. */
+  readonly vertices: Float32Array;
 }
 
-function count({ iterations }: AlignJob): AlignOptions {
+function toFailure(error: unknown): Extract<AlignReply, { status: 'failed' }> {
+  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'failed';
+  return { status: 'failed', code, message: error instanceof Error ? error.message : String(error) };
+}
+
+function count({ iterations }: { readonly iterations?: number }): AlignOptions {
   return iterations === undefined ? {} : { iterations };
 }
 
@@ -95,7 +169,7 @@ function boxAt(boxes: readonly BoxSpec[], index: number): BoxSpec {
   return box;
 }
 
-function toReply(face: Face, box: BoxSpec, obj: string | undefined): FaceReply {
+function toReply({ face, box }: DrawnFace, meshes: FaceReply['meshes']): FaceReply {
   const { yaw, pitch, roll, matrix } = face.pose;
   const { x0, y0, x1, y1, kind } = box;
   return {
@@ -105,18 +179,17 @@ function toReply(face: Face, box: BoxSpec, obj: string | undefined): FaceReply {
     pose: { yaw, pitch, roll, matrix: [...matrix] },
     identity: [...face.identity],
     expression: { ...face.expression },
-    ...(obj === undefined ? {} : { obj }),
+    meshes,
   };
 }
 
-async function toBase64(canvas: OffscreenCanvas): Promise<string> {
-  const blob = await canvas.convertToBlob({ type: 'image/png' });
+function toBase64(blob: Blob): Promise<string> {
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.addEventListener('load', () => {
       if (typeof reader.result === 'string') resolve(reader.result.slice(reader.result.indexOf(',') + 1));
     });
-    reader.addEventListener('error', () => reject(reader.error ?? new Error('the overlay could not be read')));
+    reader.addEventListener('error', () => reject(reader.error ?? new Error('a file could not be read back')));
     reader.readAsDataURL(blob);
   });
 }
@@ -142,12 +215,11 @@ window.fullposeCli = {
 
   async align(job: AlignJob): Promise<AlignReply> {
     if (started === undefined) throw new Error('align() before start()');
-    try {
-      return await started.align(job);
-    } catch (error) {
-      const known = error instanceof FullposeError || error instanceof PictureError || error instanceof NoFaceError;
-      const message = error instanceof Error ? error.message : String(error);
-      return { status: 'failed', code: known ? error.code : 'failed', message };
-    }
+    return started.align(job).catch(toFailure);
+  },
+
+  async alignFrame(job: FrameJob): Promise<FrameReply> {
+    if (started === undefined) throw new Error('alignFrame() before start()');
+    return started.alignFrame(job).catch(toFailure);
   },
 };

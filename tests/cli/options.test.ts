@@ -1,29 +1,49 @@
 import { describe, expect, it } from 'vitest';
-import { outputNames } from '../../cli/align-pictures.js';
 import { parseAlignArguments, startFolder, UsageError } from '../../cli/options.js';
 
 const parse = (...argv: readonly string[]) => parseAlignArguments(argv, '/home/ada');
 
+const common = { iterations: undefined, resume: false } as const;
+const files = { out: '/home/ada/out', formats: ['json', 'obj', 'png'] } as const;
+
 describe('parseAlignArguments', () => {
   it('without arguments aligns the sample into out/', () => {
-    expect(parse()).toEqual({ mode: 'pictures', pictures: [], out: '/home/ada/out', iterations: undefined });
+    expect(parse()).toEqual({ mode: 'pictures', pictures: [], ...files, ...common });
   });
 
-  it('takes pictures, relative to where the user is', () => {
-    expect(parse('a.png', '/b/c.jpg', '--out', 'faces', '--iterations', '2')).toEqual({
+  it('takes pictures, folders and patterns as they are written', () => {
+    expect(parse('a.png', '/b', 'c/*.jpg', '--out', 'faces', '--iterations', '2')).toEqual({
       mode: 'pictures',
-      pictures: ['/home/ada/a.png', '/b/c.jpg'],
+      pictures: ['a.png', '/b', 'c/*.jpg'],
+      ...files,
       out: '/home/ada/faces',
+      ...common,
       iterations: 2,
     });
   });
 
+  it('takes formats in any order, each once', () => {
+    expect(parse('--format', 'ply, json,ply')).toMatchObject({ formats: ['json', 'ply'] });
+    expect(parse('--format=png', '--video', 'a.mp4')).toMatchObject({ formats: ['png'] });
+  });
+
   it('takes a list with its results', () => {
-    expect(parse('--list', 'list.json', '--results=/tmp/results.json')).toEqual({
+    expect(parse('--list', 'list.json', '--results=/tmp/results.json', '--resume')).toEqual({
       mode: 'list',
       list: '/home/ada/list.json',
       results: '/tmp/results.json',
       iterations: undefined,
+      resume: true,
+    });
+  });
+
+  it('takes videos, of which it writes only JSON where nothing else is asked for', () => {
+    expect(parse('--video', 'a.mp4', '--video', '/b/c.webm')).toEqual({
+      mode: 'videos',
+      videos: ['/home/ada/a.mp4', '/b/c.webm'],
+      ...files,
+      formats: ['json'],
+      ...common,
     });
   });
 
@@ -36,6 +56,13 @@ describe('parseAlignArguments', () => {
     [['--results', 'a.json'], '--results without --list'],
     [['--list', 'a.json', '--results', 'b.json', 'c.png'], '--list and the picture "c.png"'],
     [['--list', 'a.json', '--results', 'b.json', '--out', 'd'], '--out with --list'],
+    [['--list', 'a.json', '--results', 'b.json', '--format', 'obj'], '--format with --list'],
+    [['--list', 'a.json', '--results', 'b.json', '--video', 'd.mp4'], '--video and --list'],
+    [['--video', 'a.mp4', 'b.png'], '--video and the picture "b.png"'],
+    [['--format', 'json,stl'], '--format has "stl"; wanted some of json, obj'],
+    [['--format', ''], '--format has ""'],
+    [['--format', 'obj,png', '--resume'], '--resume without json in --format'],
+    [['--format', 'png', '--resume', '--video', 'a.mp4'], '--resume without json in --format'],
     [['--iterations', '0'], '--iterations is "0"; wanted a whole number of at least 1'],
     [['--iterations', '2.5'], '--iterations is "2.5"'],
     [['--iterations', 'two'], '--iterations is "two"'],
@@ -53,17 +80,5 @@ describe('startFolder', () => {
     expect(startFolder(env, '/repo', 'align')).toBe('/home/ada');
     expect(startFolder(env, '/repo', 'evaluate')).toBe('/repo');
     expect(startFolder({}, '/repo', 'align')).toBe('/repo');
-  });
-});
-
-describe('outputNames', () => {
-  it('are the names of the pictures, made distinct', () => {
-    expect(outputNames(['/a/face.png', '/b/face.jpg', '/b/other.tar.png', '/face-2.png', 'face'])).toEqual([
-      'face',
-      'face-2',
-      'other.tar',
-      'face-2-2',
-      'face-3',
-    ]);
   });
 });

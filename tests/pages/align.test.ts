@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'puppeteer';
@@ -49,6 +49,14 @@ const readJson = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'
 
 const finite = (count: number) => (values: unknown) =>
   Array.isArray(values) && values.length === count && values.every((value) => Number.isFinite(value));
+
+interface AlignedFile {
+  readonly width: number;
+  readonly height: number;
+  readonly faces: readonly { readonly landmarks: readonly (readonly number[])[] }[];
+}
+
+type VideoRow = AlignedFile & { readonly frame: number; readonly time: number };
 
 /** What a row of results must look like beside its picture. */
 function expectFace(row: unknown): void {
@@ -103,6 +111,104 @@ describe('align', () => {
       ),
     );
     expect(largest).toBeLessThanOrEqual(vertices);
+  });
+
+  it('takes every kind of picture in a folder, and after an interruption only what is left', async () => {
+    const args = [
+      join(repositoryRoot, 'tests/fixtures/pictures'),
+      'gone.png',
+      '--out',
+      'kinds',
+      '--format',
+      'ply,json',
+    ];
+    const first = start(args);
+    await new Promise<void>((resolve) => {
+      first.child.stdout?.once('data', () => resolve());
+      first.child.on('close', () => resolve());
+    });
+    first.child.kill('SIGINT');
+    const before = await first.finished;
+    expect(before.code, before.stderr).toBe(130);
+    const made = before.stdout.trim().split('\n');
+
+    const { code, stdout, stderr } = await start([...args, '--resume']).finished;
+    expect(code, stderr).toBe(1);
+    expect(stderr).toContain(`${made.length / 2} of 8 pictures were done before`);
+    expect(stderr).toContain('cannot read');
+    expect(stderr).toContain('1 of 8 failed');
+    const stems = ['animated', 'cmyk', 'deep', 'grey', 'lossy', 'still', 'turned'].map((name) => join('kinds', name));
+    const files = stems.flatMap((stem) => [`${stem}.json`, `${stem}.ply`]);
+    expect([...made, ...stdout.trim().split('\n')].sort()).toEqual(files);
+    expect(
+      readdirSync(join(folder, 'kinds'))
+        .map((name) => join('kinds', name))
+        .sort(),
+    ).toEqual(files);
+    for (const stem of stems) {
+      const { width, height, faces } = readJson(join(folder, `${stem}.json`)) as AlignedFile;
+      expect([width, height], stem).toEqual([160, 160]);
+      expect(faces, stem).toHaveLength(1);
+      // The same head, upright in all of them: its nose tip lies where it lies in the others.
+      const [x = 0, y = 0] = faces[0]?.landmarks[30] ?? [];
+      expect(Math.hypot(x - 80, y - 79), stem).toBeLessThan(2);
+      expect(readFileSync(join(folder, `${stem}.ply`)).toString('latin1', 0, 36), stem).toMatch(/^ply\nformat binary/);
+    }
+  });
+
+  it('aligns the frames of a video with their times, and goes on where an earlier run stopped', async () => {
+    const video = join(repositoryRoot, 'tests/fixtures/videos/turned.mp4');
+    const args = ['--video', video, '--out', 'videos', '--format', 'json,png'];
+    const { code, stdout, stderr } = await start(['--video', 'gone.mp4', ...args]).finished;
+    expect(code, stderr).toBe(1);
+    expect(stderr).toMatch(/cannot read .*gone\.mp4: there is no such file/);
+    expect(stdout).toBe('videos/turned.jsonl\n');
+    const path = join(folder, 'videos/turned.jsonl');
+    const readRows = () =>
+      readFileSync(path, 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as VideoRow);
+    const rows = readRows();
+    expect(rows.map(({ frame }) => frame)).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    for (const [index, time] of [0, 0.04, 0.08, 0.18, 0.22, 0.24, 0.28].entries()) {
+      expect(rows[index]?.time).toBeCloseTo(time, 3);
+      expect(rows[index]).toMatchObject({ width: 160, height: 192 });
+      expect(readFileSync(join(folder, `videos/turned.frames/00000${index}.overlay.png`)).readUInt32BE(20)).toBe(192);
+    }
+    // The head moves by two pixels a frame; the last frame is empty.
+    const noses = rows.map(({ faces }) => faces[0]?.landmarks[30]?.[0]);
+    for (let frame = 0; frame < 6; frame++) expect(Math.abs((noses[frame] ?? 0) - 75 - 2 * frame)).toBeLessThan(2.5);
+    expect(rows[6]?.faces).toEqual([]);
+
+    const whole = readFileSync(path, 'utf8');
+    writeFileSync(path, whole.slice(0, whole.indexOf('"frame":2') + 20));
+    const resumed = await start([...args, '--resume']).finished;
+    expect(resumed.code, resumed.stderr).toBe(0);
+    expect(resumed.stderr).toContain('2 frames were done before');
+    expect(resumed.stderr).toContain('5 of 5 frames');
+    expect(readFileSync(path, 'utf8')).toBe(whole);
+  });
+
+  it('goes on with a list where a crash left it', async () => {
+    const row = { image: sample, box: sampleBox, boxKind: 'detector' };
+    writeFileSync(
+      join(folder, 'crashed.json'),
+      JSON.stringify([row, row, { image: 'gone.png', box: sampleBox, boxKind: 'detector' }]),
+    );
+    const finished = { image: sample, landmarks: [[1, 2, 3]] };
+    const journal = join(folder, 'crashed.results.json.journal');
+    writeFileSync(journal, `${JSON.stringify({ row: 1, result: finished })}\n{"row":0,"resul`);
+    const args = ['--list', 'crashed.json', '--results', 'crashed.results.json', '--resume', '--iterations', '1'];
+    const { code, stderr } = await start(args).finished;
+    expect(code, stderr).toBe(1);
+    expect(stderr).toContain('1 of 3 rows were done before');
+    expect(stderr).toContain('1 of 3 rows failed');
+    const results = readJson(join(folder, 'crashed.results.json')) as readonly unknown[];
+    expectFace(results[0]);
+    expect(results[1]).toEqual(finished);
+    expect(results[2]).toMatchObject({ image: 'gone.png', error: expect.any(String) });
+    expect(existsSync(journal)).toBe(false);
   });
 
   it('aligns a list, keeps its order, and reports what failed in its row and in the exit code', async () => {
@@ -224,7 +330,7 @@ describe('AlignSession', () => {
     try {
       const [x0, y0, x1, y1] = sampleBox;
       const box = { x0, y0, x1, y1, kind: 'detector' } as const;
-      const job = { picture: 0, name: 'sample', boxes: [box], faces: 'all', draw: false } as const;
+      const job = { picture: 0, name: 'sample', boxes: [box], faces: 'all', formats: [] } as const;
       const before = await session.align(job);
       await pages[0]?.close();
       // Both jobs find the page gone; one new page serves both.
@@ -237,7 +343,7 @@ describe('AlignSession', () => {
       await session.close();
       spy.mockRestore();
     }
-    await expect(session.align({ picture: 0, name: 'sample', faces: 'all', draw: false })).rejects.toThrow(
+    await expect(session.align({ picture: 0, name: 'sample', faces: 'all', formats: [] })).rejects.toThrow(
       'interrupted',
     );
   });

@@ -1,0 +1,47 @@
+import { readFile, stat } from 'node:fs/promises';
+import type { Served } from '../scripts/page-plugins.js';
+import { AlignSession } from './session.js';
+
+/** Reads a file; the error's message is what a results row shows. */
+async function orReason<T>(reading: Promise<T>): Promise<T> {
+  try {
+    return await reading;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    const reason = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : code;
+    throw new Error(reason, { cause: error });
+  }
+}
+
+/** A video is served in parts: it may be larger than memory. @throws Error where it is no file. */
+export async function lookAtVideo(path: string): Promise<Served> {
+  const found = await orReason(stat(path));
+  if (!found.isFile()) throw new Error(found.isDirectory() ? 'it is a folder' : 'it is no file');
+  return { path, bytes: found.size };
+}
+
+export interface OpenOptions {
+  readonly iterations: number | undefined;
+  /** Pictures are decoded by the browser, videos by a library that the page loads. */
+  readonly kind?: 'pictures' | 'videos';
+  readonly detector: boolean;
+}
+
+/** A session whose picture or video `i` is the file at `paths[i]`. */
+export function openSession(
+  { iterations, detector, kind = 'pictures' }: OpenOptions,
+  paths: readonly string[],
+  note: (text: string) => void,
+) {
+  return AlignSession.open({
+    ...(iterations === undefined ? {} : { iterations }),
+    ...(kind === 'videos' && { packages: ['mediabunny'] }),
+    detector,
+    note,
+    read: async (index) => {
+      const path = paths[index];
+      if (path === undefined) throw new Error(`there are ${paths.length} ${kind}`);
+      return kind === 'videos' ? lookAtVideo(path) : orReason(readFile(path));
+    },
+  });
+}
