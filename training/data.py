@@ -11,12 +11,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numba import njit, prange
 from tqdm import tqdm
 
 from . import face_model
 from .face_model import ROOT
-from .geometry import transform_pose
+from .geometry import COUNT, transform_pose
 from .labels import CACHE, SIZE
 from .profiling import Profiler
 
@@ -54,77 +53,38 @@ class Batch:
     points: np.ndarray
 
 
-@njit(cache=True, parallel=True)
-def warp(crops, rows, mirrored, affine, out):
-    """Bilinear resampling. affine [n,2,3]: output pixel (x, y) -> pixel of the (possibly mirrored) 192 px crop; black outside."""
-    size = crops.shape[1]
-    for n in prange(len(rows)):
-        source = crops[rows[n]]
-        for y in range(out.shape[1]):
-            for x in range(out.shape[2]):
-                sx = affine[n, 0, 0] * x + affine[n, 0, 1] * y + affine[n, 0, 2]
-                sy = affine[n, 1, 0] * x + affine[n, 1, 1] * y + affine[n, 1, 2]
-                if mirrored[n]:
-                    sx = size - 1 - sx
-                x0, y0 = np.int64(np.floor(sx)), np.int64(np.floor(sy))
-                ax, ay = np.float32(sx - x0), np.float32(sy - y0)
-                for c in range(3):
-                    value = np.float32(0)
-                    for dy in range(2):
-                        for dx in range(2):
-                            xx, yy = x0 + dx, y0 + dy
-                            if 0 <= xx < size and 0 <= yy < size:
-                                value += (ax if dx else 1 - ax) * (ay if dy else 1 - ay) * np.float32(source[yy, xx, c])
-                    out[n, y, x, c] = value * np.float32(1 / 255)
+def warp(crops: np.ndarray, rows: np.ndarray, mirrored: np.ndarray, affine: np.ndarray, out: np.ndarray) -> None:
+    """Bilinear resampling into out f32 [n,S,S,3]. affine [n,2,3]: output pixel (x, y) -> pixel of the (possibly mirrored) crop; black outside."""
+    affine = affine.copy()
+    affine[mirrored, 0] = [0, 0, crops.shape[1] - 1] - affine[mirrored, 0]
+    for image, row, matrix in zip(out, rows, affine):
+        cut = cv2.warpAffine(crops[row], matrix, image.shape[1::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        np.multiply(cut, np.float32(1 / 255), out=image)
 
 
-@njit(cache=True)
-def box_blur(image, radius):
-    """Separable box blur of [h,w,3] in place, edge clamped: low resolution and motion."""
-    h, w, _ = image.shape
-    line = np.empty((max(h, w), 3), np.float32)
-    for axis in range(2):
-        for i in range(h if axis == 0 else w):
-            length = w if axis == 0 else h
-            for j in range(length):
-                for c in range(3):
-                    total = np.float32(0)
-                    for k in range(-radius, radius + 1):
-                        m = min(length - 1, max(0, j + k))
-                        total += image[i, m, c] if axis == 0 else image[m, i, c]
-                    line[j, c] = total / (2 * radius + 1)
-            for j in range(length):
-                for c in range(3):
-                    if axis == 0:
-                        image[i, j, c] = line[j, c]
-                    else:
-                        image[j, i, c] = line[j, c]
-
-
-@njit(cache=True, parallel=True)
-def colour(images, gain, bias, gamma, grey, blur, noise, noise_seed, occluder, occluder_colour, crops):
-    """Photometric augmentation in place. occluder i32 [n,5]: x0, y0, x1, y1 and the crop whose pixels fill it (-1: the flat colour)."""
-    for n in prange(len(images)):
-        image = images[n]
-        x0, y0, x1, y1, other = occluder[n]
-        for y in range(y0, y1):
-            for x in range(x0, x1):
-                for c in range(3):
-                    image[y, x, c] = occluder_colour[n, c] if other < 0 else np.float32(crops[other, y, x, c]) * np.float32(1 / 255)
-        if blur[n] > 0:
-            box_blur(image, blur[n])
-        np.random.seed(noise_seed[n])
-        for y in range(image.shape[0]):
-            for x in range(image.shape[1]):
-                mean = (image[y, x, 0] + image[y, x, 1] + image[y, x, 2]) / 3
-                for c in range(3):
-                    value = image[y, x, c] * (1 - grey[n]) + mean * grey[n]
-                    if gamma[n] != 1:
-                        value = value ** gamma[n]
-                    value = value * gain[n, c] + bias[n]
-                    if noise[n] > 0:
-                        value += noise[n] * np.random.normal()
-                    image[y, x, c] = min(np.float32(1), max(np.float32(0), np.float32(value)))
+def colour(images: np.ndarray, crops: np.ndarray, rows: np.ndarray, strength: float, rng: np.random.Generator) -> None:
+    """Photometric augmentation in place: gain and bias always; occluder (flat, or a piece of another face), blur, grey, gamma and
+    noise by chance. `strength` scales amounts and chances."""
+    f32 = np.float32
+    for image in images:
+        if rng.random() < 0.25 * strength:
+            w, h = rng.integers(12, 56, 2)
+            x, y = rng.integers(-10, CROP - 10, 2)
+            x0, y0, x1, y1 = max(0, x), max(0, y), min(CROP, x + w), min(CROP, y + h)
+            other = crops[rows[rng.integers(len(rows))]][y0:y1, x0:x1] * f32(1 / 255)
+            image[y0:y1, x0:x1] = rng.random(3) if rng.random() < 0.5 else other
+        if rng.random() < 0.25 * strength:
+            side = 2 * int(rng.integers(1, 4)) + 1
+            cv2.blur(image, (side, side), dst=image, borderType=cv2.BORDER_REPLICATE)
+        if rng.random() < 0.2 * strength:
+            image += f32(rng.random()) * (image.mean(2, keepdims=True) - image)
+        if rng.random() < 0.15 * strength:
+            np.power(image, f32(np.exp(rng.normal(0, 0.3))), out=image)
+        image *= np.exp(strength * (rng.normal(0, 0.2) + rng.normal(0, 0.06, 3))).astype(f32)
+        image += f32(strength * rng.normal(0, 0.06))
+        if rng.random() < 0.15 * strength:
+            image += f32(0.05 * rng.random()) * rng.standard_normal(image.shape, f32)
+        np.clip(image, 0, 1, out=image)
 
 
 def crop_affine(centre: np.ndarray, angle: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
@@ -194,34 +154,26 @@ class Samples:
         goal = rng.uniform(np.minimum(np.abs(own), 60), 90)
         return np.deg2rad(sign * np.maximum(0, goal - np.abs(own))), np.deg2rad(np.clip(rng.normal(0, 12, len(rows)), -35, 35))
 
-    def batch(self, step: int, n: int) -> Batch:
+    def batch(self, step: int, n: int, finish: float = 0.0) -> Batch:
+        """Batch number `step`. `finish` (0..1) is the way through the last part of the schedule: manual markup comes to weigh twice, augmentation half."""
         rng = np.random.default_rng([self.seed, step])
-        rows = self.rows[rng.choice(len(self.rows), n, p=self.weight)]
+        weight = self.weight * np.where(self.split[self.rows] == "train-300w", 1 + finish, 1)
+        strength = 1 - 0.5 * finish
+        rows = self.rows[rng.choice(len(self.rows), n, p=weight / weight.sum())]
         side = rng.integers(0, 2, n)
-        angle = np.deg2rad(np.clip(rng.normal(0, 16, n), -50, 50)) * (rng.random(n) < 0.7)
+        angle = np.deg2rad(np.clip(rng.normal(0, 16 * strength, n), -50, 50)) * (rng.random(n) < 0.7)
         stretch = np.exp(np.clip(rng.normal(0, 0.08, n), -0.25, 0.25))
         move = np.clip(rng.normal(0, 0.045, (n, 2)), -0.15, 0.15)
-        turn = rng.random(n) < self.profiling
-        batch = self.cut(rows, side, angle, *self.frame(self.points[rows, side], angle, stretch, move))
-        if turn.any():
-            yaw, pitch = self.turns(rows, side, rng)
-            t = turn
-            turned = self.profiled(rows[t], side[t], yaw[t], pitch[t], angle[t] * 0.5, stretch[t], move[t])
-            batch.images[t], batch.parameters[t], batch.points[t] = turned.images, turned.parameters, turned.points
-        f32 = np.float32
-        occluder = np.zeros((n, 5), np.int32)
-        for i in np.where(rng.random(n) < 0.25)[0]:
-            w, h = rng.integers(12, 56, 2)
-            x, y = rng.integers(-10, CROP - 10, 2)
-            other = -1 if rng.random() < 0.5 else self.rows[rng.integers(len(self.rows))]
-            occluder[i] = max(0, x), max(0, y), min(CROP, x + w), min(CROP, y + h), other
-        chance = lambda p: rng.random(n) < p
-        colour(batch.images,
-               (np.exp(rng.normal(0, 0.2, (n, 1))) * np.exp(rng.normal(0, 0.06, (n, 3)))).astype(f32),
-               rng.normal(0, 0.06, n).astype(f32), np.where(chance(0.15), np.exp(rng.normal(0, 0.3, n)), 1).astype(f32),
-               (chance(0.2) * rng.random(n)).astype(f32), np.where(chance(0.25), rng.integers(1, 4, n), 0),
-               (chance(0.15) * rng.random(n) * 0.05).astype(f32), rng.integers(0, 2**31, n), occluder,
-               rng.random((n, 3)).astype(f32), self.crops)
+        t = rng.random(n) < self.profiling
+        yaw, pitch = self.turns(rows, side, rng)
+        batch = Batch(np.empty((n, CROP, CROP, 3), np.float32), np.empty((n, COUNT), np.float32), np.empty((n, 68, 2), np.float32))
+        flat = lambda c: self.cut(rows[c], side[c], angle[c], *self.frame(self.points[rows[c], side[c]], angle[c], stretch[c], move[c]))
+        turned = lambda c: self.profiled(rows[c], side[c], yaw[c], pitch[c], angle[c] * 0.5, stretch[c], move[c])
+        for draw, chosen in ((flat, ~t), (turned, t)):
+            if chosen.any():
+                part = draw(chosen)
+                batch.images[chosen], batch.parameters[chosen], batch.points[chosen] = part.images, part.parameters, part.points
+        colour(batch.images, self.crops, self.rows, strength, rng)
         return batch
 
     def validation(self, split: str = "val-afw", jitter: int | None = None) -> tuple[Batch, np.ndarray]:

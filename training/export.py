@@ -41,19 +41,15 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 
 def export_weights(run: str) -> None:
-    from .train import load_net
-    folder = CACHE / "runs" / run
-    with np.load(folder / "statistics.npz") as file:
-        start, unit = file["start"], file["unit"]
+    from .train import load_cascade
+    start, nets = load_cascade(CACHE / "runs" / run)
     iterations = []
-    for k in range(8):
-        if not (folder / f"net{k}.pt").exists():
-            break
-        net = load_net(folder / f"net{k}.pt", unit, "both")
-        tensors = {name: value.astype(np.float16 if name.endswith(".weight") else np.float32) for name, value in net.folded().items()}
+    for k, net in enumerate(nets):
+        folded = net.folded()
+        tensors = {name: value.astype(np.float16 if name.endswith(".weight") else np.float32) for name, value in folded.items()}
         for name, value in tensors.items():
             if not np.isfinite(value).all():
-                raise ValueError(f"{name} of iteration {k} does not fit its type: max |w| = {np.abs(net.folded()[name]).max()}")
+                raise ValueError(f"{name} of iteration {k} does not fit its type: max |w| = {np.abs(folded[name]).max()}")
         if k == 0:
             tensors["initial_parameters"] = start
         iterations.append(f"iteration{k}.safetensors")
@@ -149,9 +145,9 @@ def export_onnx() -> None:
     print(f"{target.relative_to(ROOT)}: {target.stat().st_size / 1e6:.2f} MB")
 
 
-def load_weights() -> list[dict[str, np.ndarray]]:
+def load_weights(folder: Path = WEIGHTS) -> list[dict[str, np.ndarray]]:
     """The exported iterations, in order."""
-    return [read(WEIGHTS / name) for name in json.loads((WEIGHTS / "manifest.json").read_text())["iterations"]]
+    return [read(folder / name) for name in json.loads((folder / "manifest.json").read_text())["iterations"]]
 
 
 def cut(picture: np.ndarray, box: tuple[float, float, float, float], size: int, margin: float = 1) -> np.ndarray:

@@ -1,18 +1,25 @@
-"""Trains the cascade, one iteration after another, each with its own weights (docs/training.md).
+"""Trains the iterations of the cascade together, each with its own weights (docs/training.md).
 
-    python -m training.train --run main --iteration 0 --steps 2600
-    python -m training.train --run main --iteration 1 --steps 850 --rate 1.4e-3   # starts from iteration 0's weights
+    python -m training.train --run main --steps 8000
+    python -m training.train --run more --steps 8000 --from-weights weights --rate 1.2e-3    # goes on from exported weights
 
-State lives in training/.cache/runs/<run>/: net<k>.pt (checkpoint, resumed automatically), log.csv (learning curves).
+Every batch passes the whole cascade: iteration k learns from p^k as the iterations before it give it at that moment, so a sample is
+prepared once for all of them. One process prepares batches and one trains each iteration, single-threaded, as stations of a line: no
+core waits for another within a step. State lives in training/.cache/runs/<run>/: net<k>.pt (checkpoints, resumed automatically),
+log.csv (learning curves).
 """
 from __future__ import annotations
 
 import argparse
 import copy
 import math
+import multiprocessing
+import queue
 import time
 from pathlib import Path
 
+import cv2
+import numba
 import numpy as np
 import torch
 from tqdm import tqdm
@@ -20,11 +27,13 @@ from tqdm import tqdm
 from . import face_model
 from .costs import Cost
 from .data import CROP, Batch, Samples
+from .export import load_weights
+from .geometry import COUNT
 from .labels import CACHE, nme
 from .network import Net
 from .render import Renderer
 
-EMA = 0.998
+FINISH = 0.7  # from this part of the schedule on, data.Samples.batch finishes
 
 
 def statistics(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
@@ -66,104 +75,212 @@ def evaluate(cascade: Cascade, model: face_model.FaceModel, batch: Batch, markup
     return out
 
 
-def load_net(path: Path, unit: np.ndarray, streams: str) -> Net:
-    """The averaged weights of a checkpoint, in inference mode."""
-    net = Net(unit, streams)
-    net.load_state_dict(torch.load(path, weights_only=False)["ema"])
-    return net.to(memory_format=torch.channels_last).eval()
+def load_cascade(folder: Path) -> tuple[np.ndarray, list[Net]]:
+    """p^0 and the averaged iterations of a run, in inference mode."""
+    with np.load(folder / "statistics.npz") as file:
+        start, unit = file["start"], file["unit"]
+    nets = []
+    while (path := folder / f"net{len(nets)}.pt").exists():
+        state = torch.load(path, weights_only=False)
+        net = Net(unit, state["args"]["streams"])
+        net.load_state_dict(state["ema"])
+        nets.append(net.to(memory_format=torch.channels_last).eval())
+    return start, nets
+
+
+class Ring:
+    """Batches in shared memory on their way from the process that prepares them through the processes of the iterations. A slot also
+    holds p, which each iteration replaces by its own, and the iterations' errors."""
+
+    def __init__(self, context, slots: int, batch: int, iterations: int):
+        shared = lambda *shape: torch.zeros(slots, *shape).share_memory_()
+        self.images, self.parameters, self.points = shared(batch, CROP, CROP, 3), shared(batch, COUNT), shared(batch, 68, 2)
+        self.p, self.errors = shared(batch, COUNT), shared(iterations)
+        self.queues = [context.Queue() for _ in range(iterations + 1)]  # k: waits for iteration k; the last: free
+        for slot in range(slots):
+            self.queues[-1].put(slot)
+        self.done = context.Queue()  # errors of finished batches
+        self.progress = context.Value("d", 0.0)  # 0..1 through the schedule
+
+
+def take(waiting: multiprocessing.Queue, timeout: float) -> int | None:
+    """The next slot, or None after `timeout` seconds; ends this process if its parent has gone."""
+    try:
+        return waiting.get(timeout=timeout)
+    except queue.Empty:
+        if not multiprocessing.parent_process().is_alive():
+            raise SystemExit
+        return None
+
+
+def single_thread() -> None:
+    cv2.setNumThreads(1)
+    numba.set_num_threads(1)
+    torch.set_num_threads(1)
+
+
+def produce(ring: Ring, args: argparse.Namespace, step: int) -> None:
+    """Process that prepares batches step, step + 1, ..."""
+    single_thread()
+    samples = Samples(args.seed, args.profiling)
+    while True:
+        if (slot := take(ring.queues[-1], 2)) is None:
+            continue
+        batch = samples.batch(step, ring.images.shape[1], max(0.0, (ring.progress.value - FINISH) / (1 - FINISH)))
+        for name in ("images", "parameters", "points"):
+            getattr(ring, name)[slot].copy_(torch.from_numpy(getattr(batch, name)))
+        ring.queues[0].put(slot)
+        step += 1
+
+
+def optimise(ring: Ring, k: int, net: Net, average: Net, start: np.ndarray, state: dict | None, path: Path, args: argparse.Namespace) -> None:
+    """Process that trains iteration k until the schedule ends. `average` holds the averaged weights."""
+    single_thread()
+    model = face_model.load()
+    renderer, cost = Renderer(model, CROP), Cost(model, net.unit.numpy(), CROP, args.vertex_weight)
+    decay, plain = ([p for p in net.parameters() if (p.dim() > 1) == matrix] for matrix in (True, False))
+    optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": args.decay}, {"params": plain, "weight_decay": 0}], lr=args.rate)
+    step = 0
+    if state:
+        optimizer.load_state_dict(state["optimizer"])
+        step = state["step"]
+
+    def save() -> None:
+        part = path.with_suffix(".partial")
+        torch.save({"net": net.state_dict(), "ema": average.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "args": vars(args)}, part)
+        part.rename(path)
+
+    def update(loss: torch.Tensor, way: float) -> None:
+        """One step of the optimiser and of the average, `way` (0..1) through this iteration's schedule."""
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
+        rate = args.rate * min(1, (step + 1) / args.warmup) * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * way)))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        with torch.no_grad():
+            for slow, fast in zip(average.state_dict().values(), net.state_dict().values()):
+                if slow.dtype.is_floating_point:
+                    slow.lerp_(fast, 1 - min(args.ema, (step + 1) / (step + 11)))
+                else:
+                    slow.copy_(fast)
+
+    net.train()
+    while ring.progress.value < 1:
+        if (slot := take(ring.queues[k], 2)) is None:
+            continue
+        way = ring.progress.value / args.ends[k]
+        p = start[None] if k == 0 else ring.p[slot].numpy()
+        features = (torch.from_numpy(x) for x in renderer(p, ring.images[slot].numpy()))
+        with torch.set_grad_enabled(way < 1):
+            prediction = torch.from_numpy(p) + (net if way < 1 else average)(*features)
+            loss, error = cost(prediction, ring.parameters[slot], ring.points[slot])
+        if way < 1:
+            update(loss, way)
+        step += 1
+        ring.p[slot].copy_(prediction.detach())
+        ring.errors[slot, k] = error
+        if k == args.iterations - 1:
+            ring.done.put(ring.errors[slot].tolist())
+        ring.queues[k + 1].put(slot)
+        if step % 250 == 0:
+            save()
+    save()
 
 
 def train(args: argparse.Namespace) -> None:
     folder = CACHE / "runs" / args.run
     folder.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(args.seed + args.iteration)
+    single_thread()
+    torch.manual_seed(args.seed)
     model, samples = face_model.load(), Samples(args.seed, args.profiling)
+    exported = load_weights(args.from_weights) if args.from_weights else []
     statistics_file = folder / "statistics.npz"
     if not statistics_file.exists():
         start, unit = statistics(samples)
-        np.savez(statistics_file, start=start, unit=unit)
+        np.savez(statistics_file, start=exported[0]["initial_parameters"] if exported else start, unit=unit)
     with np.load(statistics_file) as file:
         start, unit = file["start"], file["unit"]
-    frozen = [load_net(folder / f"net{k}.pt", unit, args.streams) for k in range(args.iteration)]
-    cascade = Cascade(model, start, frozen)
-    net = Net(unit, args.streams, args.dropout).to(memory_format=torch.channels_last)
-    if frozen:
-        net.load_state_dict(frozen[-1].state_dict())
-        net.reset_output()  # the features carry over; the update starts at zero, so p^{k+1} starts as good as p^k
-    ema = copy.deepcopy(net).eval()
-    cost = Cost(model, unit, CROP)
-    decay = [p for p in net.parameters() if p.dim() > 1]
-    plain = [p for p in net.parameters() if p.dim() <= 1]
-    optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": args.decay}, {"params": plain, "weight_decay": 0}], lr=args.rate)
-    path, step = folder / f"net{args.iteration}.pt", 0
-    if path.exists():
-        state = torch.load(path, weights_only=False)
-        net.load_state_dict(state["net"]), ema.load_state_dict(state["ema"]), optimizer.load_state_dict(state["optimizer"])
-        step = state["step"]
-    log = (folder / "log.csv").open("a")
+    paths = [folder / f"net{k}.pt" for k in range(args.iterations)]
+    states = [torch.load(path, weights_only=False) if path.exists() else None for path in paths]
+    nets = [Net(unit, args.streams, args.dropout).to(memory_format=torch.channels_last) for _ in paths]
+    if exported and not states[0]:
+        renderer = Renderer(model, CROP)
+        batches = [samples.batch(20_000_000 + i, 128) for i in range(4)]
+        p = [start[None]] * len(batches)
+        for net, tensors in zip(nets, exported):
+            inputs = [tuple(torch.from_numpy(x.copy()) for x in renderer(q, batch.images)) for q, batch in zip(p, batches)]
+            net.load_folded(tensors, inputs)
+            with torch.no_grad():
+                p = [q + net(*x).numpy() for q, x in zip(p, inputs)]
+    averages = [copy.deepcopy(net).eval() for net in nets]
+    for net, average, state in zip(nets, averages, states):
+        if state:
+            net.load_state_dict(state["net"]), average.load_state_dict(state["ema"])
+        net.share_memory(), average.share_memory()
+    step = min(state["step"] if state else 0 for state in states)
+    log_file = folder / "log.csv"
+    spent = float(log_file.read_text().splitlines()[-1].split(",")[1]) if log_file.exists() and step else 0.0
+    log = log_file.open("a")
+    context = multiprocessing.get_context("spawn")
+    ring = Ring(context, 8, args.batch, args.iterations)
+    ring.progress.value = step / args.steps
+    workers = [context.Process(target=produce, args=(ring, args, step), daemon=True)]
+    for k in range(args.iterations):
+        workers.append(context.Process(target=optimise, args=(ring, k, nets[k], averages[k], start, states[k], paths[k], args), daemon=True))
+    for worker in workers:
+        worker.start()
     validation = [samples.validation(), samples.validation(jitter=1), samples.profiled_validation()]
-    running, began = [], time.time()
+    running, began = [], time.time() - spent
     bar = tqdm(total=args.steps, initial=step, unit="step", mininterval=10)
 
-    def save() -> None:
-        part = path.with_suffix(".partial")
-        torch.save({"net": net.state_dict(), "ema": ema.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "args": vars(args)}, part)
-        part.rename(path)
-
     def measure() -> None:
-        ema.eval()
-        full = Cascade(model, start, [*frozen, ema])
-        plain_nme, jittered, profiled = (evaluate(full, model, *split) for split in validation)
-        text = " ".join(f"{value:.3f}" for value in plain_nme)
-        bar.write(f"step {step}: train {np.mean(running[-300:]):.3f}%  val-afw p0..p{args.iteration + 1}: {text}  jittered {jittered[-1]:.3f}  profiled {' '.join(f'{value:.3f}' for value in profiled[1:])}")
-        log.write(f"{args.iteration},{step},{np.mean(running[-300:]):.4f},{plain_nme[-1]:.4f},{jittered[-1]:.4f},{profiled[-1]:.4f},{time.time() - began:.0f}\n")
+        results = [evaluate(Cascade(model, start, averages), model, *split)[1:] for split in validation]
+        trained = np.mean(running[-300:], 0) if running else np.full(args.iterations, np.nan)
+        text = "  ".join(f"{name} " + " ".join(f"{x:.3f}" for x in values) for name, values in zip(("train", "val-afw", "jittered", "profiled"), (trained, *results)))
+        bar.write(f"step {step}, {time.time() - began:.0f} s: {text}")
+        values = [x for k in range(args.iterations) for x in (trained[k], *(r[k] for r in results))]
+        log.write(f"{step},{time.time() - began:.0f}," + ",".join(f"{x:.4f}" for x in values) + "\n")
         log.flush()
 
-    while step < args.steps:
-        warm = min(1, (step + 1) / args.warmup)
-        rate = args.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / args.steps)))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        batch = samples.batch(args.iteration * 1_000_000 + step, args.batch)
-        p = cascade.run(batch.images)[-1]
-        net.train()
-        prediction = torch.from_numpy(p) + net(*cascade.features(p, batch.images))
-        loss, error = cost(prediction, torch.from_numpy(batch.parameters), torch.from_numpy(batch.points))
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-        optimizer.step()
+    while ring.progress.value < 1:
+        try:
+            running.append(ring.done.get(timeout=10))
+        except queue.Empty:
+            if not all(worker.is_alive() for worker in workers):
+                raise RuntimeError("a process of the training ended early: see the error above")
+            continue
         step += 1
-        with torch.no_grad():
-            for slow, fast in zip(ema.state_dict().values(), net.state_dict().values()):
-                if slow.dtype.is_floating_point:
-                    slow.lerp_(fast, 1 - min(EMA, step / (step + 10)))
-                else:
-                    slow.copy_(fast)
-        running.append(float(error))
+        ring.progress.value = max(step / args.steps, (time.time() - began) / (60 * args.minutes))
         bar.update()
-        bar.set_postfix_str(f"{np.mean(running[-50:]):.2f}%", refresh=False)
-        if step % 250 == 0:
-            save()
-        if step % args.measure == 0 or step == args.steps:
+        bar.set_postfix_str(" ".join(f"{x:.2f}%" for x in np.mean(running[-50:], 0)), refresh=False)
+        if step % args.measure == 0:
             measure()
-    save()
+    for worker in workers[1:]:
+        worker.join()
+    measure()
     bar.close()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", default="main")
-    parser.add_argument("--iteration", type=int, required=True)
+    parser.add_argument("--iterations", type=int, default=3)
+    parser.add_argument("--from-weights", type=Path, help="folder of exported weights to go on from")
     parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="the schedule ends after this time even if not all steps were made")
+    parser.add_argument("--ends", type=float, nargs="+", default=[0.45, 0.75, 1], help="part of the schedule after which each iteration is done")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--decay", type=float, default=0.02)
+    parser.add_argument("--ema", type=float, default=0.998, help="weights are averaged with this factor a step")
+    parser.add_argument("--vertex-weight", type=float, default=0.25)
     parser.add_argument("--warmup", type=int, default=100)
     parser.add_argument("--dropout", type=float, default=0.0)
-    parser.add_argument("--measure", type=int, default=350)
+    parser.add_argument("--measure", type=int, default=500)
     parser.add_argument("--streams", choices=["both", "pncc", "paf", "picture"], default="both")
-    parser.add_argument("--profiling", type=float, default=0.4, help="fraction of samples turned out of plane")
+    parser.add_argument("--profiling", type=float, default=0.25, help="fraction of samples turned out of plane")
     parser.add_argument("--seed", type=int, default=1)
     train(parser.parse_args())
 
