@@ -46,11 +46,13 @@ def decode(data: Path) -> None:
 
 @dataclass
 class Batch:
-    """images f32 [n,128,128,3] in [0,1]; parameters [n,104] and points [n,68,2] (pixels, y down) in the crop's frame."""
+    """images f32 [n,128,128,3] in [0,1]; parameters [n,104] and points [n,68,2] (pixels, y down) in the crop's frame; rows [n] of the
+    labels."""
 
     images: np.ndarray
     parameters: np.ndarray
     points: np.ndarray
+    rows: np.ndarray
 
 
 def warp(crops: np.ndarray, rows: np.ndarray, mirrored: np.ndarray, affine: np.ndarray, out: np.ndarray) -> None:
@@ -110,6 +112,7 @@ class Samples:
         weight = np.array([SPLIT_WEIGHT[name] for name in self.split[self.rows]])
         weight *= 1 + np.minimum((np.abs(self.yaw[self.rows]) / 15) ** 2, 6)
         self.weight = weight / weight.sum()
+        self.held_back = np.arange(len(self.split)) // 50 % 10 == 0  # a tenth, in runs: pictures of one person lie side by side
         self.seed, self.profiling = seed, profiling
         self.profiler = Profiler(face_model.load())
 
@@ -132,7 +135,7 @@ class Samples:
         points = self.points[rows, side]
         inverse = np.linalg.inv(affine[..., :2])
         points = np.einsum("nij,nkj->nki", inverse, points - affine[:, None, :, 2])
-        return Batch(images, transform_pose(self.parameters[rows, side], SIZE, CROP, angle, scale, shift), points.astype(np.float32))
+        return Batch(images, transform_pose(self.parameters[rows, side], SIZE, CROP, angle, scale, shift), points.astype(np.float32), rows)
 
     def profiled(self, rows, side, yaw, pitch, angle, stretch, move) -> Batch:
         """Faces turned out of plane by `yaw` and `pitch` (radians), then cut like any other (see `frame`)."""
@@ -145,7 +148,7 @@ class Samples:
         images = np.empty((len(rows), CROP, CROP, 3), np.float32)
         self.profiler.draw(self.crops, rows, side.astype(np.bool_), p, turned, inverse, images)
         points = np.einsum("nij,nkj->nki", inverse[..., :2], turned.points) + inverse[:, None, :, 2]
-        return Batch(images, transform_pose(turned.parameters, SIZE, CROP, angle, scale, shift), points.astype(np.float32))
+        return Batch(images, transform_pose(turned.parameters, SIZE, CROP, angle, scale, shift), points.astype(np.float32), rows)
 
     def turns(self, rows, side, rng) -> tuple[np.ndarray, np.ndarray]:
         """Random turns away from frontal: the yaw to reach is uniform between the face's own and 90 degrees; pitch up to about 30."""
@@ -166,7 +169,7 @@ class Samples:
         move = np.clip(rng.normal(0, 0.045, (n, 2)), -0.15, 0.15)
         t = rng.random(n) < self.profiling
         yaw, pitch = self.turns(rows, side, rng)
-        batch = Batch(np.empty((n, CROP, CROP, 3), np.float32), np.empty((n, COUNT), np.float32), np.empty((n, 68, 2), np.float32))
+        batch = Batch(np.empty((n, CROP, CROP, 3), np.float32), np.empty((n, COUNT), np.float32), np.empty((n, 68, 2), np.float32), rows)
         flat = lambda c: self.cut(rows[c], side[c], angle[c], *self.frame(self.points[rows[c], side[c]], angle[c], stretch[c], move[c]))
         turned = lambda c: self.profiled(rows[c], side[c], yaw[c], pitch[c], angle[c] * 0.5, stretch[c], move[c])
         for draw, chosen in ((flat, ~t), (turned, t)):

@@ -25,12 +25,13 @@ import torch
 from tqdm import tqdm
 
 from . import face_model
-from .costs import Cost
+from .costs import COSTS
 from .data import CROP, Batch, Samples
 from .export import load_weights
 from .geometry import COUNT
-from .labels import CACHE, nme
+from .labels import CACHE, face_size
 from .network import Net
+from .regeneration import Regeneration
 from .render import Renderer
 
 FINISH = 0.7  # from this part of the schedule on, data.Samples.batch finishes
@@ -65,13 +66,15 @@ class Cascade:
         return out
 
 
-def evaluate(cascade: Cascade, model: face_model.FaceModel, batch: Batch, markup: np.ndarray) -> list[float]:
-    """NME68 in % against `markup` (crop pixels), for p^0 and after each iteration."""
-    steps = [cascade.run(batch.images[i:i + 56]) for i in range(0, len(markup), 56)]
-    out = []
-    for k in range(len(cascade.nets) + 1):
+def evaluate(cascade: Cascade, model: face_model.FaceModel, batch: Batch, truth: np.ndarray) -> np.ndarray:
+    """NME in % of all 68 and of the inner 51 points against `truth` [n,68,2] (crop pixels), for p^0 and after each iteration: [K+1,2]."""
+    steps = [cascade.run(batch.images[i:i + 56]) for i in range(0, len(truth), 56)]
+    out = np.empty((len(cascade.nets) + 1, 2))
+    for k in range(len(out)):
         p = np.concatenate([np.broadcast_to(s[k], s[-1].shape) for s in steps])
-        out.append(float(nme(cascade.renderer.decode(p)[:, model.landmarks, :2].astype(np.float64), markup).mean()))
+        points = cascade.renderer.decode(p)[:, model.landmarks, :2].astype(np.float64)
+        error = 100 * np.linalg.norm(points - truth, axis=-1) / face_size(truth)[:, None]
+        out[k] = error.mean(), error[:, 17:].mean()
     return out
 
 
@@ -90,11 +93,12 @@ def load_cascade(folder: Path) -> tuple[np.ndarray, list[Net]]:
 
 class Ring:
     """Batches in shared memory on their way from the process that prepares them through the processes of the iterations. A slot also
-    holds p, which each iteration replaces by its own, and the iterations' errors."""
+    holds which faces are held back from training, p, which each iteration replaces by its own, and the iterations' errors."""
 
     def __init__(self, context, slots: int, batch: int, iterations: int):
         shared = lambda *shape: torch.zeros(slots, *shape).share_memory_()
         self.images, self.parameters, self.points = shared(batch, CROP, CROP, 3), shared(batch, COUNT), shared(batch, 68, 2)
+        self.held = torch.zeros(slots, batch, dtype=torch.bool).share_memory_()
         self.p, self.errors = shared(batch, COUNT), shared(iterations)
         self.queues = [context.Queue() for _ in range(iterations + 1)]  # k: waits for iteration k; the last: free
         for slot in range(slots):
@@ -129,6 +133,8 @@ def produce(ring: Ring, args: argparse.Namespace, step: int) -> None:
         batch = samples.batch(step, ring.images.shape[1], max(0.0, (ring.progress.value - FINISH) / (1 - FINISH)))
         for name in ("images", "parameters", "points"):
             getattr(ring, name)[slot].copy_(torch.from_numpy(getattr(batch, name)))
+        if args.regenerate:
+            ring.held[slot].copy_(torch.from_numpy(samples.held_back[batch.rows]))
         ring.queues[0].put(slot)
         step += 1
 
@@ -137,7 +143,8 @@ def optimise(ring: Ring, k: int, net: Net, average: Net, start: np.ndarray, stat
     """Process that trains iteration k until the schedule ends. `average` holds the averaged weights."""
     single_thread()
     model = face_model.load()
-    renderer, cost = Renderer(model, CROP), Cost(model, net.unit.numpy(), CROP, args.vertex_weight)
+    renderer, cost = Renderer(model, CROP), COSTS[args.cost](model, net.unit.numpy(), CROP)
+    regeneration = Regeneration(model, args.seed + k)
     decay, plain = ([p for p in net.parameters() if (p.dim() > 1) == matrix] for matrix in (True, False))
     optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": args.decay}, {"params": plain, "weight_decay": 0}], lr=args.rate)
     step = 0
@@ -172,12 +179,25 @@ def optimise(ring: Ring, k: int, net: Net, average: Net, start: np.ndarray, stat
             continue
         way = ring.progress.value / args.ends[k]
         p = start[None] if k == 0 else ring.p[slot].numpy()
-        features = (torch.from_numpy(x) for x in renderer(p, ring.images[slot].numpy()))
-        with torch.set_grad_enabled(way < 1):
-            prediction = torch.from_numpy(p) + (net if way < 1 else average)(*features)
-            loss, error = cost(prediction, ring.parameters[slot], ring.points[slot])
-        if way < 1:
+        label, points, held = ring.parameters[slot], ring.points[slot], ring.held[slot]
+        if k and args.regenerate:
+            regeneration.record(label[held].numpy(), p[held.numpy()])
+            chosen = (torch.rand(len(held)) < args.regenerate) & ~held
+            if regeneration.ready and chosen.any():
+                p = p.copy()
+                p[chosen.numpy()] = regeneration.draw(label[chosen].numpy())
+        features = [torch.from_numpy(x) for x in renderer(p, ring.images[slot].numpy())]
+        prediction = torch.from_numpy(p).expand(len(held), -1).clone()
+        learns = ~held if way < 1 else torch.zeros_like(held)
+        if not learns.all():
+            with torch.no_grad():
+                prediction[~learns] += average(*(x[~learns] for x in features))
+        if learns.any():
+            prediction[learns] += net(*(features if learns.all() else (x[learns] for x in features)))
+            loss, error = cost(prediction[learns], label[learns], points[learns])
             update(loss, way)
+        else:
+            error = cost(prediction, label, points)[1]
         step += 1
         ring.p[slot].copy_(prediction.detach())
         ring.errors[slot, k] = error
@@ -236,7 +256,7 @@ def train(args: argparse.Namespace) -> None:
     bar = tqdm(total=args.steps, initial=step, unit="step", mininterval=10)
 
     def measure() -> None:
-        results = [evaluate(Cascade(model, start, averages), model, *split)[1:] for split in validation]
+        results = [evaluate(Cascade(model, start, averages), model, *split)[1:, 0] for split in validation]
         trained = np.mean(running[-300:], 0) if running else np.full(args.iterations, np.nan)
         text = "  ".join(f"{name} " + " ".join(f"{x:.3f}" for x in values) for name, values in zip(("train", "val-afw", "jittered", "profiled"), (trained, *results)))
         bar.write(f"step {step}, {time.time() - began:.0f} s: {text}")
@@ -275,7 +295,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--decay", type=float, default=0.02)
     parser.add_argument("--ema", type=float, default=0.998, help="weights are averaged with this factor a step")
-    parser.add_argument("--vertex-weight", type=float, default=0.25)
+    parser.add_argument("--cost", choices=COSTS, default="points")
+    parser.add_argument("--regenerate", type=float, default=0.0, help="fraction of samples that start iterations 1, 2, .. with errors of held-back faces")
     parser.add_argument("--warmup", type=int, default=100)
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--measure", type=int, default=500)

@@ -1,0 +1,117 @@
+"""Checks of the training code that need PyTorch, in float64 on random faces. Prints a line a check; exits with 1 if one fails.
+
+    python -m training.check
+"""
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import torch
+
+from . import face_model
+from .costs import COSTS, LAMBDA, rotation_derivative
+from .data import CROP
+from .geometry import rotation
+from .network import Net
+
+failures = 0
+
+
+def check(name: str, error: float, limit: float) -> None:
+    global failures
+    failures += not error <= limit
+    print(f"{'ok  ' if error <= limit else 'FAIL'} {name}: {error:.2e} (limit {limit:.0e})")
+
+
+def faces(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Random labels, predictions near them [n,104], and the spread of each parameter."""
+    unit = np.r_[np.full(4, 0.8), 5, 5, 0, 0, np.ones(48), np.full(47, 0.2), 0]
+    label = np.zeros((n, 104))
+    label[:, 0] = 7.5
+    label[:, 4:6] = 64
+    label += rng.normal(size=label.shape) * unit
+    return label, label + 0.3 * rng.normal(size=label.shape) * unit, unit
+
+
+def gradient(f, p: torch.Tensor, step: float = 1e-5) -> torch.Tensor:
+    """Central differences of the scalar f by every element of p."""
+    out = torch.zeros_like(p)
+    for i in np.ndindex(*p.shape):
+        e = torch.zeros_like(p)
+        e[i] = step
+        out[i] = (f(p + e) - f(p - e)) / (2 * step)
+    return out
+
+
+def relative(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float((a - b).abs().max() / b.abs().max())
+
+
+def check_costs(model: face_model.FaceModel, rng: np.random.Generator) -> None:
+    label, p, unit = (torch.from_numpy(x) for x in faces(3, rng))
+    costs = {name: make(model, unit.numpy(), CROP).double() for name, make in COSTS.items()}
+    decoder = costs["pdc"].decoder
+    points = decoder(label)[:, :68, :2] + torch.from_numpy(rng.normal(size=(3, 68, 2)))
+
+    numeric = torch.stack([(decoder(label + e) - decoder(label - e)) / 2e-5 for e in 1e-5 * torch.eye(104, dtype=p.dtype)], -1).flatten(1, 2)
+    check("Jacobian of the decoder against differences", relative(decoder.jacobian(label), numeric), 1e-7)
+    check("derivative of the rotation by Euler's theorem", relative(torch.einsum("ncij,nc->nij", rotation_derivative(p[:, :4]), p[:, :4]), 2 * rotation(p[:, :4])), 1e-12)
+    for name, cost in costs.items():
+        variable = p.clone().requires_grad_()
+        cost(variable, label, points)[0].backward()
+        frozen = cost
+        if hasattr(cost, "weights"):  # constants of the gradient: freeze them for the differences too
+            weights = cost.weights(p, label)
+            frozen = lambda x, *_, w=weights, c=cost: ((w * c.whitened(x, label).square()).mean(), None)
+        check(f"gradient of {name} against differences", relative(variable.grad, gradient(lambda x: frozen(x, label, points)[0], p)), 1e-6)
+        check(f"{name} at its label costs nothing", float(cost(label, label, decoder(label)[:, :68, :2])[0]), 1e-3)
+
+    moved = torch.zeros_like(p)
+    for i in range(104):
+        replaced = label.clone()
+        replaced[:, i] = p[:, i]
+        moved[:, i] = (decoder(replaced) - decoder(label)).square().sum((1, 2)).sqrt()
+    check("weights of wpdc against their definition", relative(costs["wpdc"].weights(p, label), moved / moved.amax(1, keepdim=True)), 1e-6)
+
+    cost = costs["owpdc"]
+    w, (h, g) = cost.weights(p, label), cost.program(p, label)
+    slope = torch.einsum("nij,nj->ni", h, w) - g
+    slope = slope / g.abs().amax(1, keepdim=True)
+    stationary = torch.where(w <= 0, slope.clamp_max(0), torch.where(w >= 1, slope.clamp_min(0), slope))
+    check("owpdc: weights lie in [0, 1]", float((-w).clamp_min(0).max() + (w - 1).clamp_min(0).max()), 0)
+    check("owpdc: optimality conditions of the box-constrained program", float(stationary.abs().max()), 1e-3)
+    value = lambda w: 0.5 * torch.einsum("ni,nij,nj->n", w, h, w) - (g * w).sum(1)
+    j, d = decoder.jacobian(label), label - p
+    direct = lambda w: (torch.einsum("nij,nj->ni", j, d * (w - 1)).square().sum(1) + (LAMBDA * torch.einsum("nij,nj->ni", j, d).square().sum(1) + 1e-6) * w.square().sum(1)) / 2
+    other = torch.from_numpy(rng.uniform(size=w.shape))
+    check("owpdc: the program is the linearised vertex error plus the regulariser", relative(value(w) - value(other), direct(w) - direct(other)), 1e-9)
+    random = torch.from_numpy(np.clip(w.numpy() + rng.normal(0, 0.1, (200, *w.shape)), 0, 1))
+    check("owpdc: no random neighbour is better", float(max((value(w) - value(x)).max() for x in random)), 0)
+
+
+def check_network(rng: np.random.Generator) -> None:
+    torch.manual_seed(5)
+    unit = faces(1, rng)[2].astype(np.float32)
+    net = Net(unit).train()
+    inputs = [(torch.rand(4, CROP, CROP, 6), torch.rand(4, 64, 64, 27), torch.where(torch.rand(4, 64, 64) < 0.3, 0.5, 1.0)) for _ in range(3)]
+    with torch.no_grad():
+        for p in net.parameters():
+            p.add_(0.1 * torch.randn_like(p))
+        for batch in inputs:
+            net(*batch)
+        net.eval()
+        again = Net(unit)
+        again.load_folded(net.folded(), inputs)
+        check("folded and unfolded network: inference", relative(again.eval()(*inputs[0]), net(*inputs[0])), 1e-4)
+        again.train()
+        check("unfolded network: training mode on the same samples", relative(again(*(torch.cat(x) for x in zip(*inputs))), net(*(torch.cat(x) for x in zip(*inputs)))), 2e-2)
+        filters = torch.cat([module.weight.flatten(1).norm(dim=1) for module in again.modules() if isinstance(module, torch.nn.Conv2d)])
+        check("unfolded network: length of the filters", float((filters - 3**-0.5).abs().max()), 1e-5)
+
+
+if __name__ == "__main__":
+    generator = np.random.default_rng(1)
+    check_costs(face_model.load(), generator)
+    check_network(generator)
+    sys.exit(failures > 0)
