@@ -180,7 +180,7 @@ class Samples:
         return batch
 
     def validation(self, split: str = "val-afw", jitter: int | None = None) -> tuple[Batch, np.ndarray]:
-        """The split's crops by the crop rule on the markup's box (with `jitter`, a seed: shift 5%, scale 10%), and markup in crop pixels."""
+        """The split's crops by the crop rule on the markup's box (with `jitter`, a seed: shifted by up to 5%, scaled by up to 10%, uniform), and markup in crop pixels."""
         rows = np.where(self.split == split)[0]
         n = len(rows)
         markup = self.markup[rows].astype(np.float64)

@@ -26,7 +26,7 @@ def main() -> None:
     model, samples = face_model.load(), Samples()
     renderer = Renderer(model, CROP)
     weights = load_weights()
-    splits = {"val-afw": samples.validation(), "val-afw, boxes jittered": samples.validation(jitter=1), "val-afw profiled to 60..90 degrees": samples.profiled_validation()}
+    splits = {"val-afw": samples.validation(), "val-afw, boxes jittered uniformly": samples.validation(jitter=1), "val-afw profiled to 60..90 degrees": samples.profiled_validation()}
     print(f"{'NME in %':36s} {'points':8s} " + " ".join(f"   K={k}" for k in range(len(weights) + 1)))
     for name, (batch, truth) in splits.items():
         chunks = [run(batch.images[i:i + 56], renderer, weights) for i in range(0, len(truth), 56)]

@@ -5,7 +5,7 @@ surface that falls back from the rim, as a head does. The surface turns with the
 the background stays. Triangles carry their source pixels and are drawn with a z-buffer straight into the network's crop. Faces
 are only turned further from frontal, so the texture that is needed was visible.
 
-    python -m training.profiling --data ../shared/data --picture out/profiling.png
+    python -m training.profiling --data ../shared/data --picture docs/images/profiling.jpg
 """
 from __future__ import annotations
 
@@ -251,13 +251,13 @@ def sheet(target: Path) -> None:
             turned = profiler.plan(p, points, np.deg2rad([yaw]), np.deg2rad([pitch]))
             image = np.empty((1, CROP, CROP, 3), np.float32)
             profiler.draw(wide, np.zeros(1, np.int64), np.zeros(1, np.bool_), p, turned, shift, image)
-            tile = cv2.resize((image[0, ..., ::-1] * 255).astype(np.uint8), (256, 256), interpolation=cv2.INTER_CUBIC)
+            tile = cv2.resize((image[0, ..., ::-1] * 255).astype(np.uint8), (192, 192), interpolation=cv2.INTER_CUBIC)
             for x, y in turned.points[0]:
-                cv2.circle(tile, (round((float(x) - SIZE / 2 + CROP / 2) * 2), round((float(y) - SIZE / 2 + CROP / 2) * 2)), 2, (0, 255, 0), -1, cv2.LINE_AA)
+                cv2.circle(tile, (round((float(x) - SIZE / 2 + CROP / 2) * 1.5), round((float(y) - SIZE / 2 + CROP / 2) * 1.5)), 2, (0, 255, 0), -1, cv2.LINE_AA)
             tiles.append(tile)
         rows.append(np.concatenate(tiles, 1))
     target.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(target), np.concatenate(rows))
+    cv2.imwrite(str(target), np.concatenate(rows), [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,112 @@
+"""Pictures of docs/training.md and weights/MODEL_CARD.md.
+
+    python -m training.pictures curves --run main     # docs/images/learning-curves.svg, from the run's log
+    python -m training.pictures failures              # docs/images/failures.jpg, the public-domain sample made hard, aligned with weights/
+"""
+from __future__ import annotations
+
+import argparse
+import csv
+
+import cv2
+import numpy as np
+
+from . import face_model
+from .data import CROP
+from .evaluate import run
+from .export import SAMPLE, SAMPLE_BOX, cut, load_weights
+from .face_model import ROOT
+from .labels import CACHE, face_size
+from .render import Renderer
+
+IMAGES = ROOT / "docs" / "images"
+SCALE = 2  # tiles are SCALE times the crop
+
+
+def curves(name: str, batch: int = 64) -> None:
+    import matplotlib
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+    with (CACHE / "runs" / name / "log.csv").open() as file:
+        rows = np.array([[float(x) for x in row] for row in csv.reader(file)])
+    samples, columns = rows[:, 0] * batch / 1000, rows[:, 2:].reshape(len(rows), -1, 4)
+    figure, axes = pyplot.subplots(1, 2, figsize=(10, 3.6), sharex=True)
+    for k in range(columns.shape[1]):
+        axes[0].plot(samples, columns[:, k, 1], label=f"val-afw, K = {k + 1}", color=f"C{k}")
+        axes[0].plot(samples, columns[:, k, 0], label=f"training, K = {k + 1}", color=f"C{k}", linestyle=":")
+    for column, label in ((1, "val-afw"), (2, "jittered"), (3, "profiled")):
+        axes[1].plot(samples, columns[:, -1, column], label=f"{label}, K = {columns.shape[1]}")
+    for axis in axes:
+        axis.set_xlabel("thousand samples")
+        axis.set_ylabel("NME of 68 points, %")
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(IMAGES / "learning-curves.svg", metadata={"Date": None})
+
+
+def hard_cases(picture: np.ndarray) -> dict[str, np.ndarray]:
+    """The sample u8 [h,w,3] and what was done to it. The face's box stays where it is."""
+    x0, y0, x1, y1 = (int(v) for v in SAMPLE_BOX)
+    width, height = x1 - x0, y1 - y0
+    at = lambda x, y: (int(x0 + x * width), int(y0 + y * height))
+    cases = {"as it is": picture, "dark (8%)": (picture * 0.08).astype(np.uint8)}
+    light = np.clip((np.arange(picture.shape[1]) - x0) / width, 0, 1)[None, :, None]
+    cases["hard side light"] = np.clip(picture * (0.05 + 3.5 * light**2), 0, 255).astype(np.uint8)
+    for name, (low, high) in {"mouth covered": ((-0.1, 0.62), (1.1, 1.1)), "eyes covered": ((-0.1, 0.08), (1.1, 0.36)), "half covered": ((0.5, -0.3), (1.4, 1.2))}.items():
+        covered = picture.copy()
+        cv2.rectangle(covered, at(*low), at(*high), (96, 84, 72), -1)
+        cases[name] = covered
+    closed = picture.copy()  # the skin of the upper lid smeared down over each eye
+    for left in (0.20, 0.58):
+        (a, top), (b, bottom) = at(left, 0.13), at(left + 0.24, 0.29)
+        lid = picture[top - 2:top + 4, a:b]
+        patch = cv2.resize(lid, (b - a, bottom - top), interpolation=cv2.INTER_LINEAR)
+        mask = np.zeros(patch.shape[:2], np.float32)
+        cv2.ellipse(mask, ((b - a) // 2, (bottom - top) // 2), ((b - a) // 2 - 1, (bottom - top) // 2 - 1), 0, 0, 360, 1, -1)
+        mask = cv2.GaussianBlur(mask, (0, 0), 1.5)[..., None]
+        closed[top:bottom, a:b] = (patch * mask + picture[top:bottom, a:b] * (1 - mask)).astype(np.uint8)
+    cases["lids painted over"] = closed
+    small = cv2.resize(picture, None, fx=0.12, fy=0.12, interpolation=cv2.INTER_AREA)
+    cases["12 px wide"] = cv2.resize(small, picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    centre = ((SAMPLE_BOX[0] + SAMPLE_BOX[2]) / 2, (SAMPLE_BOX[1] + SAMPLE_BOX[3]) / 2)
+    for angle in (60, 180):
+        cases[f"rolled {angle} degrees"] = cv2.warpAffine(picture, cv2.getRotationMatrix2D(centre, angle, 1), picture.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
+    return cases
+
+
+def failures() -> None:
+    """Tiles with the 68 points; the number is how far these lie from those of the untouched picture, in % of the face size."""
+    model, weights = face_model.load(), load_weights()
+    renderer = Renderer(model, CROP)
+    picture = cv2.imread(str(SAMPLE), cv2.IMREAD_COLOR)[..., ::-1]
+    tiles, reference = [], None
+    for name, image in hard_cases(picture).items():
+        crop = np.ascontiguousarray(cut(image, SAMPLE_BOX, CROP)[None])
+        points = renderer.decode(run(crop, renderer, weights)[-1])[:, model.landmarks, :2].astype(np.float64)
+        reference = points if reference is None else reference
+        expected = reference
+        if name.startswith("rolled"):
+            angle = np.deg2rad(float(name.split()[1]))
+            x, y = reference[..., 0] - (CROP - 1) / 2, reference[..., 1] - (CROP - 1) / 2
+            expected = np.stack([np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x], -1) + (CROP - 1) / 2
+        moved = 100 * np.linalg.norm(points - expected, axis=-1).mean() / face_size(expected)[0]
+        tile = cv2.resize((crop[0, ..., ::-1] * 255).astype(np.uint8), None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_CUBIC)
+        for x, y in points[0]:
+            cv2.circle(tile, (round((x + 0.5) * SCALE), round((y + 0.5) * SCALE)), 2, (0, 255, 0), -1, cv2.LINE_AA)
+        caption = np.full((22, tile.shape[1], 3), 255, np.uint8)
+        cv2.putText(caption, f"{name}: {moved:.1f}%", (4, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
+        tiles.append(np.concatenate([tile, caption]))
+        print(f"{name}: {moved:.2f}%")
+    columns = 5
+    rows = [np.concatenate(tiles[i:i + columns], 1) for i in range(0, len(tiles), columns)]
+    cv2.imwrite(str(IMAGES / "failures.jpg"), np.concatenate(rows), [cv2.IMWRITE_JPEG_QUALITY, 85])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["curves", "failures"])
+    parser.add_argument("--run", default="main")
+    args = parser.parse_args()
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    curves(args.run) if args.what == "curves" else failures()
