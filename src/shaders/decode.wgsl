@@ -7,10 +7,12 @@
 // invocations read neighbouring words. Groups past the last are 0.
 // scale [groups] vec4: offset of coefficient 1 where the snorm8 is 1.
 // vertices [N, V] vec4 = x, y, z, 0.
-// One invocation computes one vertex: global id x = vertex, y = face.
+// One invocation computes four vertices, `share` apart, so that the coefficients are read once for all: global id x = the first of them, y = face.
 
 struct Params {
   vertices: u32,
+  // A quarter of the vertices, rounded up.
+  share: u32,
   groups: u32,
   // vec4s of one face's parameters
   stride: u32,
@@ -32,32 +34,26 @@ fn coefficients(first: u32, group: u32) -> vec4f {
   return parameters[first + 2 + group] * scale[group];
 }
 
-fn offset(words: vec4u, c: mat4x4f) -> f32 {
+fn dot_quad(words: vec4u, c: mat4x4f) -> f32 {
   return dot(unpack4x8snorm(words.x), c[0]) + dot(unpack4x8snorm(words.y), c[1])
     + dot(unpack4x8snorm(words.z), c[2]) + dot(unpack4x8snorm(words.w), c[3]);
 }
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= params.vertices) {
+// What the quad whose first axis starts at `words` adds to a vertex.
+fn offset(words: u32, vertex: u32, c: mat4x4f) -> vec3f {
+  let at = words + vertex;
+  return vec3f(
+    dot_quad(basis[at], c),
+    dot_quad(basis[at + params.vertices], c),
+    dot_quad(basis[at + 2 * params.vertices], c),
+  );
+}
+
+fn store(face: u32, vertex: u32, shape: vec3f) {
+  if (vertex >= params.vertices) {
     return;
   }
-  let first = id.y * params.stride;
-  var shape = mean[id.x].xyz;
-  for (var group = 0u; group < params.groups; group += 4) {
-    let c = mat4x4f(
-      coefficients(first, group),
-      coefficients(first, group + 1),
-      coefficients(first, group + 2),
-      coefficients(first, group + 3),
-    );
-    let word = group / 4 * 3 * params.vertices + id.x;
-    shape += vec3f(
-      offset(basis[word], c),
-      offset(basis[word + params.vertices], c),
-      offset(basis[word + 2 * params.vertices], c),
-    );
-  }
+  let first = face * params.stride;
   let q = parameters[first];
   let s = q * q;
   // Rows of R(q), the transposed Hamilton matrix times |q|^2.
@@ -66,6 +62,39 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let r2 = vec3f(2.0 * (q.x * q.z + q.y * q.w), 2.0 * (q.z * q.w - q.x * q.y), s.x - s.y - s.z + s.w);
   let t = parameters[first + 1].xy;
   let up = dot(r1, shape) + t.y;
-  vertices[id.y * params.vertices + id.x] =
+  vertices[face * params.vertices + vertex] =
     vec4f(dot(r0, shape) + t.x, f32(params.size) - 1.0 - up, dot(r2, shape), 0.0);
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x >= params.share) {
+    return;
+  }
+  let first = id.y * params.stride;
+  // Beyond the last vertex it computes the last one again, and does not store it.
+  let last = params.vertices - 1;
+  let vertex = vec4u(id.x) + params.share * vec4u(0, 1, 2, 3);
+  let source = min(vertex, vec4u(last));
+  var shape0 = mean[source.x].xyz;
+  var shape1 = mean[source.y].xyz;
+  var shape2 = mean[source.z].xyz;
+  var shape3 = mean[source.w].xyz;
+  for (var group = 0u; group < params.groups; group += 4) {
+    let c = mat4x4f(
+      coefficients(first, group),
+      coefficients(first, group + 1),
+      coefficients(first, group + 2),
+      coefficients(first, group + 3),
+    );
+    let words = group / 4 * 3 * params.vertices;
+    shape0 += offset(words, source.x, c);
+    shape1 += offset(words, source.y, c);
+    shape2 += offset(words, source.z, c);
+    shape3 += offset(words, source.w, c);
+  }
+  store(id.y, vertex.x, shape0);
+  store(id.y, vertex.y, shape1);
+  store(id.y, vertex.z, shape2);
+  store(id.y, vertex.w, shape3);
 }

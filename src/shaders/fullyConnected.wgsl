@@ -6,12 +6,13 @@
 // bias_slope [2, O4] vec4: biases, then the slopes of PReLU
 // output     [N, O4] vec4
 //
-// One workgroup computes 4 outputs of one image: workgroup id x = o4, the output block, y = image. Its 64 invocations split K, each summing every
-// 64th block, and the 64 sums are added in two steps through 1 KiB of workgroup memory, in an order that never changes.
+// One workgroup computes 4 outputs of one image: workgroup id x = o4, the output block, y = image. Its THREADS invocations split K, each summing every
+// THREADS-th block, and their sums are added in two steps through 16 bytes each of workgroup memory, in an order that never changes.
+// The host sets THREADS to a multiple of FOLD.
 
 //#include "lib/activation.wgsl"
 
-const THREADS: u32 = 64u;
+override THREADS: u32 = 64u;
 const FOLD: u32 = 8u;
 
 struct Params {

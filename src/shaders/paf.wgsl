@@ -8,8 +8,8 @@
 // The patch is sampled bilinearly on image axes; pixels outside the crop are 0, and so is the whole patch of an anchor that is not finite
 // or 2048 px or more away. Occluded: the anchor's triangle faces away or is one that raster.wgsl skips, or, inside the crop, the pixel nearest
 // to the anchor shows something nearer than that triangle by more than the tolerance.
-// One invocation computes all channels of one anchor: global id x = anchor, y = face. With shared_geometry, face 0's vertices and
-// visibility serve all.
+// One invocation computes all channels of two anchors, `share` apart, so that the weights are read once for both: global id x = the first of
+// them, y = face. With shared_geometry, face 0's vertices and visibility serve all.
 
 //#include "lib/triangle.wgsl"
 
@@ -19,6 +19,8 @@ struct Params {
   id_bits: u32,
   depth_shift: u32,
   anchors: u32,
+  // Half the anchors, rounded up.
+  share: u32,
   // vec4s of output channels
   blocks: u32,
   shared_geometry: u32,
@@ -57,11 +59,12 @@ fn across(start: vec2i, weight: f32, first: u32) -> mat3x3f {
   return mat3x3f(p0 + (p1 - p0) * weight, p1 + (p2 - p1) * weight, p2 + (p3 - p2) * weight);
 }
 
-// What one row of the patch adds to four channels; `at` is the first of the row's nine weights.
-fn filter_row(at: u32, row: mat3x3f) -> vec4f {
-  return mat3x4f(weights[at], weights[at + 1], weights[at + 2]) * row[0]
-    + mat3x4f(weights[at + 3], weights[at + 4], weights[at + 5]) * row[1]
-    + mat3x4f(weights[at + 6], weights[at + 7], weights[at + 8]) * row[2];
+// The patch of an anchor: its rows, each a matrix with one sample's colour in a column; and the factor of the responses.
+struct Samples {
+  upper: mat3x3f,
+  middle: mat3x3f,
+  lower: mat3x3f,
+  response: f32,
 }
 
 fn occluded(t: SnappedTriangle, position: vec3f, first: u32) -> bool {
@@ -77,45 +80,75 @@ fn occluded(t: SnappedTriangle, position: vec3f, first: u32) -> bool {
   return hidden_behind(key, flat_depth(t, params.size), params.id_bits, params.depth_shift);
 }
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= params.anchors) {
-    return;
-  }
+fn gather(index: u32, face: u32) -> Samples {
   let pixels = params.size * params.size;
-  let geometry = select(id.y, 0u, params.shared_geometry != 0);
-  let anchor = anchors[id.x];
+  let geometry = select(face, 0u, params.shared_geometry != 0);
+  let anchor = anchors[index];
   let a = vertices[geometry * params.vertices + anchor.v0].xyz;
   let b = vertices[geometry * params.vertices + anchor.v1].xyz;
   let c = vertices[geometry * params.vertices + anchor.v2].xyz;
   let position = anchor.w0 * a + anchor.w1 * b + anchor.w2 * c;
 
-  var response = 0.5;
-  // Rows of the patch; a column of a matrix is one sample's colour.
-  var upper: mat3x3f;
-  var middle: mat3x3f;
-  var lower: mat3x3f;
+  var samples: Samples;
+  samples.response = 0.5;
   if (in_range(vec3f(position.xy, 0.0))) {
     if (!occluded(snap_triangle(a, b, c), position, geometry * pixels)) {
-      response = 1.0;
+      samples.response = 1.0;
     }
     // Four rows of four pixels hold all nine samples, which share one fractional position.
     let base = floor(position.xy);
     let weight = position.xy - base;
     let corner = vec2i(base) - 1;
-    let first = id.y * pixels;
+    let first = face * pixels;
     let row0 = across(corner, weight.x, first);
     let row1 = across(corner + vec2i(0, 1), weight.x, first);
     let row2 = across(corner + vec2i(0, 2), weight.x, first);
     let row3 = across(corner + vec2i(0, 3), weight.x, first);
-    upper = row0 + (row1 - row0) * weight.y;
-    middle = row1 + (row2 - row1) * weight.y;
-    lower = row2 + (row3 - row2) * weight.y;
+    samples.upper = row0 + (row1 - row0) * weight.y;
+    samples.middle = row1 + (row2 - row1) * weight.y;
+    samples.lower = row2 + (row3 - row2) * weight.y;
   }
+  return samples;
+}
 
+// Weights of one sample of the patch: a column for each of r, g, b.
+fn sample_weights(at: u32) -> mat3x4f {
+  return mat3x4f(weights[at], weights[at + 1], weights[at + 2]);
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x >= params.share) {
+    return;
+  }
+  let second = id.x + params.share;
+  // With an odd number of anchors the last one is gathered twice, and stored once.
+  let p = gather(id.x, id.y);
+  let q = gather(min(second, params.anchors - 1), id.y);
   for (var quad = 0u; quad < params.blocks; quad++) {
     let first = quad * 28;
-    let sum = weights[first + 27] + filter_row(first, upper) + filter_row(first + 9, middle) + filter_row(first + 18, lower);
-    output[(id.y * params.anchors + id.x) * params.blocks + quad] = max(sum * response, vec4f());
+    let bias = weights[first + 27];
+    var p_sum = bias;
+    var q_sum = bias;
+    let upper0 = sample_weights(first);
+    let upper1 = sample_weights(first + 3);
+    let upper2 = sample_weights(first + 6);
+    p_sum += upper0 * p.upper[0] + upper1 * p.upper[1] + upper2 * p.upper[2];
+    q_sum += upper0 * q.upper[0] + upper1 * q.upper[1] + upper2 * q.upper[2];
+    let middle0 = sample_weights(first + 9);
+    let middle1 = sample_weights(first + 12);
+    let middle2 = sample_weights(first + 15);
+    p_sum += middle0 * p.middle[0] + middle1 * p.middle[1] + middle2 * p.middle[2];
+    q_sum += middle0 * q.middle[0] + middle1 * q.middle[1] + middle2 * q.middle[2];
+    let lower0 = sample_weights(first + 18);
+    let lower1 = sample_weights(first + 21);
+    let lower2 = sample_weights(first + 24);
+    p_sum += lower0 * p.lower[0] + lower1 * p.lower[1] + lower2 * p.lower[2];
+    q_sum += lower0 * q.lower[0] + lower1 * q.lower[1] + lower2 * q.lower[2];
+    let start = id.y * params.anchors * params.blocks + quad;
+    output[start + id.x * params.blocks] = max(p_sum * p.response, vec4f());
+    if (second < params.anchors) {
+      output[start + second * params.blocks] = max(q_sum * q.response, vec4f());
+    }
   }
 }

@@ -10,13 +10,16 @@ import { type ParameterLayout, SHAPE_OFFSET } from '../../mmm/parameters.js';
 import source from '../../shaders/decode.wgsl?raw';
 import { WORKGROUP_SIZE } from './common.js';
 
-const PARAMS = new UniformStruct({ vertices: 'u32', groups: 'u32', stride: 'u32', size: 'u32' });
+const PARAMS = new UniformStruct({ vertices: 'u32', share: 'u32', groups: 'u32', stride: 'u32', size: 'u32' });
 
 const kernel: Kernel = {
   name: 'decode',
   code: preprocess(source),
   bindings: ['read', 'read', 'read', 'read', 'read-write'],
 };
+
+/** Vertices that one invocation computes. */
+const VERTICES_EACH = 4;
 
 /** The morphable model's buffers as decode.wgsl reads them. */
 export interface DecodeBuffers {
@@ -79,17 +82,19 @@ export function recordDecode(
   args: { readonly parameters: GPUBuffer; readonly model: DecodeBuffers; readonly vertices: GPUBuffer },
 ): void {
   const { parameters, model, vertices } = args;
+  const share = Math.ceil(spec.vertexCount / VERTICES_EACH);
   builder.add({
     ...names,
     kernel,
     bindings: [parameters, model.mean, model.basis, model.scale, vertices].map((buffer) => ({ buffer })),
     params: PARAMS.pack({
       vertices: spec.vertexCount,
+      share,
       groups: groupCount(spec.layout),
       stride: spec.layout.count / 4,
       size: spec.size,
     }),
-    workgroups: [Math.ceil(spec.vertexCount / WORKGROUP_SIZE), 1, 1],
+    workgroups: [Math.ceil(share / WORKGROUP_SIZE), 1, 1],
     batchAxis: 1,
   });
 }

@@ -16,6 +16,7 @@ const PARAMS = new UniformStruct({
   id_bits: 'u32',
   depth_shift: 'u32',
   anchors: 'u32',
+  share: 'u32',
   blocks: 'u32',
   shared_geometry: 'u32',
 });
@@ -28,6 +29,9 @@ const kernel: Kernel = {
 
 /** Taps of one filter: 3 x 3 positions of 3 colours. */
 const TAPS = 27;
+
+/** Anchors that one invocation computes. */
+const ANCHORS_EACH = 2;
 
 /** Anchors as an array of the struct { v0, v1, v2: u32, w0, w1, w2: f32 }. */
 export function packAnchors({ vertices, weights }: AnchorGrid): Uint8Array<ArrayBuffer> {
@@ -76,6 +80,7 @@ export function recordPaf(
   const { geometry, anchors, image, weights, output } = args;
   const { idBits, depthShift } = keyLayout(spec.triangleCount, spec.size);
   const { height, width, channels } = output.shape;
+  const share = Math.ceil((height * width) / ANCHORS_EACH);
   builder.add({
     ...names,
     kernel,
@@ -93,10 +98,11 @@ export function recordPaf(
       id_bits: idBits,
       depth_shift: depthShift,
       anchors: height * width,
+      share,
       blocks: blocksOf(channels),
       shared_geometry: geometry.shared ? 1 : 0,
     }),
-    workgroups: [Math.ceil((height * width) / WORKGROUP_SIZE), 1, 1],
+    workgroups: [Math.ceil(share / WORKGROUP_SIZE), 1, 1],
     batchAxis: 1,
   });
 }
