@@ -3,7 +3,7 @@ import { defineConfig } from 'vite';
 import { mediapipeBase, onnxruntimeBase, tfjsWasmBase } from './pages/routes.js';
 import { keptModuleUrls } from './scripts/module-urls.js';
 import { packageFiles } from './scripts/page-plugins.js';
-import { strippedShaders } from './scripts/wgsl.js';
+import { pureKernels, strippedShaders } from './scripts/wgsl.js';
 
 // Served pages (`npm run dev`, the demo, the tests, the command line): the repository root, so that weights/ and tests/fixtures/ are plain
 // files; cross-origin isolated, which gives `performance.now()` its full resolution.
@@ -23,6 +23,7 @@ export default defineConfig({
     packageFiles(onnxruntimeBase, 'onnxruntime-web/dist'),
     packageFiles(tfjsWasmBase, '@tensorflow/tfjs-backend-wasm/dist'),
     strippedShaders(),
+    pureKernels(),
     keptModuleUrls(),
   ],
   // Named rather than discovered: a discovery reloads the page that made it.

@@ -24,3 +24,18 @@ export function strippedShaders(): Plugin {
     },
   };
 }
+
+/**
+ * Marks what every kernel's module does when it is loaded, reading its shader and laying out its uniforms, as free of side effects. A bundler then
+ * drops the kernels that an app does not use, although they share a file with what it uses.
+ */
+export function pureKernels(): Plugin {
+  return {
+    name: 'fullpose:pure-kernels',
+    apply: 'build',
+    renderChunk: (code) => ({
+      code: code.replace(/(?<!function )\b(preprocess\(|new UniformStruct\()/g, '/* @__PURE__ */ $1'),
+      map: null,
+    }),
+  };
+}

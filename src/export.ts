@@ -6,5 +6,7 @@
  * const vertices = await aligner.vertices(face);
  * const text = writeObj({ vertices, triangles: aligner.model.triangles, pictureHeight: picture.height });
  * ```
+ *
+ * @module fullpose/export
  */
 export { type MeshDescription, writeObj, writePly } from './mmm/export.js';

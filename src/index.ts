@@ -8,6 +8,8 @@
  * face.pose.yaw;    // degrees
  * aligner.destroy();
  * ```
+ *
+ * @module fullpose
  */
 export { type AlignerCounters, FaceAligner } from './cascade/aligner.js';
 export {

@@ -6,6 +6,8 @@
  * import { weights } from 'fullpose/weights';
  * const aligner = await FaceAligner.create({ weights });
  * ```
+ *
+ * @module fullpose/weights
  */
 import type { WeightUrls } from './host/download.js';
 

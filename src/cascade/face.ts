@@ -12,7 +12,7 @@ import { type Pose, poseInPicture } from '../mmm/pose.js';
 export interface Face {
   /** [68,3] picture pixels, iBUG order, 3D jaw line. z is 0 at the origin of the face model. */
   readonly landmarks: Float32Array<ArrayBuffer>;
-  /** [68]: 1 where the landmark faces the viewer and nothing of the face hides it, else 0. */
+  /** [68], 1 where the landmark faces the viewer and nothing of the face hides it, else 0. */
   readonly visibility: Uint8Array<ArrayBuffer>;
   /** p in crop space: scaled quaternion, t2d, identity, expression (docs/architecture.md). */
   readonly parameters: Float32Array<ArrayBuffer>;

@@ -21,6 +21,8 @@
  * gpu.device.queue.submit([encoder.finish()]);
  * const values = unpackTensor(new Float32Array(await readBuffer(gpu, output.buffer)), output.shape.channels);
  * ```
+ *
+ * @module fullpose/engine
  */
 export { type ArenaPlan, type ArenaStep, type Placement, planArena } from './arena.js';
 export { type AdapterSummary, Gpu, type GpuMemory, type GpuOptions } from './device.js';

@@ -1,0 +1,156 @@
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser } from 'puppeteer';
+import ts from 'typescript';
+import { build, type Rolldown } from 'vite';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchBrowser } from '../../scripts/browser.js';
+import { repositoryRoot } from '../../scripts/page-host.js';
+import { serveFolder } from '../../scripts/static-server.js';
+
+/** An empty folder into which the packed library was installed, without a network. */
+let app: string;
+let tarball: string;
+let packed: readonly string[];
+let browser: Browser;
+
+const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+/** What the documentation shows first, and these tests run. */
+const firstPage = readFileSync(join(repositoryRoot, 'docs/guide/first-page.html'), 'utf8');
+const firstApp = readFileSync(join(repositoryRoot, 'docs/guide/first-app.ts'), 'utf8');
+
+beforeAll(async () => {
+  app = mkdtempSync(join(tmpdir(), 'fullpose-package-'));
+  // Builds first, by the script "prepack".
+  const told = execFileSync(npm, ['pack', '--json', '--silent', '--pack-destination', app], { cwd: repositoryRoot });
+  const [{ filename, files }] = JSON.parse(told.toString().replace(/^[\s\S]*?(?=^\[)/m, ''));
+  tarball = join(app, filename);
+  packed = files.map(({ path }: { readonly path: string }) => path);
+  execFileSync(npm, ['install', '--offline', '--no-audit', '--no-fund', tarball], { cwd: app });
+  copyFileSync(join(repositoryRoot, 'assets/astronaut.png'), join(app, 'photo.png'));
+  browser = await launchBrowser();
+});
+
+afterAll(async () => {
+  await browser?.close();
+  rmSync(app, { recursive: true });
+});
+
+/** What the page of a folder says once it has landmarks. */
+async function textOf(folder: string): Promise<string> {
+  const server = await serveFolder(folder);
+  const page = await browser.newPage();
+  const errors: string[] = [];
+  page.on('pageerror', (error) => errors.push(String(error)));
+  try {
+    await page.goto(`${server.origin}/`);
+    await page
+      .waitForFunction(() => document.body.innerText.includes('nose tip'), { timeout: 300_000 })
+      .catch(() => {});
+    expect(errors).toEqual([]);
+    return await page.evaluate(() => document.body.innerText);
+  } finally {
+    await page.close();
+    server.close();
+  }
+}
+
+function expectNose(text: string): void {
+  const [x = Number.NaN, y = Number.NaN] = /nose tip: ([\d.]+), ([\d.]+)/.exec(text)?.slice(1).map(Number) ?? [];
+  expect(Math.hypot(x - 230, y - 130), text).toBeLessThan(25);
+}
+
+describe('the packed library', () => {
+  it('holds code, types, weights and papers, and nothing else', () => {
+    const kinds = [
+      /^dist\/.+\.(js|js\.map|d\.ts)$/,
+      /^weights\/.+\.(safetensors|json|md)$/,
+      /^(LICENSE|README\.md|CHANGELOG\.md|package\.json)$/,
+    ];
+    for (const path of packed)
+      expect(
+        kinds.filter((kind) => kind.test(path)),
+        path,
+      ).toHaveLength(1);
+    for (const path of ['LICENSE', 'README.md', 'CHANGELOG.md', 'weights/MODEL_CARD.md'])
+      expect(packed).toContain(path);
+    const { files } = JSON.parse(readFileSync(join(repositoryRoot, 'weights/manifest.json'), 'utf8'));
+    for (const name of Object.keys(files)) expect(packed).toContain(`weights/${name}`);
+  });
+
+  it('has source maps that carry their sources', () => {
+    const maps = packed.filter((path) => path.endsWith('.map'));
+    expect(maps.length).toBeGreaterThan(0);
+    for (const path of maps) {
+      const { sources, sourcesContent } = JSON.parse(readFileSync(join(app, 'node_modules/fullpose', path), 'utf8'));
+      expect(sourcesContent, path).toHaveLength(sources.length);
+      for (const content of sourcesContent) expect(content, path).toEqual(expect.any(String));
+    }
+    for (const path of packed.filter((name) => name.endsWith('.js'))) expect(maps).toContain(`${path}.map`);
+  });
+
+  it('passes publint and are-the-types-wrong', () => {
+    const run = (tool: string, ...args: readonly string[]) =>
+      execFileSync(process.execPath, [join(repositoryRoot, 'node_modules', tool), ...args], { cwd: repositoryRoot });
+    run('publint/src/cli.js', '--strict', join(app, 'node_modules/fullpose'));
+    run('@arethetypeswrong/cli/dist/index.js', tarball, '--profile', 'esm-only');
+  });
+
+  it('type-checks where there is only TypeScript', () => {
+    const path = join(app, 'main.ts');
+    writeFileSync(path, firstApp);
+    const program = ts.createProgram([path], {
+      strict: true,
+      noEmit: true,
+      types: [],
+      target: ts.ScriptTarget.ESNext,
+      module: ts.ModuleKind.ESNext,
+      moduleResolution: ts.ModuleResolutionKind.Bundler,
+    });
+    const messages = ts
+      .getPreEmitDiagnostics(program)
+      .map(({ messageText, file }) => [file?.fileName, ts.flattenDiagnosticMessageText(messageText, '\n')].join(': '));
+    expect(messages).toEqual([]);
+  });
+
+  it.each(['fullpose', 'fullpose/export'])(
+    'leaves out of a bundle what the bundle does not use of %s',
+    async (entry) => {
+      const name = entry === 'fullpose' ? 'matrixToEuler' : 'writeObj';
+      const input = join(app, 'shake.js');
+      writeFileSync(input, `import { ${name} } from '${entry}';\nconsole.log(${name});\n`);
+      const code = await bundle({ build: { write: false, minify: false, rolldownOptions: { input } } });
+      expect(code).toContain(`function ${name}`);
+      expect(code).not.toContain('@compute');
+      expect(code.length).toBeLessThan(12_000);
+    },
+  );
+
+  it('gives landmarks in a page of at most 12 lines, without a bundler', async () => {
+    expect(firstPage.trim().split('\n').length).toBeLessThanOrEqual(12);
+    writeFileSync(join(app, 'index.html'), firstPage);
+    expectNose(await textOf(app));
+  });
+
+  it('gives landmarks in a Vite app', async () => {
+    writeFileSync(join(app, 'main.ts'), firstApp);
+    writeFileSync(
+      join(app, 'index.html'),
+      '<!doctype html><img src="./photo.png" alt="" /><script type="module" src="./main.ts"></script>',
+    );
+    await bundle({});
+    expectNose(await textOf(join(app, 'dist')));
+  });
+});
+
+/** Vite's build of the app, as one text. */
+async function bundle(options: Parameters<typeof build>[0]): Promise<string> {
+  const output = await build({ root: app, configFile: false, logLevel: 'error', ...options });
+  if (Array.isArray(output) || !('output' in output)) throw new Error('the build gave no single output');
+  return output.output
+    .filter((file): file is Rolldown.OutputChunk => file.type === 'chunk')
+    .map(({ code }) => code)
+    .join('\n');
+}
