@@ -36,7 +36,18 @@ export { clearCache } from './host/cache.js';
 export { type Crop, cropToPicture, type PixelTransform } from './host/crop.js';
 export type { DownloadOptions, LoadProgress, WeightUrls } from './host/download.js';
 export type { PictureSource, PixelData } from './host/frame.js';
+export {
+  type Matrix4,
+  type PerspectivePose,
+  type PictureCamera,
+  type PinholeView,
+  pictureCamera,
+  toPerspective,
+  toThreeMatrix,
+  toUnitSquare,
+} from './mmm/camera.js';
 export { decodeShape, decodeVertices, pickVertices, toPicturePixels } from './mmm/decode.js';
+export { LANDMARK_CONNECTIONS, LANDMARK_CONTOURS, type LandmarkContour } from './mmm/landmarks.js';
 export { type AnchorGrid, type FaceModel, loadFaceModel, type QuantisedBasis } from './mmm/model.js';
 export type { ParameterLayout, Span } from './mmm/parameters.js';
 export {

@@ -7,11 +7,14 @@ import { decodeVertices, toPicturePixels } from '../mmm/decode.js';
 import type { FaceModel, ShapeModel } from '../mmm/model.js';
 import { type ParameterLayout, quaternionOf, translationOf } from '../mmm/parameters.js';
 import { type Pose, poseInPicture } from '../mmm/pose.js';
+import { type FaceBox, landmarksBox } from './boxes.js';
 
 /** One aligned face. Picture pixels: centres at integers, x right, y down, z toward the viewer in the same scale. */
 export interface Face {
   /** [68,3] picture pixels, iBUG order, 3D jaw line. z is 0 at the origin of the face model. */
   readonly landmarks: Float32Array<ArrayBuffer>;
+  /** The tight box of the landmarks: what `align` takes for the next picture of a video. `toUnitSquare` gives the 0..1 twins of points. */
+  readonly box: FaceBox;
   /** [68], 1 where the landmark faces the viewer and nothing of the face hides it, else 0. */
   readonly visibility: Uint8Array<ArrayBuffer>;
   /** p in crop space: scaled quaternion, t2d, identity, expression (docs/architecture.md). */
@@ -81,8 +84,10 @@ function describe(
   const toPicture = cropToPicture(crop);
   const [identity, identityCount] = layout.identity;
   const [expression] = layout.expression;
+  toPicturePixels(landmarks, toPicture);
   return {
-    landmarks: toPicturePixels(landmarks, toPicture),
+    landmarks,
+    box: landmarksBox(landmarks),
     parameters,
     crop,
     pose: poseInPicture(quaternionOf(parameters), translationOf(parameters), crop.size, toPicture),

@@ -149,6 +149,10 @@ export const aligner = gpuSuite('aligner', (test) => {
       expectClose(face.parameters, expected.parameters, { atol: 1e-4, label: 'parameters' });
       expectClose(face.landmarks, expected.landmarks, { atol: 1e-3, label: 'landmarks', shape: [68, 3] });
       expectEqual(face.crop, expected.crop);
+      const [xs, ys] = [0, 1].map((axis) => face.landmarks.filter((_, i) => i % 3 === axis));
+      expectThat(xs !== undefined && ys !== undefined, 'no coordinates');
+      const edges = { x0: Math.min(...xs), y0: Math.min(...ys), x1: Math.max(...xs), y1: Math.max(...ys) };
+      expectEqual(face.box, { ...edges, kind: 'landmarks' });
       expectClose(face.identity, expected.parameters.subarray(8, 13), { atol: 1e-4 });
       expectEqual(Object.keys(face.expression), ['shape0', 'shape1', 'shape2']);
       expectClose(Object.values(face.expression), expected.parameters.subarray(13, 16), { atol: 1e-4 });
