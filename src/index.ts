@@ -11,7 +11,7 @@
  *
  * @module fullpose
  */
-export { type AlignerCounters, FaceAligner } from './cascade/aligner.js';
+export { type AlignerCounters, FaceAligner, type FaceWith } from './cascade/aligner.js';
 export {
   type BoxKind,
   cropOf,
@@ -24,6 +24,7 @@ export type { Face } from './cascade/face.js';
 export type { FaceRendering } from './cascade/inspector.js';
 export { fetchWeights, type LoadOptions } from './cascade/manifest.js';
 export type { AlignerOptions, AlignOptions } from './cascade/options.js';
+export type { FaceOutputs, FaceTexture, OutputName } from './cascade/renderings.js';
 export {
   type CascadeWeights,
   type NetworkDescription,

@@ -6,10 +6,9 @@ import { DeviceLostError, InputError } from '../engine/errors.js';
 import { Plan } from '../engine/plan.js';
 import type { StageTime } from '../engine/profiler.js';
 import { show } from '../engine/show.js';
-import { CROP_RECORD_BYTES, type Crop, cropRecord, cropToPicture, writeCropRecord } from '../host/crop.js';
+import { CROP_RECORD_BYTES, type Crop, cropRecord, writeCropRecord } from '../host/crop.js';
 import type { Frame, PictureSource, PreparedPicture } from '../host/frame.js';
 import { Turns } from '../host/turns.js';
-import { toPicturePixels } from '../mmm/decode.js';
 import type { FaceModel } from '../mmm/model.js';
 import { moveParameters, type ParameterLayout } from '../mmm/parameters.js';
 import { cropOf, type FaceBox, landmarksBox, poseFrame } from './boxes.js';
@@ -21,10 +20,19 @@ import {
   type AlignerOptions,
   type AlignOptions,
   checkOptions,
+  checkOutputs,
   DEFAULT_MAX_PENDING,
   expectObject,
   loadWeights,
 } from './options.js';
+import {
+  encodeSteps,
+  type FaceOutputs,
+  type FaceTexture,
+  type OutputName,
+  type Renderings,
+  type Wanted,
+} from './renderings.js';
 import type { CascadeWeights } from './weights.js';
 
 /** What the aligner has done so far. */
@@ -37,11 +45,14 @@ export interface AlignerCounters {
   readonly bytesRead: number;
 }
 
+/** A face with the outputs that were asked for. */
+export type FaceWith<Name extends OutputName> = Face & Pick<FaceOutputs, Name>;
+
 export class FaceAligner {
   /** Mean, bases, triangles, texture coordinates: what the mesh writers need. */
   readonly model: FaceModel;
   readonly #weights: CascadeWeights;
-  readonly #options: Pick<AlignerOptions, 'powerPreference' | 'maxFaces'>;
+  readonly #options: Pick<AlignerOptions, 'powerPreference' | 'maxFaces' | 'textureSize'>;
   /** Uploads and submits take turns; only readbacks overlap. */
   readonly #turns: Turns;
   readonly #ownsDevice: boolean;
@@ -67,11 +78,12 @@ export class FaceAligner {
   }
 
   private constructor(weights: CascadeWeights, options: AlignerOptions, state: DeviceState) {
-    const { powerPreference, maxFaces, device } = options;
+    const { powerPreference, maxFaces, textureSize, device } = options;
     this.#weights = weights;
     this.#options = {
       ...(powerPreference !== undefined && { powerPreference }),
       ...(maxFaces !== undefined && { maxFaces }),
+      ...(textureSize !== undefined && { textureSize }),
     };
     this.#turns = new Turns(options.maxPending ?? DEFAULT_MAX_PENDING);
     this.#ownsDevice = device === undefined;
@@ -121,9 +133,13 @@ export class FaceAligner {
    * @throws InputError for a source, box or option that cannot be used; DeviceLostError, after which `recover` helps; FullposeError `busy`
    * where `maxPending` calls are unfinished, `gpu-error` where the GPU refused the frame or gave no face; OutOfMemoryError.
    */
-  align(source: PictureSource, boxes: readonly FaceBox[], options: AlignOptions = {}): Promise<Face[]> {
+  align<Name extends OutputName = never>(
+    source: PictureSource,
+    boxes: readonly FaceBox[],
+    options: AlignOptions<Name> = {},
+  ): Promise<FaceWith<Name>[]> {
     return this.#turns.admit(async () => {
-      const run: Run = { iterations: this.#iterationsOf(options), from: 'mean' };
+      const run: Run<Name> = { iterations: this.#iterationsOf(options), from: 'mean', wanted: checkOutputs(options) };
       if (!Array.isArray(boxes)) throw new InputError(`The boxes are ${show(boxes)}; wanted a list.`);
       return this.#run(source, run, ({ picture }) => boxes.map((box, i) => ({ crop: this.#crop(box, i, picture) })));
     });
@@ -136,10 +152,14 @@ export class FaceAligner {
    * @returns result i belongs to face i; undefined where that face has left the picture, or is too small or large to be seen.
    * @throws as `align`; InputError for a face of another model.
    */
-  refine(source: PictureSource, faces: readonly Face[], options: AlignOptions = {}): Promise<(Face | undefined)[]> {
+  refine<Name extends OutputName = never>(
+    source: PictureSource,
+    faces: readonly Face[],
+    options: AlignOptions<Name> = {},
+  ): Promise<(FaceWith<Name> | undefined)[]> {
     return this.#turns.admit(async () => {
       expectObject(options, 'The options');
-      const run: Run = { iterations: options.iterations ?? 1, from: 'faces' };
+      const run: Run<Name> = { iterations: options.iterations ?? 1, from: 'faces', wanted: checkOutputs(options) };
       if (!Array.isArray(faces)) throw new InputError(`The faces are ${show(faces)}; wanted a list.`);
       for (const face of faces) this.#checkFace(face, 'landmarks');
       const kept: number[] = [];
@@ -150,7 +170,7 @@ export class FaceAligner {
           return start ?? [];
         }),
       );
-      const results = new Array<Face | undefined>(faces.length).fill(undefined);
+      const results = new Array<FaceWith<Name> | undefined>(faces.length).fill(undefined);
       for (const [k, face] of refined.entries()) results[kept[k]!] = face;
       return results;
     });
@@ -164,7 +184,7 @@ export class FaceAligner {
   vertices(face: Face): Promise<Float32Array<ArrayBuffer>> {
     return this.#turns.admit(async () => {
       const inspector = await this.#inspect(face);
-      return toPicturePixels(await inspector.vertices(face.parameters), cropToPicture(face.crop));
+      return (await inspector.read(face.parameters, face.crop, ['vertices'])).vertices;
     });
   }
 
@@ -175,7 +195,34 @@ export class FaceAligner {
   render(face: Face): Promise<FaceRendering> {
     return this.#turns.admit(async () => {
       const inspector = await this.#inspect(face);
-      return inspector.render(face.parameters);
+      return { size: face.crop.size, ...(await inspector.read(face.parameters, face.crop, ['pncc', 'depth'])) };
+    });
+  }
+
+  /**
+   * The picture unwrapped over the model's texture coordinates for a face that was aligned in it.
+   * @param options.mirror whether the hidden half is filled from the other one (default false)
+   * @throws InputError for a source that cannot be used or a face of another model; DeviceLostError; FullposeError `busy`; OutOfMemoryError.
+   */
+  texture(source: PictureSource, face: Face, options: Pick<AlignOptions, 'mirror'> = {}): Promise<FaceTexture> {
+    return this.#turns.admit(async () => {
+      expectObject(options, 'The options');
+      const { mirror } = checkOutputs(options);
+      const state = this.#state;
+      const inspector = await this.#inspect(face);
+      const reading = await this.#turns.take(
+        () => state.frame.prepare(source),
+        async (prepared) => {
+          state.gpu.assertAlive();
+          const frame = await prepared.upload();
+          const read = inspector.read(face.parameters, face.crop, ['texture'], { frame, mirror });
+          // Recorded and submitted by now: the next call may have its turn.
+          read.catch(() => {});
+          return { read, uploaded: frame.accepted };
+        },
+      );
+      await reading.uploaded;
+      return (await reading.read).texture;
     });
   }
 
@@ -185,7 +232,7 @@ export class FaceAligner {
    */
   profile(source: PictureSource, boxes: readonly FaceBox[], options: AlignOptions = {}): Promise<StageTime[]> {
     return this.#turns.admit(async () => {
-      const run: Run = { iterations: this.#iterationsOf(options), from: 'mean' };
+      const run: Run<never> = { iterations: this.#iterationsOf(options), from: 'mean', wanted: NOTHING_ELSE };
       if (!Array.isArray(boxes)) throw new InputError(`The boxes are ${show(boxes)}; wanted a list.`);
       if (boxes.length < 1 || boxes.length > this.maxFaces) {
         throw new InputError(`profile was given ${boxes.length} boxes; wanted 1 to ${this.maxFaces}, one frame.`);
@@ -250,13 +297,13 @@ export class FaceAligner {
   }
 
   /** All the faces of one call, as many frames as they take. */
-  async #run(
+  async #run<Name extends OutputName>(
     source: PictureSource,
-    run: Run,
+    run: Run<Name>,
     starts: (prepared: PreparedPicture) => readonly Start[],
-  ): Promise<Face[]> {
+  ): Promise<FaceWith<Name>[]> {
     const submitted = await this.#inTurn(source, run, starts, async (state, frame, all) => {
-      const batches: Promise<Face[]>[] = [];
+      const batches: Promise<FaceWith<Name>[]>[] = [];
       for (let first = 0; first < all.length; first += this.maxFaces) {
         batches.push((await this.#submit(state, frame, all.slice(first, first + this.maxFaces), run)).faces);
       }
@@ -287,28 +334,38 @@ export class FaceAligner {
   }
 
   /** Submits one frame as soon as a staging buffer is free. */
-  async #submit(
-    { gpu, cascade, staging }: DeviceState,
+  async #submit<Name extends OutputName>(
+    state: DeviceState,
     frame: Frame,
     starts: readonly Start[],
-    run: Run,
-  ): Promise<{ readonly faces: Promise<Face[]> }> {
+    run: Run<Name>,
+  ): Promise<{ readonly faces: Promise<FaceWith<Name>[]> }> {
+    const { gpu, cascade } = state;
+    const { outputs } = run.wanted;
+    const renderings = outputs.length > 0 ? await state.renderings() : undefined;
+    const staging = await state.stagingFor(cascade.outputBytes + (renderings?.bytes(outputs) ?? 0));
     const slot = await staging.takeWhenFree();
     try {
-      const bytes = starts.length * cascade.outputBytes;
+      const bytes = (starts.length * staging.bytes) / this.maxFaces;
+      const small = starts.length * cascade.outputBytes;
       const plan = planOf(cascade, run);
+      const steps = renderings?.steps(run.wanted, frame.texture) ?? [];
       const { accepted } = gpu.watch('The frame was refused', () => {
         this.#writeStarts(gpu, cascade, frame, starts, run);
         const encoder = gpu.device.createCommandEncoder({ label: 'frame' });
         const pass = encoder.beginComputePass({ label: 'frame' });
         cascade.encode(pass, frame.texture, plan, starts.length);
+        encodeSteps(gpu, pass, steps, starts.length);
         pass.end();
-        slot.copyFrom(encoder, cascade.output, 0, bytes);
+        slot.copyFrom(encoder, cascade.output, 0, small);
+        renderings?.copy(encoder, slot, outputs, starts.length, small);
         gpu.device.queue.submit([encoder.finish()]);
       });
-      this.#count(starts.length, 1 + plan.steps.length, bytes);
+      this.#count(starts.length, 1 + plan.steps.length + steps.length, bytes);
       // A refused frame leaves an earlier one's bytes in the staging buffer: read them only to give the buffer back.
-      const faces = Promise.all([slot.read(), accepted]).then(([data]) => this.#facesOf(data, starts));
+      const faces = Promise.all([slot.read(bytes), accepted]).then(([data]) =>
+        this.#facesOf(data, starts, cascade.outputBytes, renderings, outputs),
+      );
       // Whoever waits for the batches sees the failure; until then it is nobody's.
       faces.catch(() => {});
       return { faces };
@@ -355,12 +412,22 @@ export class FaceAligner {
     this.#counters.bytesRead += bytes;
   }
 
-  #facesOf(data: ArrayBuffer, starts: readonly Start[]): Face[] {
-    const floats = data.byteLength / 4 / this.maxFaces;
+  #facesOf<Name extends OutputName>(
+    data: ArrayBuffer,
+    starts: readonly Start[],
+    bytes: number,
+    renderings: Renderings | undefined,
+    outputs: readonly Name[],
+  ): FaceWith<Name>[] {
     const { parameters: layout } = this.#weights.network;
-    return starts.map(({ crop }, i) =>
-      readFace(new Float32Array(data, i * floats * 4, floats), crop, this.model, layout),
-    );
+    const faces = starts.length;
+    return starts.map(({ crop }, index) => {
+      const output = new Float32Array(data, index * bytes, bytes / 4);
+      const face = readFace(output, crop, this.model, layout);
+      const more = renderings?.read(data, outputs, { faces, at: faces * bytes, index, crop });
+      // Without renderings nothing else was asked for.
+      return { ...face, ...more } as FaceWith<Name>;
+    });
   }
 
   /** @throws InputError for what is no face of this aligner's model. */
@@ -391,10 +458,13 @@ export class FaceAligner {
 }
 
 /** Which iterations a frame runs: the first ones, from the mean face, or the last ones, from faces that are known. */
-interface Run {
+interface Run<Name extends OutputName = OutputName> {
   readonly iterations: number;
   readonly from: 'mean' | 'faces';
+  readonly wanted: Wanted<Name>;
 }
+
+const NOTHING_ELSE: Wanted<never> = { outputs: [], mirror: false };
 
 /** One face of a frame: where to look and, in a frame that refines, its parameters there. */
 interface Start {

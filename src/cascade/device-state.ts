@@ -6,7 +6,8 @@ import { StagingRing } from '../engine/readback.js';
 import { FrameTexture } from '../host/frame.js';
 import { Cascade } from './cascade.js';
 import { Inspector } from './inspector.js';
-import { type AlignerOptions, DEFAULT_MAX_FACES } from './options.js';
+import { type AlignerOptions, DEFAULT_MAX_FACES, DEFAULT_TEXTURE_SIZE } from './options.js';
+import { Renderings } from './renderings.js';
 import type { CascadeWeights } from './weights.js';
 
 export class DeviceState {
@@ -14,13 +15,21 @@ export class DeviceState {
   readonly cascade: Cascade;
   readonly frame: FrameTexture;
   readonly staging: StagingRing;
-  readonly #weights: CascadeWeights;
-  #inspector: Promise<Inspector> | undefined;
+  /** Staging for frames that return more than landmarks, by the bytes of a face. */
+  readonly #larger = new Map<number, StagingRing>();
+  readonly #inspector: Lazy<Inspector>;
+  readonly #renderings: Lazy<Renderings>;
 
   /** @throws as `FaceAligner.create`, save for the weights. */
   static async create(
     weights: CascadeWeights,
-    { device, powerPreference, maxFaces = DEFAULT_MAX_FACES, signal }: Omit<AlignerOptions, 'weights'>,
+    {
+      device,
+      powerPreference,
+      maxFaces = DEFAULT_MAX_FACES,
+      textureSize = DEFAULT_TEXTURE_SIZE,
+      signal,
+    }: Omit<AlignerOptions, 'weights'>,
   ): Promise<DeviceState> {
     const gpu = await Gpu.create({
       label: 'fullpose',
@@ -34,35 +43,77 @@ export class DeviceState {
       });
       await accepted;
       signal?.throwIfAborted();
-      return new DeviceState(gpu, weights, cascade, staging);
+      return new DeviceState(gpu, weights, cascade, staging, textureSize);
     } catch (error) {
       gpu.destroy();
       throw error;
     }
   }
 
-  private constructor(gpu: Gpu, weights: CascadeWeights, cascade: Cascade, staging: StagingRing) {
+  private constructor(gpu: Gpu, weights: CascadeWeights, cascade: Cascade, staging: StagingRing, textureSize: number) {
     this.gpu = gpu;
     this.cascade = cascade;
     this.frame = new FrameTexture(gpu);
     this.staging = staging;
-    this.#weights = weights;
+    const { model, geometry, faces: crops, image, stem, maxFaces } = cascade;
+    this.#inspector = new Lazy(() => Inspector.create(gpu, weights, model, textureSize));
+    this.#renderings = new Lazy(() =>
+      Renderings.create(gpu, weights, { model, geometry, crops, image, stem, maxFaces, textureSize }),
+    );
   }
 
-  /** Made when first asked for. */
+  /** Looks at one face. */
   inspector(): Promise<Inspector> {
-    if (this.#inspector === undefined) {
-      this.#inspector = Inspector.create(this.gpu, this.#weights, this.cascade.model);
-      // A failure is not kept: the next call tries again.
-      this.#inspector.catch(() => {
-        this.#inspector = undefined;
+    return this.#inspector.get();
+  }
+
+  /** What the cascade's own geometry can be turned into. */
+  renderings(): Promise<Renderings> {
+    return this.#renderings.get();
+  }
+
+  /** Staging buffers for frames that return `bytes` a face. Made when first asked for. */
+  async stagingFor(bytes: number): Promise<StagingRing> {
+    if (bytes === this.cascade.outputBytes) return this.staging;
+    let ring = this.#larger.get(bytes);
+    if (ring === undefined) {
+      const { maxFaces } = this.cascade;
+      const { value, accepted } = this.gpu.watch('The staging buffers could not be made', () => {
+        return new StagingRing(this.gpu, 'staging.outputs', maxFaces * bytes);
+      });
+      this.#larger.set(bytes, value);
+      ring = value;
+      await accepted.catch((error: unknown) => {
+        this.#larger.delete(bytes);
+        value.destroy();
+        throw error;
       });
     }
-    return this.#inspector;
+    return ring;
   }
 
   destroy(): void {
     this.frame.destroy();
     this.gpu.destroy();
+  }
+}
+
+/** Something that is made when it is first asked for. A failure is not kept: the next call tries again. */
+class Lazy<T> {
+  readonly #create: () => Promise<T>;
+  #made: Promise<T> | undefined;
+
+  constructor(create: () => Promise<T>) {
+    this.#create = create;
+  }
+
+  get(): Promise<T> {
+    if (this.#made === undefined) {
+      this.#made = this.#create();
+      this.#made.catch(() => {
+        this.#made = undefined;
+      });
+    }
+    return this.#made;
   }
 }

@@ -1,113 +1,99 @@
 /**
- * Looks at one face after the fact: its vertices, its PNCC and its depth, from its parameters alone. Off the frame's path, with buffers of its own.
+ * Looks at one face after the fact: its vertices, PNCC, depth and texture, from its parameters alone. Off the frame's path, with buffers of
+ * its own.
  */
 import type { Gpu } from '../engine/device.js';
 import { type Plan, PlanBuilder } from '../engine/plan.js';
-import { readBuffer } from '../engine/readback.js';
+import { StagingRing } from '../engine/readback.js';
 import { createTensor, type Tensor } from '../engine/tensor.js';
+import { CROP_RECORD_BYTES, type Crop, cropRecord, writeCropRecord } from '../host/crop.js';
+import type { Frame } from '../host/frame.js';
 import { createGeometry, type ModelBuffers, meshSpec, recordGeometry } from './cascade.js';
-import { type Geometry, type KeyLayout, keyLayout, SUBPIXEL } from './kernels/common.js';
-import { recordResolve } from './kernels/resolve.js';
+import { encodeSteps, type FaceOutputs, type OutputName, Renderings } from './renderings.js';
 import type { CascadeWeights } from './weights.js';
 
 /** A face as the rasteriser sees it, in the crop. */
-export interface FaceRendering {
+export interface FaceRendering extends Pick<FaceOutputs, 'pncc' | 'depth'> {
   /** S. */
   readonly size: number;
-  /** Projected normalised coordinate code [S,S,3] in [0,1]; 0 where there is no face. */
-  readonly pncc: Float32Array<ArrayBuffer>;
-  /** Depth [S,S] in crop pixels, larger is nearer, flat per triangle; NaN where there is no face. */
-  readonly depth: Float32Array<ArrayBuffer>;
 }
 
 export class Inspector {
   readonly #gpu: Gpu;
   readonly #plan: Plan;
   readonly #parameters: Tensor;
-  readonly #geometry: Geometry;
-  readonly #stem: Tensor;
-  readonly #size: number;
-  readonly #keys: KeyLayout;
+  readonly #crops: GPUBuffer;
+  readonly #renderings: Renderings;
 
   /** What it makes belongs to `gpu` and is freed with it. */
-  static async create(gpu: Gpu, { model, network }: CascadeWeights, buffers: ModelBuffers): Promise<Inspector> {
-    const { cropSize: size, parameters: layout } = network;
+  static async create(gpu: Gpu, weights: CascadeWeights, model: ModelBuffers, textureSize: number): Promise<Inspector> {
+    const { cropSize: size, parameters: layout } = weights.network;
     const { value, accepted } = gpu.watch('The buffers of the inspector could not be made', () => {
-      const spec = meshSpec(model, size);
+      const spec = meshSpec(weights.model, size);
       const parameters = createTensor(gpu, 'inspector.parameters', { height: 1, width: 1, channels: layout.count });
       const geometry = createGeometry(gpu, 'inspector', spec, 1, false);
       const stem = createTensor(gpu, 'inspector.stem', { height: size, width: size, channels: 8 });
       const image = createTensor(gpu, 'inspector.image', { height: size, width: size, channels: 3 });
+      const crops = gpu.createBuffer(
+        'inspector.crop',
+        CROP_RECORD_BYTES,
+        GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
+      );
       const builder = new PlanBuilder(gpu, 'inspector');
-      recordGeometry(builder, '', spec, layout, { parameters: parameters.buffer, model: buffers, geometry });
-      const { triangles, codes } = buffers;
-      recordResolve(builder, { label: 'resolve', stage: 'resolve' }, spec, { geometry, triangles, codes, image, stem });
-      return { builder, parameters, geometry, stem };
+      recordGeometry(builder, '', spec, layout, { parameters: parameters.buffer, model, geometry });
+      return { builder, parameters, crops, args: { model, geometry, crops, image, stem, maxFaces: 1, textureSize } };
     });
     await accepted;
-    const { builder, parameters, geometry, stem } = value;
-    const keys = keyLayout(model.triangleCount, size);
-    return new Inspector(gpu, await builder.build(), parameters, geometry, stem, size, keys);
+    const { builder, parameters, crops, args } = value;
+    const [plan, renderings] = await Promise.all([builder.build(), Renderings.create(gpu, weights, args)]);
+    return new Inspector(gpu, plan, parameters, crops, renderings);
   }
 
-  private constructor(
-    gpu: Gpu,
-    plan: Plan,
-    parameters: Tensor,
-    geometry: Geometry,
-    stem: Tensor,
-    size: number,
-    keys: KeyLayout,
-  ) {
+  private constructor(gpu: Gpu, plan: Plan, parameters: Tensor, crops: GPUBuffer, renderings: Renderings) {
     this.#gpu = gpu;
     this.#plan = plan;
     this.#parameters = parameters;
-    this.#geometry = geometry;
-    this.#stem = stem;
-    this.#size = size;
-    this.#keys = keys;
+    this.#crops = crops;
+    this.#renderings = renderings;
   }
 
-  /** Vertices [V,3] in crop pixels. */
-  async vertices(parameters: Float32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>> {
-    // No await between running and reading: the copy is submitted before anyone else can run the plan.
-    const accepted = this.#run(parameters);
-    const [data] = await Promise.all([readBuffer(this.#gpu, this.#geometry.vertices), accepted]);
-    const packed = new Float32Array(data);
-    const vertices = new Float32Array((packed.length / 4) * 3);
-    for (let v = 0; v * 4 < packed.length; v++) vertices.set(packed.subarray(v * 4, v * 4 + 3), v * 3);
-    return vertices;
-  }
-
-  async render(parameters: Float32Array<ArrayBuffer>): Promise<FaceRendering> {
-    const accepted = this.#run(parameters);
-    const [stem, keys] = await Promise.all([
-      readBuffer(this.#gpu, this.#stem.buffer),
-      readBuffer(this.#gpu, this.#geometry.visibility),
-      accepted,
-    ]);
-    const channels = new Float32Array(stem);
-    const pixels = this.#size * this.#size;
-    const pncc = new Float32Array(pixels * 3);
-    for (let pixel = 0; pixel < pixels; pixel++) pncc.set(channels.subarray(pixel * 8 + 3, pixel * 8 + 6), pixel * 3);
-    const { idBits, depthShift } = this.#keys;
-    const depth = Float32Array.from(new Uint32Array(keys), (key) =>
-      key === 0 ? Number.NaN : ((key >>> idBits) << depthShift) / (3 * SUBPIXEL) - this.#size,
-    );
-    return { size: this.#size, pncc, depth };
-  }
-
-  /** @returns what `Gpu.watch` says of it */
-  #run(parameters: Float32Array<ArrayBuffer>): Promise<void> {
+  /**
+   * The outputs of the face with these parameters in `crop`.
+   * @param unwrap what a texture is taken from
+   */
+  async read<Name extends OutputName>(
+    parameters: Float32Array<ArrayBuffer>,
+    crop: Crop,
+    outputs: readonly Name[],
+    unwrap?: { readonly frame: Frame; readonly mirror: boolean },
+  ): Promise<Pick<FaceOutputs, Name>> {
     const { device } = this.#gpu;
-    const { accepted } = this.#gpu.watch('Drawing the face was refused', () => {
+    const run = () => {
+      const staging = new StagingRing(this.#gpu, 'inspector.staging', this.#renderings.bytes(outputs), 1);
+      const slot = staging.take();
       device.queue.writeBuffer(this.#parameters.buffer, 0, parameters);
+      if (unwrap !== undefined) {
+        const record = new DataView(new ArrayBuffer(CROP_RECORD_BYTES));
+        writeCropRecord(record, 0, cropRecord(crop, unwrap.frame.picture, unwrap.frame.texels));
+        device.queue.writeBuffer(this.#crops, 0, record.buffer);
+      }
       const encoder = device.createCommandEncoder({ label: 'inspector' });
       const pass = encoder.beginComputePass({ label: 'inspector' });
       this.#plan.encode(pass);
+      const wanted = { outputs, mirror: unwrap?.mirror ?? false };
+      encodeSteps(this.#gpu, pass, this.#renderings.steps(wanted, unwrap?.frame.texture), 1);
       pass.end();
+      this.#renderings.copy(encoder, slot, outputs, 1, 0);
       device.queue.submit([encoder.finish()]);
-    });
-    return accepted;
+      return { staging, slot };
+    };
+    // Written, run and copied without a pause: nobody else can come between.
+    const { value, accepted } = this.#gpu.watch('Drawing the face was refused', run);
+    try {
+      const [data] = await Promise.all([value.slot.read(), accepted]);
+      return this.#renderings.read(data, outputs, { faces: 1, at: 0, index: 0, crop });
+    } finally {
+      value.staging.destroy();
+    }
   }
 }

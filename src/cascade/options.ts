@@ -6,6 +6,7 @@ import { show } from '../engine/show.js';
 import type { WeightUrls } from '../host/download.js';
 import { weights as bundledWeights } from '../weights.js';
 import { fetchWeights, type LoadOptions } from './manifest.js';
+import { checkTextureSize, OUTPUT_NAMES, type OutputName, type Wanted } from './renderings.js';
 import { type CascadeWeights, parseWeights, type WeightBuffers } from './weights.js';
 
 export interface AlignerOptions extends LoadOptions {
@@ -19,16 +20,26 @@ export interface AlignerOptions extends LoadOptions {
   readonly powerPreference?: GPUPowerPreference;
   /** Faces that travel together (default 4). More boxes than this are aligned in several frames. */
   readonly maxFaces?: number;
+  /** Side of the textures that `outputs: ['texture']` gives, in texels (default 512). */
+  readonly textureSize?: number;
   /** Calls that may be unfinished at once (default 64); one more is refused, so that a caller who never waits fills no memory. */
   readonly maxPending?: number;
 }
 
-export interface AlignOptions {
+export interface AlignOptions<Name extends OutputName = OutputName> {
   /** Iterations of the cascade, 1 to `aligner.iterations` (the default). Fewer are faster and less exact. */
   readonly iterations?: number;
+  /**
+   * What each face has beside the landmarks; everything comes in the same readback. Default: nothing, which is about 2 KB a face.
+   * `vertices` adds 107 KB with the shipped model, `depth` 66 KB, `pncc` 0.5 MB, `texture` 1 MB at the default size.
+   */
+  readonly outputs?: readonly Name[];
+  /** Whether the hidden half of a texture is filled from the other one (default false). */
+  readonly mirror?: boolean;
 }
 
 export const DEFAULT_MAX_FACES = 4;
+export const DEFAULT_TEXTURE_SIZE = 512;
 export const DEFAULT_MAX_PENDING = 64;
 
 /** The weights that the options name, as many iterations of them as are wanted. */
@@ -46,7 +57,7 @@ export async function loadWeights(options: AlignerOptions): Promise<CascadeWeigh
 /** What the types say already, for callers without them. Numbers are checked where they are used. */
 export function checkOptions(options: AlignerOptions): void {
   expectObject(options, 'The options');
-  const { weights, onProgress, signal, cache, maxPending } = options;
+  const { weights, onProgress, signal, cache, textureSize, maxPending } = options;
   if (weights !== undefined && typeof weights !== 'string') {
     expectObject(weights, 'weights');
     if ('files' in weights && weights.files !== undefined) expectObject(weights.files, 'weights.files');
@@ -62,12 +73,29 @@ export function checkOptions(options: AlignerOptions): void {
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new InputError(`signal is ${show(signal)}; wanted an AbortSignal.`);
   }
+  if (textureSize !== undefined) checkTextureSize(textureSize);
   if (cache !== undefined && typeof cache !== 'boolean') {
     throw new InputError(`cache is ${show(cache)}; wanted true or false.`);
   }
   if (maxPending !== undefined && (!Number.isInteger(maxPending) || maxPending < 1)) {
     throw new InputError(`maxPending is ${show(maxPending)}; wanted a whole number, at least 1.`);
   }
+}
+
+/**
+ * The outputs that a call asks for, in order, each once.
+ * @throws InputError for an unknown name.
+ */
+export function checkOutputs<Name extends OutputName>({
+  outputs = [],
+  mirror = false,
+}: AlignOptions<Name>): Wanted<Name> {
+  if (!Array.isArray(outputs) || !outputs.every((name) => OUTPUT_NAMES.includes(name))) {
+    throw new InputError(`outputs is ${show(outputs)}; wanted a list of ${OUTPUT_NAMES.join(', ')}.`);
+  }
+  if (typeof mirror !== 'boolean') throw new InputError(`mirror is ${show(mirror)}; wanted true or false.`);
+  const wanted: readonly Name[] = outputs;
+  return { outputs: [...new Set(wanted)], mirror };
 }
 
 /** @throws InputError where `value` is no object. */

@@ -13,10 +13,10 @@ export interface StagingSlot {
    */
   copyFrom(encoder: GPUCommandEncoder, source: GPUBuffer, sourceOffset: number, bytes: number, at?: number): void;
   /**
-   * Waits for the submitted copies, returns the slot's bytes and gives the slot back.
+   * Waits for the submitted copies, returns the slot's first `bytes` bytes (default: all) and gives the slot back.
    * @throws DeviceLostError, or FullposeError `readback-failed` where mapping fails: never silently zeros.
    */
-  read(): Promise<ArrayBuffer>;
+  read(bytes?: number): Promise<ArrayBuffer>;
   /** Gives the slot back without reading it. */
   release(): void;
 }
@@ -97,9 +97,9 @@ class Slot implements StagingSlot {
     encoder.copyBufferToBuffer(source, sourceOffset, this.buffer, at, bytes);
   }
 
-  async read(): Promise<ArrayBuffer> {
+  async read(bytes = this.#bytes): Promise<ArrayBuffer> {
     try {
-      return await mapAndCopy(this.#gpu, this.buffer, this.#bytes);
+      return await mapAndCopy(this.#gpu, this.buffer, bytes);
     } finally {
       this.release();
     }

@@ -1,13 +1,17 @@
 /** Cuts square crops out of the frame texture. See crop.wgsl. */
 import type { Gpu } from '../engine/device.js';
-import { ShapeError } from '../engine/errors.js';
 import type { Kernel, KernelDeclaration } from '../engine/pipelines.js';
-import { Plan, PlanBuilder, type PreparedStep, type Step } from '../engine/plan.js';
+import type { Step } from '../engine/plan.js';
 import { preprocess } from '../engine/preprocess.js';
 import { type Tensor, tensorBinding } from '../engine/tensor.js';
 import { UniformStruct } from '../engine/uniform.js';
 import source from '../shaders/crop.wgsl?raw';
+import pictureLib from '../shaders/lib/picture.wgsl?raw';
 import type { PictureSize } from './frame.js';
+import { FrameStep } from './frame-step.js';
+
+/** What a kernel includes that samples a picture as crop records say. */
+export const PICTURE_LIBRARY = { 'lib/picture.wgsl': pictureLib } as const;
 
 /** The square that is resampled to `size` x `size` pixels. */
 export interface Crop {
@@ -35,7 +39,11 @@ export function cropToPicture({ centreX, centreY, side, size }: Crop): PixelTran
 
 const PARAMS = new UniformStruct({ size: 'u32', black: 'f32', range: 'f32' });
 
-const kernel: Kernel = { name: 'crop', code: preprocess(source), bindings: ['texture', 'read', 'read-write'] };
+const kernel: Kernel = {
+  name: 'crop',
+  code: preprocess(source, { files: PICTURE_LIBRARY }),
+  bindings: ['texture', 'read', 'read-write'],
+};
 
 /** Bytes of one crop's record in the `crops` buffer. */
 export const CROP_RECORD_BYTES = 32;
@@ -110,54 +118,12 @@ export function cropStep(
   };
 }
 
-/** The crop step for any frame texture: a bind group each, made when the texture is first seen. */
-export class Cropper {
-  readonly #gpu: Gpu;
-  readonly #step: PreparedStep;
-  readonly #crops: GPUBuffer;
-  readonly #image: Tensor;
-  readonly #plans = new WeakMap<GPUTexture, Plan>();
-
+/** The crop step for any frame texture. */
+export type Cropper = FrameStep;
+export const Cropper = {
   /** Compiles the step; its arguments are those of `cropStep`. @throws as `PlanBuilder.build`. */
-  static async create(gpu: Gpu, crops: GPUBuffer, image: Tensor, range?: readonly [number, number]): Promise<Cropper> {
-    // Stands in until there is a frame.
-    const stand = gpu.device.createTexture({
-      label: 'no frame',
-      size: [1, 1],
-      format: 'rgba8unorm',
-      usage: GPUTextureUsage.TEXTURE_BINDING,
-    });
-    try {
-      const plan = await new PlanBuilder(gpu, 'crop').add(cropStep(stand.createView(), crops, image, range)).build();
-      const [step] = plan.steps;
-      if (step === undefined) throw new ShapeError('The plan of the crop has no step.');
-      return new Cropper(gpu, step, crops, image);
-    } finally {
-      stand.destroy();
-    }
-  }
-
-  private constructor(gpu: Gpu, step: PreparedStep, crops: GPUBuffer, image: Tensor) {
-    this.#gpu = gpu;
-    this.#step = step;
-    this.#crops = crops;
-    this.#image = image;
-  }
-
-  /** The crop of `texture`. */
-  plan(texture: GPUTexture): Plan {
-    let plan = this.#plans.get(texture);
-    if (plan === undefined) {
-      const entries = [texture.createView(), { buffer: this.#crops }, tensorBinding(this.#image)].map(
-        (resource, binding) => ({ binding, resource }),
-      );
-      const layout = this.#step.pipeline.getBindGroupLayout(0);
-      const bindings = this.#gpu.device.createBindGroup({ label: 'crop', layout, entries });
-      plan = new Plan(this.#gpu, 'crop', [{ ...this.#step, bindings }], undefined);
-      this.#plans.set(texture, plan);
-    }
-    return plan;
-  }
-}
+  create: (gpu: Gpu, crops: GPUBuffer, image: Tensor, range?: readonly [number, number]): Promise<FrameStep> =>
+    FrameStep.create(gpu, (frame) => cropStep(frame, crops, image, range)),
+} as const;
 
 export const declarations: readonly KernelDeclaration[] = [{ shader: 'crop.wgsl', kernels: [kernel], params: PARAMS }];

@@ -38,7 +38,8 @@ export function cropReference(
   return crop;
 }
 
-function bilinear(picture: Picture, x: number, y: number, channel: number): number {
+/** One channel of the picture at (x, y), in [0,1]; black outside. */
+export function bilinear(picture: Picture, x: number, y: number, channel: number): number {
   const [fx, fy] = [Math.floor(x), Math.floor(y)];
   let sum = 0;
   for (const [dx, wx] of [

@@ -10,7 +10,7 @@ const TOLERANCE = 3 * SUBPIXEL * 4;
 
 type Point = readonly [x: number, y: number, z: number];
 
-interface Snapped {
+export interface Snapped {
   readonly points: readonly [Point, Point, Point];
   /** Twice the signed area, y down; 0 for a triangle that is never drawn. */
   readonly area: number;
@@ -38,7 +38,7 @@ const inRange = (value: number): boolean => Math.abs(value) < MAX_COORDINATE;
 
 const snap = (value: number): number => Math.floor(Math.fround(value * SUBPIXEL + 0.5));
 
-function snapTriangle({ vertices, triangles }: Mesh, triangle: number): Snapped {
+export function snapTriangle({ vertices, triangles }: Mesh, triangle: number): Snapped {
   const points = [0, 1, 2].map((corner): Point => {
     const at = triangles[triangle * 3 + corner]! * 3;
     const [x, y, z] = [vertices[at]!, vertices[at + 1]!, vertices[at + 2]!];
@@ -191,7 +191,8 @@ export function gatherReference(
   return { anchors, occluded, patches };
 }
 
-function isOccluded(
+/** Whether a point (x, y) of the triangle `own` faces away or lies behind something. */
+export function isOccluded(
   own: Snapped,
   x: number,
   y: number,
