@@ -24,5 +24,6 @@ export default {
   enumMembersFormat: 'table',
   disableSources: true,
   excludeInternal: true,
+  excludeExternals: true,
   validation: { invalidLink: true, notExported: false },
 };
