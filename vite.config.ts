@@ -16,6 +16,7 @@ export default defineConfig({
     alias: [
       { find: /^fullpose$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) },
       { find: /^fullpose\/engine$/, replacement: fileURLToPath(new URL('src/engine/index.ts', import.meta.url)) },
+      { find: /^fullpose\/(export|weights)$/, replacement: fileURLToPath(new URL('src/$1.ts', import.meta.url)) },
     ],
   },
   plugins: [

@@ -1,37 +1,22 @@
-/** The page that a visitor opens: a photo in, faces with landmarks, mesh, PNCC and pose out. */
-import type { FaceDetector } from '../detectors/detector.js';
-import { MediaPipeDetector } from '../detectors/mediapipe.js';
-import { drawAxes, drawBox, drawImageOverCrop, drawLandmarks, drawMesh } from '../pages/overlay.js';
+/** The page that a visitor opens: a photo or a video in, faces with landmarks, mesh, PNCC and pose out. */
+import { type Face, type FaceAligner, WebGPUUnavailableError } from 'fullpose';
+import { find, html } from '../pages/dom.js';
 import { decodePicture, fetchPicture } from '../pages/pictures.js';
-import { mediapipeBase } from '../pages/routes.js';
-import { Gpu } from '../src/engine/device.js';
-import { writeObj } from '../src/export.js';
-import { type Face, FaceAligner, type FaceBox, WebGPUUnavailableError } from '../src/index.js';
+import { severalFaces } from '../pages/samples.js';
+import { Capture, type CapturedFrame } from './capture.js';
+import { download, formats, writeFace } from './files.js';
+import { connectInputs } from './inputs.js';
+import { keepForOffline } from './offline.js';
+import { ResultsPanel } from './results.js';
+import { countFaces, type Layer, layers, type Picture, type Scene, type ShownFace } from './scene.js';
+import { releaseDetails, Session } from './session.js';
+import { formatTime, TimingPanel } from './timing.js';
+import { scaleOf, View } from './view.js';
 
-const weightsUrl = '/weights/manifest.json';
 const sampleUrl = '/assets/astronaut.png';
 
-/** Small pictures are shown enlarged, so that thin lines stay thin. */
-const wantedCanvasSide = 1200;
-
-const layers = ['landmarks', 'mesh', 'pncc', 'axes', 'boxes'] as const;
-type Layer = (typeof layers)[number];
-
-/** A face with everything that the layers draw. */
-interface ShownFace {
-  readonly face: Face;
-  readonly box: FaceBox;
-  /** [V, 3] picture pixels. */
-  readonly vertices: Float32Array;
-  /** The network's PNCC, to be drawn over the crop. */
-  readonly pncc: ImageBitmap;
-}
-
-interface Shown {
-  readonly name: string;
-  readonly picture: ImageBitmap;
-  readonly faces: readonly ShownFace[];
-}
+/** Frames of a video over which the rate is taken. */
+const rateWindow = 10;
 
 declare global {
   interface Window {
@@ -40,21 +25,12 @@ declare global {
   }
 }
 
-function find<E extends Element>(selector: string, type: abstract new () => E): E {
-  const element = document.querySelector(selector);
-  if (!(element instanceof type)) throw new Error(`the page has no ${selector}`);
-  return element;
-}
-
-const view = find('#view', HTMLCanvasElement);
-const stage = find('#stage', HTMLElement);
-const fileInput = find('#file', HTMLInputElement);
 const notice = find('#notice', HTMLElement);
 const status = find('#status', HTMLElement);
-const progress = find('#progress', HTMLProgressElement);
+const pause = find('#pause', HTMLButtonElement);
 const iterationsInput = find('#iterations', HTMLInputElement);
 const iterationsValue = find('#iterations-value', HTMLOutputElement);
-const facesList = find('#faces', HTMLOListElement);
+const exports = find('#exports', HTMLFieldSetElement);
 
 function warn(text: string): void {
   notice.textContent = text;
@@ -65,217 +41,281 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function isShown(layer: Layer): boolean {
-  return find(`#layers input[name="${layer}"]`, HTMLInputElement).checked;
+function wantedLayers(): ReadonlySet<Layer> {
+  return new Set(layers.filter((layer) => find(`#layers input[name="${layer}"]`, HTMLInputElement).checked));
 }
 
 class Demo {
-  readonly #aligner: FaceAligner;
-  readonly #detector: FaceDetector;
-  #shown: Shown | undefined;
+  readonly #session: Session;
+  readonly #view: View;
+  readonly #results = new ResultsPanel((index) => this.select(index));
+  readonly #timing = new TimingPanel();
+  #scene: Scene | undefined;
+  #selected = 0;
+  #capture: Capture | undefined;
   /** Rises with every picture: results of an older one are dropped. */
   #request = 0;
+  /** Rises with every change of the layers: only the last is drawn. */
+  #redraws = 0;
 
-  constructor(aligner: FaceAligner, detector: FaceDetector) {
-    this.#aligner = aligner;
-    this.#detector = detector;
-    iterationsInput.max = String(aligner.iterations);
-    iterationsInput.value = String(aligner.iterations);
-    iterationsInput.disabled = aligner.iterations === 1;
+  constructor(session: Session) {
+    this.#session = session;
+    this.#view = new View(find('#view', HTMLCanvasElement), session.aligner.model.triangles);
+    const { iterations } = session.aligner;
+    iterationsInput.max = String(iterations);
+    iterationsInput.value = String(iterations);
+    iterationsInput.disabled = iterations === 1;
     iterationsValue.value = iterationsInput.value;
   }
 
   /** Shows the picture at once, then its faces. */
-  async open(name: string, load: () => Promise<ImageBitmap>): Promise<void> {
-    const request = ++this.#request;
-    window.fullposeDemo = undefined;
-    status.textContent = `Looking for faces in ${name} ...`;
-    try {
-      const picture = await load();
-      this.#show({ name, picture, faces: [] });
-      const boxes = await this.#detector.detect(picture);
+  async openPhoto(name: string, load: () => Promise<ImageBitmap>): Promise<void> {
+    const request = this.#begin(`Looking for faces in ${name} ...`);
+    await this.#report(request, async () => {
+      const picture = { name, image: await load() };
+      if (request !== this.#request) return;
+      this.#show({ picture, faces: [] });
+      const started = performance.now();
+      const boxes = await this.#session.detect(picture.image);
+      const detection = performance.now() - started;
       if (request !== this.#request) return;
       if (boxes.length === 0) status.textContent = `No face found in ${name}.`;
-      else await this.#align(request, name, picture, boxes);
+      else await this.#align(request, picture, boxes, `Detection took ${formatTime(detection)}.`);
+    });
+  }
+
+  async openVideo(name: string, open: () => Promise<Capture>): Promise<void> {
+    const request = this.#begin(`Opening ${name} ...`);
+    await this.#report(request, async () => {
+      const capture = await open();
+      if (request !== this.#request) {
+        capture.stop();
+        return;
+      }
+      this.#capture = capture;
+      pause.hidden = false;
+      this.#timing.say('Measuring ...');
+      await this.#follow(request, name, capture);
+    });
+  }
+
+  togglePause(): void {
+    const video = this.#capture?.video;
+    if (video === undefined) return;
+    if (video.paused) void video.play();
+    else video.pause();
+    pause.textContent = video.paused ? 'Go on' : 'Pause';
+  }
+
+  /** Aligns the faces of a photo again, with another number of iterations. */
+  async realign(): Promise<void> {
+    const scene = this.#scene;
+    if (scene === undefined || scene.faces.length === 0 || this.#capture !== undefined) return;
+    const boxes = scene.faces.map(({ box }) => box);
+    const request = ++this.#request;
+    await this.#report(request, () => this.#align(request, scene.picture, boxes, ''));
+  }
+
+  /** Draws what is there with the layers that are wanted now. */
+  async redraw(): Promise<void> {
+    const scene = this.#scene;
+    if (scene === undefined) return;
+    const wanted = wantedLayers();
+    const redraw = ++this.#redraws;
+    this.#view.setBusy(true);
+    try {
+      await this.#session.prepare(scene.faces, wanted);
+      if (scene === this.#scene && redraw === this.#redraws) this.#view.draw(scene, wanted, this.#selected);
+    } finally {
+      if (redraw === this.#redraws) this.#view.setBusy(false);
+    }
+  }
+
+  select(index: number): void {
+    if (this.#scene === undefined || this.#scene.faces[index] === undefined) return;
+    this.#selected = index;
+    this.#view.draw(this.#scene, wantedLayers(), index);
+    this.#showResults(this.#scene.faces);
+  }
+
+  selectAt(clientX: number, clientY: number): void {
+    const index = this.#scene && this.#view.faceAt(this.#scene, clientX, clientY);
+    if (index !== undefined) this.select(index);
+  }
+
+  async save(format: (typeof formats)[number]): Promise<void> {
+    const scene = this.#scene;
+    const shown = scene?.faces[this.#selected];
+    if (scene === undefined || shown === undefined) return;
+    const { picture, faces } = scene;
+    const vertices = await this.#session.vertices(shown);
+    const stem = `${picture.name.replace(/\.[^.]*$/, '')}${faces.length > 1 ? `-${this.#selected + 1}` : ''}`;
+    const { model } = this.#session.aligner;
+    download(`${stem}.${format}`, writeFace(format, { picture, face: shown.face, model, vertices }));
+    status.textContent = `Saved ${stem}.${format}`;
+  }
+
+  /** Ends what is going on. @returns the number of the request that begins */
+  #begin(text: string): number {
+    this.#capture?.stop();
+    this.#capture = undefined;
+    pause.hidden = true;
+    pause.textContent = 'Pause';
+    window.fullposeDemo = undefined;
+    status.textContent = text;
+    this.#selected = 0;
+    return ++this.#request;
+  }
+
+  /** Says what fails in a request, unless another has begun. */
+  async #report(request: number, action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
     } catch (error) {
       if (request === this.#request) status.textContent = messageOf(error);
     }
   }
 
-  /** Aligns the faces on the page again, with another number of iterations. */
-  async realign(): Promise<void> {
-    if (this.#shown === undefined || this.#shown.faces.length === 0) return;
-    const { name, picture, faces } = this.#shown;
-    await this.#align(
-      ++this.#request,
-      name,
-      picture,
-      faces.map(({ box }) => box),
-    );
-  }
-
-  redraw(): void {
-    if (this.#shown !== undefined) draw(this.#shown, this.#aligner.model.triangles);
-  }
-
-  async #align(request: number, name: string, picture: ImageBitmap, boxes: readonly FaceBox[]): Promise<void> {
-    const aligned = await this.#aligner.align(picture, boxes, { iterations: Number(iterationsInput.value) });
-    const faces: ShownFace[] = [];
-    for (const [index, face] of aligned.entries()) {
-      const box = boxes[index];
-      if (box === undefined) continue;
-      const [vertices, pncc] = [await this.#aligner.vertices(face), await this.#renderPncc(face)];
-      faces.push({ face, box, vertices, pncc });
-    }
+  async #align(request: number, picture: Picture, boxes: ShownBoxes, timing: string): Promise<void> {
+    const iterations = Number(iterationsInput.value);
+    const started = performance.now();
+    const faces = await this.#session.align(picture.image, boxes, iterations);
+    const text = `${timing} Alignment took ${formatTime(performance.now() - started)}.`.trim();
+    await this.#session.prepare(faces, wantedLayers());
     if (request !== this.#request) return;
-    this.#show({ name, picture, faces });
-    status.textContent = `${faces.length} ${faces.length === 1 ? 'face' : 'faces'} in ${name}`;
-    window.fullposeDemo = { faces: aligned, scale: canvasScale(picture) };
+    this.#show({ picture, faces });
+    this.#timing.say(text);
+    status.textContent = `${countFaces(faces.length)} in ${picture.name}`;
+    this.#publish(picture, faces);
+    const stages = await this.#session.stages(picture.image, boxes, iterations);
+    if (request === this.#request) this.#timing.show(text, stages);
   }
 
-  async #renderPncc(face: Face): Promise<ImageBitmap> {
-    const { size, pncc } = await this.#aligner.render(face);
-    const image = new ImageData(size, size);
-    for (let pixel = 0; pixel < size * size; pixel++) {
-      const colour = [0, 1, 2].map((channel) => pncc[pixel * 3 + channel] ?? 0);
-      image.data.set([...colour.map((value) => 255 * value), colour.some((value) => value > 0) ? 255 : 0], pixel * 4);
-    }
-    return createImageBitmap(image);
+  /** Works through a video until another request begins. */
+  async #follow(request: number, name: string, capture: Capture): Promise<void> {
+    const recent: { readonly time: number; readonly skipped: number }[] = [];
+    let boxes: ShownBoxes = [];
+    await capture.run(async ({ image, time, skipped }: CapturedFrame) => {
+      if (boxes.length === 0) boxes = await this.#session.detect(image);
+      const faces = boxes.length === 0 ? [] : await this.#session.align(image, boxes, Number(iterationsInput.value));
+      await this.#session.prepare(faces, wantedLayers());
+      if (request !== this.#request) {
+        image.close();
+        return;
+      }
+      const picture = { name, image };
+      const before = this.#scene;
+      this.#show({ picture, faces });
+      before?.picture.image.close();
+      const text = `${countFaces(faces.length)} in ${name}`;
+      // A live region: said again only where it changes.
+      if (status.textContent !== text) status.textContent = text;
+      this.#publish(picture, faces);
+      recent.push({ time, skipped });
+      if (recent.length > rateWindow) recent.shift();
+      this.#timing.say(describeRate(recent));
+    });
   }
 
-  #show(shown: Shown): void {
-    this.#shown = shown;
-    this.redraw();
-    facesList.replaceChildren(...shown.faces.map((face, index) => this.#describe(shown, face, index)));
+  #show(scene: Scene): void {
+    if (this.#scene !== undefined) releaseDetails(this.#scene.faces.filter((face) => !scene.faces.includes(face)));
+    this.#scene = scene;
+    if (scene.faces[this.#selected] === undefined) this.#selected = 0;
+    this.#view.draw(scene, wantedLayers(), this.#selected);
+    this.#showResults(scene.faces);
   }
 
-  #describe({ name, picture, faces }: Shown, { face, vertices }: ShownFace, index: number): HTMLLIElement {
-    const item = document.createElement('li');
-    const angles = document.createElement('dl');
-    for (const angle of ['yaw', 'pitch', 'roll'] as const) {
-      const pair = document.createElement('div');
-      const [term, value] = [document.createElement('dt'), document.createElement('dd')];
-      term.textContent = angle;
-      value.textContent = `${face.pose[angle].toFixed(1)}\u00b0`;
-      value.dataset.angle = angle;
-      pair.append(term, value);
-      angles.append(pair);
-    }
-    const row = document.createElement('div');
-    row.className = 'row';
-    const stem = `${name.replace(/\.[^.]*$/, '')}${faces.length > 1 ? `-${index + 1}` : ''}`;
-    const save = (label: string, extension: string, content: () => string) => {
-      const button = document.createElement('button');
-      button.type = 'button';
-      button.textContent = label;
-      button.addEventListener('click', () => download(`${stem}.${extension}`, content()));
-      row.append(button);
-    };
-    const { triangles, uv } = this.#aligner.model;
-    save('Save mesh (OBJ)', 'obj', () => writeObj({ vertices, triangles, uv, pictureHeight: picture.height }));
-    save('Save numbers (JSON)', 'json', () =>
-      JSON.stringify(face, (_, value) => (ArrayBuffer.isView(value) ? toList(value) : value)),
+  #showResults(faces: readonly ShownFace[]): void {
+    exports.disabled = faces.length === 0;
+    this.#results.show(
+      faces.map(({ face }) => face),
+      this.#selected,
     );
-    item.append(angles, row);
-    return item;
+  }
+
+  #publish({ image }: Picture, faces: readonly ShownFace[]): void {
+    window.fullposeDemo = { faces: faces.map(({ face }) => face), scale: scaleOf(image) };
   }
 }
 
-function toList(value: ArrayBufferView): readonly number[] {
-  if (value instanceof Float32Array || value instanceof Uint8Array) return [...value];
-  throw new Error(`cannot write a ${value.constructor.name}`);
-}
+type ShownBoxes = readonly ShownFace['box'][];
 
-function download(name: string, text: string): void {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([text]));
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(link.href);
-}
-
-/** Canvas pixels per picture pixel. */
-function canvasScale(picture: ImageBitmap): number {
-  return Math.max(1, Math.ceil(wantedCanvasSide / Math.max(picture.width, picture.height)));
-}
-
-function draw({ name, picture, faces }: Shown, triangles: Uint32Array): void {
-  const scale = canvasScale(picture);
-  view.width = picture.width * scale;
-  view.height = picture.height * scale;
-  const context = view.getContext('2d');
-  if (context === null) throw new Error('the browser gave no 2D canvas');
-  context.scale(scale, scale);
-  context.drawImage(picture, 0, 0);
-  for (const { face, box, vertices, pncc } of faces) {
-    if (isShown('pncc')) drawImageOverCrop(context, pncc, face.crop);
-    if (isShown('mesh')) drawMesh(context, vertices, triangles);
-    if (isShown('boxes')) drawBox(context, box);
-    if (isShown('landmarks')) drawLandmarks(context, face.landmarks, face.visibility);
-    if (isShown('axes')) drawAxes(context, face.landmarks, face.pose.matrix);
-  }
-  view.setAttribute('aria-label', `${name}, ${faces.length} ${faces.length === 1 ? 'face' : 'faces'} aligned`);
+function describeRate(recent: readonly { readonly time: number; readonly skipped: number }[]): string {
+  const [first, last] = [recent.at(0), recent.at(-1)];
+  if (first === undefined || last === undefined || last.time <= first.time) return 'Measuring ...';
+  const rate = (1000 * (recent.length - 1)) / (last.time - first.time);
+  const skipped = recent.slice(1).reduce((sum, frame) => sum + frame.skipped, 0);
+  const part = Math.round((100 * skipped) / (skipped + recent.length - 1));
+  return `${rate.toFixed(1)} frames a second; ${part}% of the video's frames are skipped to keep up.`;
 }
 
 /** Makes the page's controls work on `demo`. */
 function connect(demo: Demo): void {
-  const openFile = (file: File) => demo.open(file.name, () => decodePicture(file, file.name));
-  const openSample = () => demo.open('astronaut.png', () => fetchPicture(sampleUrl));
-  fileInput.addEventListener('change', () => {
-    const [file] = fileInput.files ?? [];
-    if (file !== undefined) void openFile(file);
-    // Choosing the same file again is a change, too.
-    fileInput.value = '';
+  const said = (action: Promise<void>) =>
+    void action.catch((error: unknown) => {
+      status.textContent = messageOf(error);
+    });
+  const openSample = () => said(demo.openPhoto('astronaut.png', () => fetchPicture(sampleUrl)));
+  connectInputs({
+    openFile: (file) =>
+      said(
+        file.type.startsWith('video/')
+          ? demo.openVideo(file.name, () => Capture.file(file))
+          : demo.openPhoto(file.name, () => decodePicture(file, file.name)),
+      ),
+    openWebcam: () => said(demo.openVideo('the webcam', () => Capture.webcam())),
+    openSample,
+    openSeveral: () => said(demo.openPhoto('several.png', async () => severalFaces(await fetchPicture(sampleUrl)))),
   });
-  find('#sample', HTMLButtonElement).addEventListener('click', () => void openSample());
-  find('#layers', HTMLFieldSetElement).addEventListener('change', () => demo.redraw());
+  pause.addEventListener('click', () => demo.togglePause());
+  find('#layers', HTMLFieldSetElement).addEventListener('change', () => said(demo.redraw()));
+  find('#view', HTMLCanvasElement).addEventListener('click', ({ clientX, clientY }) => demo.selectAt(clientX, clientY));
   iterationsInput.addEventListener('input', () => {
     iterationsValue.value = iterationsInput.value;
   });
-  iterationsInput.addEventListener('change', () => {
-    demo.realign().catch((error: unknown) => {
-      status.textContent = messageOf(error);
-    });
+  iterationsInput.addEventListener('change', () => said(demo.realign()));
+  find('#exports .row', HTMLElement).append(
+    ...formats.map((format) => {
+      const button = html('button', { type: 'button', 'data-format': format }, format.toUpperCase());
+      button.addEventListener('click', () => said(demo.save(format)));
+      return button;
+    }),
+  );
+  openSample();
+}
+
+/** Brings the aligner back whenever its device is lost. */
+function watchDevice(aligner: FaceAligner): void {
+  void aligner.lost.then(async () => {
+    warn('The GPU was lost; starting again ...');
+    try {
+      await aligner.recover();
+      notice.hidden = true;
+      watchDevice(aligner);
+    } catch (error) {
+      warn(`The GPU was lost and did not come back: ${messageOf(error)} Reload the page to go on.`);
+    }
   });
-  document.addEventListener('dragover', (event) => {
-    event.preventDefault();
-    stage.classList.add('dropping');
-  });
-  document.addEventListener('dragleave', (event) => {
-    if (event.relatedTarget === null) stage.classList.remove('dropping');
-  });
-  document.addEventListener('drop', (event) => {
-    event.preventDefault();
-    stage.classList.remove('dropping');
-    const [file] = event.dataTransfer?.files ?? [];
-    if (file !== undefined) void openFile(file);
-  });
-  document.addEventListener('paste', (event) => {
-    const [file] = event.clipboardData?.files ?? [];
-    if (file !== undefined) void openFile(file);
-  });
-  void openSample();
 }
 
 async function start(): Promise<void> {
-  const gpu = await Gpu.create({ label: 'demo', powerPreference: 'high-performance' });
-  const { vendor, architecture, description, isSoftware } = gpu.adapter;
-  find('#adapter', HTMLElement).textContent = [vendor, architecture, description]
+  const progress = find('#progress', HTMLProgressElement);
+  const bytes = find('#bytes', HTMLElement);
+  const megabytes = (count: number) => (count / 1e6).toFixed(1);
+  const session = await Session.open(({ loaded, total }) => {
+    progress.value = loaded / total;
+    bytes.textContent = `${megabytes(loaded)} of ${megabytes(total)} MB`;
+  });
+  const { vendor, architecture, description, isSoftware } = session.adapter;
+  find('#adapter', HTMLElement).textContent = `GPU: ${[vendor, architecture, description]
     .filter((part) => part !== '')
-    .join(' ');
+    .join(' ')}`;
   if (isSoftware) warn('WebGPU runs on the processor here (a software adapter): the results are right, but slow.');
-  void gpu.lost.then((error) => warn(`${messageOf(error)} Reload the page to go on.`));
-  const [aligner, detector] = await Promise.all([
-    FaceAligner.create({
-      weights: weightsUrl,
-      device: gpu.device,
-      onProgress: ({ loaded, total }) => {
-        progress.value = loaded / total;
-      },
-    }),
-    MediaPipeDetector.create(new URL(mediapipeBase, location.href).href),
-  ]);
-  connect(new Demo(aligner, detector));
+  watchDevice(session.aligner);
+  connect(new Demo(session));
+  void keepForOffline([sampleUrl]).then((kept) => {
+    find('#offline', HTMLElement).hidden = !kept;
+  });
 }
 
 try {
@@ -288,5 +328,5 @@ try {
       : messageOf(error),
   );
 } finally {
-  progress.hidden = true;
+  find('#loading', HTMLElement).hidden = true;
 }

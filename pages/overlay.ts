@@ -126,6 +126,27 @@ export function drawBox(
   });
 }
 
+/** A face's number at the upper left of its box; `strong` for the one that is looked at. */
+export function drawLabel(
+  context: DrawingContext,
+  text: string,
+  box: { readonly x0: number; readonly y0: number; readonly x1: number; readonly y1: number },
+  strong: boolean,
+): void {
+  const side = Math.max(12, (box.x1 - box.x0) / 7);
+  onCanvas(context, () => {
+    context.font = `600 ${side * 0.7}px system-ui, sans-serif`;
+    context.textAlign = 'center';
+    context.textBaseline = 'middle';
+    context.fillStyle = strong ? '#0b5cc9' : 'rgb(20 23 28 / 75%)';
+    context.beginPath();
+    context.roundRect(box.x0, box.y0, side, side, side / 4);
+    context.fill();
+    context.fillStyle = '#ffffff';
+    context.fillText(text, box.x0 + side / 2, box.y0 + side * 0.54);
+  });
+}
+
 /** An image of a crop, over the square of picture that it shows. */
 export function drawImageOverCrop(
   context: DrawingContext,

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Page } from 'puppeteer';
+import type { Plugin } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { landmarkParts } from '../../pages/overlay.js';
 import { PageHost, repositoryRoot } from '../../scripts/page-host.js';
@@ -76,6 +77,98 @@ function changed(before: View, after: View): number {
   return count;
 }
 
+const texts = (page: Page, selector: string) =>
+  page.$$eval(selector, (elements) => elements.map((element) => element.textContent ?? ''));
+
+/** Keeps what the page saves, instead of saving it. */
+async function catchDownloads(page: Page): Promise<void> {
+  await page.evaluateOnNewDocument(() => {
+    const files: Record<string, Blob> = {};
+    const blobs = new Map<string, Blob>();
+    const createObjectURL = URL.createObjectURL;
+    URL.createObjectURL = (blob) => {
+      const url = createObjectURL.call(URL, blob);
+      if (blob instanceof Blob) blobs.set(url, blob);
+      return url;
+    };
+    HTMLAnchorElement.prototype.click = function () {
+      const blob = blobs.get(this.href);
+      if (blob !== undefined) files[this.download] = blob;
+    };
+    Object.assign(window, { savedFiles: files });
+  });
+}
+
+/** Presses a button of the exports, and reads the file `name`. */
+async function saved(page: Page, format: string, name: string): Promise<Buffer> {
+  await page.click(`#exports [data-format="${format}"]`);
+  await page.waitForFunction((file) => document.querySelector('#status')?.textContent === `Saved ${file}`, {}, name);
+  const base64 = await page.evaluate(`new Promise((resolve) => {
+    const reader = new FileReader();
+    reader.addEventListener('load', () => resolve(reader.result.split(',')[1] ?? ''));
+    reader.readAsDataURL(window.savedFiles[${JSON.stringify(name)}]);
+  })`);
+  return Buffer.from(String(base64), 'base64');
+}
+
+/** A webcam that sees the sample, moved a little to and fro, 30 times a second. */
+const fakeWebcamScript = `
+  navigator.mediaDevices.getUserMedia = async () => {
+    const photo = new Image();
+    photo.src = '/assets/astronaut.png';
+    await photo.decode();
+    const canvas = document.createElement('canvas');
+    canvas.width = canvas.height = 512;
+    const context = canvas.getContext('2d');
+    setInterval(() => context.drawImage(photo, 3 * Math.sin(performance.now() / 500), 0), 33);
+    const stream = canvas.captureStream(30);
+    window.webcamTrack = stream.getTracks()[0];
+    return stream;
+  };`;
+
+async function fakeWebcam(page: Page): Promise<void> {
+  await page.evaluateOnNewDocument(fakeWebcamScript);
+}
+
+const withoutWebGpu = (page: Page) =>
+  page.evaluateOnNewDocument(() => {
+    Object.defineProperty(Navigator.prototype, 'gpu', { get: () => undefined });
+  });
+
+/** In the page: visible texts whose contrast with what lies under them is below 4.5. */
+const faintTexts = `(() => {
+  const context = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+  const rgba = (colour) => {
+    context.clearRect(0, 0, 1, 1);
+    context.fillStyle = colour;
+    context.fillRect(0, 0, 1, 1);
+    return context.getImageData(0, 0, 1, 1).data;
+  };
+  const light = ([r, g, b]) => {
+    const [x, y, z] = [r, g, b].map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+  };
+  const groundOf = (element) => {
+    for (let at = element; at !== null; at = at.parentElement) {
+      const colour = rgba(getComputedStyle(at).backgroundColor);
+      if (colour[3] === 255) return colour;
+    }
+    return rgba('white');
+  };
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const faint = [];
+  let checked = 0;
+  while (walker.nextNode()) {
+    const { textContent, parentElement: element } = walker.currentNode;
+    if (textContent.trim() === '' || !element.checkVisibility() || element.closest(':disabled') !== null) continue;
+    const [a, b] = [light(rgba(getComputedStyle(element).color)), light(groundOf(element))];
+    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    checked++;
+    if (contrast < 4.5) faint.push(textContent.trim() + ': ' + contrast.toFixed(2));
+  }
+  return checked > 30 ? faint : ['only ' + checked + ' texts'];
+})()`;
+
 const faceOf = (page: Page) =>
   page.evaluate(() => {
     const shown = window.fullposeDemo;
@@ -94,8 +187,18 @@ async function setLayers(page: Page, wanted: readonly string[]): Promise<void> {
   for (const handle of await page.$$('#layers input')) {
     const input = await handle.toElement('input');
     const [name, checked] = await input.evaluate((element) => [element.name, element.checked] as const);
-    if (checked !== wanted.includes(name)) await input.click();
+    if (checked !== wanted.includes(name)) await input.evaluate((element) => element.click());
   }
+  await page.waitForFunction(() => document.querySelector('canvas')?.getAttribute('aria-busy') !== 'true');
+}
+
+/** Clicks, and waits until another picture is aligned. */
+async function openAnother(page: Page, selector: string): Promise<void> {
+  await page.evaluate(() => {
+    window.fullposeDemo = undefined;
+  });
+  await page.click(selector);
+  await ready(page);
 }
 
 describe('the demo', () => {
@@ -114,7 +217,7 @@ describe('the demo', () => {
     expect(Math.max(...xs)).toBeLessThan(300);
     expect(Math.min(...ys)).toBeGreaterThan(50);
     expect(Math.max(...ys)).toBeLessThan(220);
-    expect(await textOf(page, '#faces [data-angle="yaw"]')).toBe(`${pose.yaw.toFixed(1)}\u00b0`);
+    expect(await textOf(page, '#pose [data-angle="yaw"]')).toBe(`${pose.yaw.toFixed(1)}\u00b0`);
 
     await setLayers(page, []);
     const bare = await pixelsOf(page);
@@ -138,6 +241,7 @@ describe('the demo', () => {
       ['landmarks', 0.005, 0.5],
       ['mesh', 0.1, 2],
       ['pncc', 0.5, 2],
+      ['depth', 0.5, 2],
       ['axes', 0.0005, 0.2],
       ['boxes', 0.001, 0.2],
     ] as const) {
@@ -148,13 +252,90 @@ describe('the demo', () => {
     }
     await setLayers(page, []);
     expect(changed(bare, await pixelsOf(page))).toBe(0);
+
+    await page.waitForFunction(() => document.querySelectorAll('#stages li').length > 0);
+    const stages = await texts(page, '#stages .name');
+    for (const stage of ['Crop', 'Rasteriser', 'PNCC', 'Adaptive features', 'Convolutions'])
+      expect(stages).toContain(stage);
     expect(errors).toEqual([]);
     await page.close();
   });
 
-  it('can be worked by keyboard: iterations, and a photo of the visitor', async () => {
+  it('shows several faces, one at a time in numbers, and saves the chosen one', async () => {
+    const { page, errors } = await openDemo(catchDownloads);
+    await ready(page);
+    expect(await page.$eval('#faces', (element) => element.hasAttribute('hidden'))).toBe(true);
+    await openAnother(page, '#several');
+    const faces = await page.evaluate(() => window.fullposeDemo?.faces.map(({ pose }) => pose.roll) ?? []);
+    expect(faces).toHaveLength(3);
+    expect(await textOf(page, '#status')).toBe('3 faces in several.png');
+    // One is upright, one turned by 14 degrees, one by -20.
+    const sorted = [...faces].sort((p, q) => p - q);
+    for (const [i, wanted] of [-20, 0, 14].entries()) expect(Math.abs((sorted[i] ?? 90) - wanted)).toBeLessThan(7);
+
+    // With the keyboard: the arrow keys walk through the faces.
+    await page.focus('#faces input');
+    for (const index of [0, 1, 2]) {
+      expect(await textOf(page, '#faces label:has(:checked)')).toContain(`${index + 1}`);
+      expect(await textOf(page, '#pose [data-angle="roll"]')).toBe(`${faces[index]?.toFixed(1)}\u00b0`);
+      await page.keyboard.press('ArrowRight');
+    }
+    await page.keyboard.press('ArrowLeft');
+    expect(await textOf(page, '#pose [data-angle="roll"]')).toBe(`${faces[2]?.toFixed(1)}\u00b0`);
+
+    const third = await page.evaluate(() => [...(window.fullposeDemo?.faces[2]?.landmarks ?? [])]);
+    const json = JSON.parse((await saved(page, 'json', 'several-3.json')).toString());
+    expect(json).toMatchObject({ image: 'several.png', width: 1260, height: 420, pose: { roll: faces[2] } });
+    expect(json.landmarks.flat()).toEqual(third);
+    expect(json.pose.matrix).toHaveLength(3);
+    expect(Object.keys(json.expression)).toHaveLength(47);
+
+    const obj = (await saved(page, 'obj', 'several-3.obj')).toString().split('\n');
+    const vertices = obj.filter((line) => line.startsWith('v '));
+    expect(vertices.length).toBeGreaterThan(5000);
+    expect(obj.filter((line) => line.startsWith('f ')).length).toBeGreaterThan(10_000);
+    // The mesh lies over the picture: its middle is the face's.
+    const middle = (values: readonly number[]) => (Math.min(...values) + Math.max(...values)) / 2;
+    const x = middle(vertices.map((line) => Number(line.split(' ')[1])));
+    expect(Math.abs(x - middle(third.filter((_, i) => i % 3 === 0)))).toBeLessThan(25);
+
+    const ply = await saved(page, 'ply', 'several-3.ply');
+    const header = ply.subarray(0, ply.indexOf('end_header')).toString();
+    expect(header).toMatch(/^ply\nformat binary_little_endian 1\.0\n/);
+    expect(header).toContain(`element vertex ${vertices.length}`);
+    expect(header).toContain('property uchar red');
+    expect(await textOf(page, '#status')).toBe('Saved several-3.ply');
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+
+  it('can be worked by keyboard, and opens a photo of the visitor', async () => {
     const { page, errors } = await openDemo();
     await ready(page);
+    const order: string[] = [];
+    for (let i = 0; i < 18 && order.at(-1) !== 'all-expressions'; i++) {
+      await page.keyboard.press('Tab');
+      order.push(
+        await page.evaluate(() => {
+          const { id, dataset, ...rest } = document.activeElement as HTMLElement & { readonly name?: string };
+          return id || (document.activeElement?.getAttribute('name') ?? dataset.format ?? Object.keys(rest).join());
+        }),
+      );
+    }
+    const layerNames = ['landmarks', 'mesh', 'pncc', 'depth', 'axes', 'boxes'];
+    const sources = ['file', 'webcam', 'sample', 'several'];
+    expect(order).toEqual([...sources, ...layerNames, 'iterations', 'json', 'obj', 'ply', 'all-expressions']);
+    await page.keyboard.press('Enter');
+    expect(await page.$$eval('#expression li', (items) => items.length)).toBe(47);
+    const weights = (await texts(page, '#expression .value')).map(Number);
+    expect(weights).toEqual([...weights].sort((p, q) => q - p));
+
+    await setLayers(page, []);
+    const bare = await pixelsOf(page);
+    await page.focus('#layers input[name="boxes"]');
+    await page.keyboard.press('Space');
+    expect(changed(bare, await pixelsOf(page))).toBeGreaterThan(100);
+
     const all = await faceOf(page);
     await page.focus('#iterations');
     await page.keyboard.press('Home');
@@ -181,12 +362,87 @@ describe('the demo', () => {
     await page.close();
   });
 
+  it('follows a webcam, and lets go of it', async () => {
+    const { page, errors } = await openDemo(fakeWebcam);
+    await ready(page);
+    await openAnother(page, '#webcam');
+    await page.waitForFunction(() => /frames a second/.test(document.querySelector('#time')?.textContent ?? ''));
+    expect(await textOf(page, '#status')).toBe('1 face in the webcam');
+    expect(await textOf(page, '#time')).toMatch(/^[\d.]+ frames a second; \d+% of the video's frames are skipped/);
+    const { landmarks } = await faceOf(page);
+    expect(Math.hypot((landmarks[90] ?? 0) - 230, (landmarks[91] ?? 0) - 130)).toBeLessThan(40);
+    const bar = await page.$('#pause');
+    expect(await bar?.isVisible()).toBe(true);
+
+    await openAnother(page, '#sample');
+    expect(await textOf(page, '#status')).toBe('1 face in astronaut.png');
+    expect(await bar?.isVisible()).toBe(false);
+    expect(await page.evaluate('window.webcamTrack.readyState')).toBe('ended');
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+
+  it('drops frames instead of queueing them', async () => {
+    // No aligner is needed, and without one the machine is free.
+    const { page } = await openDemo(async (opened) => {
+      await withoutWebGpu(opened);
+      await fakeWebcam(opened);
+    });
+    const { atOnce, skipped, worked } = (await page.evaluate(`import('/demo/capture.ts').then(async ({ Capture }) => {
+      const capture = await Capture.webcam();
+      let [running, atOnce, skipped, worked] = [0, 0, 0, 0];
+      await capture.run(async (frame) => {
+        atOnce = Math.max(atOnce, ++running);
+        frame.image.close();
+        await new Promise((resolve) => setTimeout(resolve, 400));
+        skipped += frame.skipped;
+        running--;
+        if (++worked === 4) capture.stop();
+      });
+      return { atOnce, skipped, worked };
+    })`)) as Record<string, number>;
+    expect(worked).toBe(4);
+    expect(atOnce).toBe(1);
+    expect(skipped).toBeGreaterThan(3);
+    await page.close();
+  });
+
+  it('fits a phone, and its text can be read in light and dark', async () => {
+    const { page } = await openDemo((opened) => opened.setViewport({ width: 360, height: 780 }));
+    await ready(page);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+    for (const scheme of ['light', 'dark']) {
+      await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
+      const faint = await page.evaluate(faintTexts);
+      expect(faint, `text of a contrast below 4.5 in ${scheme}`).toEqual([]);
+    }
+    await page.close();
+  });
+
+  it('works without a network after the first visit', async () => {
+    let isDown = false;
+    const outage: Plugin = {
+      name: 'outage',
+      configureServer: (server) => {
+        server.middlewares.use((request, _, next) => (isDown ? request.destroy() : next()));
+      },
+    };
+    const ownHost = await PageHost.open({ plugins: [outage] });
+    try {
+      const page = await ownHost.openPage('/demo/', (opened) => opened.setDefaultTimeout(readyTimeoutMs));
+      await page.waitForSelector('#offline:not([hidden])');
+      await ready(page);
+      isDown = true;
+      await page.reload();
+      await ready(page);
+      expect((await faceOf(page)).faces).toBe(1);
+    } finally {
+      await ownHost.close();
+    }
+  });
+
   it('says so where WebGPU is missing, and where there is no adapter', async () => {
-    const missing = await openDemo((page) =>
-      page.evaluateOnNewDocument(() => {
-        Object.defineProperty(Navigator.prototype, 'gpu', { get: () => undefined });
-      }),
-    );
+    const missing = await openDemo(withoutWebGpu);
     await missing.page.waitForFunction(() => document.querySelector('#notice')?.textContent !== '');
     expect(await textOf(missing.page, '#notice')).toMatch(/^This page needs WebGPU\. .*Try a current Chrome/);
     await missing.page.close();

@@ -1,0 +1,42 @@
+/** What the page shows: a picture, and the faces that were found in it. */
+import type { Crop, Face, FaceBox } from 'fullpose';
+
+export interface Picture {
+  /** A file's name, or what a visitor would call it. */
+  readonly name: string;
+  readonly image: ImageBitmap;
+}
+
+/** What the overlays draw beside the points; each is made when an overlay first needs it. */
+export interface Details {
+  /** [V,3] picture pixels. */
+  vertices?: Float32Array;
+  /** Pictures of the crop. */
+  maps?: { readonly pncc: ImageBitmap; readonly depth: ImageBitmap };
+}
+
+export interface ShownFace {
+  readonly face: Face;
+  /** Where it was looked for. */
+  readonly box: FaceBox;
+  readonly details: Details;
+}
+
+export interface Scene {
+  readonly picture: Picture;
+  readonly faces: readonly ShownFace[];
+}
+
+/** What overlays can be switched on; the order in which they are drawn. */
+export const layers = ['pncc', 'depth', 'mesh', 'boxes', 'landmarks', 'axes'] as const;
+export type Layer = (typeof layers)[number];
+
+export function countFaces(count: number): string {
+  return `${count} ${count === 1 ? 'face' : 'faces'}`;
+}
+
+/** The square of picture that was looked at, as a box. */
+export function boxOfCrop({ centreX, centreY, side }: Crop): Omit<FaceBox, 'kind'> {
+  const half = side / 2;
+  return { x0: centreX - half, y0: centreY - half, x1: centreX + half, y1: centreY + half };
+}

@@ -1,0 +1,82 @@
+/** The GPU's side of the page: the aligner, the detector, and what they are asked for. */
+import { FaceAligner, type FaceBox, LimitError, type LoadProgress, type StageTime } from 'fullpose';
+import { type AdapterSummary, Gpu } from 'fullpose/engine';
+import type { FaceDetector } from '../detectors/detector.js';
+import { MediaPipeDetector } from '../detectors/mediapipe.js';
+import { mediapipeBase } from '../pages/routes.js';
+import { depthMap, pnccMap } from './maps.js';
+import type { Layer, ShownFace } from './scene.js';
+
+/** Faces that travel together: more than most pictures hold. */
+const maxFaces = 8;
+
+export class Session {
+  readonly aligner: FaceAligner;
+  readonly adapter: AdapterSummary;
+  readonly #detector: FaceDetector;
+
+  /** @throws as `FaceAligner.create`, and Error where the detector cannot be loaded. */
+  static async open(onProgress: (progress: LoadProgress) => void): Promise<Session> {
+    const [aligner, detector] = await Promise.all([
+      FaceAligner.create({ maxFaces, powerPreference: 'high-performance', onProgress }),
+      MediaPipeDetector.create(new URL(mediapipeBase, location.href).href),
+    ]);
+    const { adapter } = await Gpu.create({ device: aligner.device });
+    return new Session(aligner, detector, adapter);
+  }
+
+  private constructor(aligner: FaceAligner, detector: FaceDetector, adapter: AdapterSummary) {
+    this.aligner = aligner;
+    this.#detector = detector;
+    this.adapter = adapter;
+  }
+
+  /** The largest first. */
+  detect(image: ImageBitmap): Promise<readonly FaceBox[]> {
+    return this.#detector.detect(image);
+  }
+
+  async align(image: ImageBitmap, boxes: readonly FaceBox[], iterations: number): Promise<ShownFace[]> {
+    const faces = await this.aligner.align(image, boxes, { iterations });
+    return faces.flatMap((face, i) => {
+      const box = boxes[i];
+      return box === undefined ? [] : [{ face, box, details: {} }];
+    });
+  }
+
+  /** Makes what the wanted layers draw and is not there yet. */
+  async prepare(faces: readonly ShownFace[], wanted: ReadonlySet<Layer>): Promise<void> {
+    for (const { face, details } of faces) {
+      if (wanted.has('mesh')) details.vertices ??= await this.aligner.vertices(face);
+      if ((wanted.has('pncc') || wanted.has('depth')) && details.maps === undefined) {
+        const rendering = await this.aligner.render(face);
+        const [pncc, depth] = await Promise.all([pnccMap(rendering), depthMap(rendering)]);
+        details.maps = { pncc, depth };
+      }
+    }
+  }
+
+  /** [V,3] picture pixels. */
+  async vertices({ face, details }: ShownFace): Promise<Float32Array> {
+    details.vertices ??= await this.aligner.vertices(face);
+    return details.vertices;
+  }
+
+  /** GPU time of one frame, stage by stage; undefined where the browser does not tell. */
+  async stages(image: ImageBitmap, boxes: readonly FaceBox[], iterations: number): Promise<StageTime[] | undefined> {
+    try {
+      return await this.aligner.profile(image, boxes.slice(0, maxFaces), { iterations });
+    } catch (error) {
+      if (error instanceof LimitError) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** Frees pictures that only the browser's collector would find. */
+export function releaseDetails(faces: readonly ShownFace[]): void {
+  for (const { details } of faces) {
+    details.maps?.pncc.close();
+    details.maps?.depth.close();
+  }
+}

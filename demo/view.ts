@@ -1,0 +1,72 @@
+/** The canvas with the picture and the overlays over it. */
+import { drawAxes, drawBox, drawImageOverCrop, drawLabel, drawLandmarks, drawMesh } from '../pages/overlay.js';
+import { boxOfCrop, countFaces, type Layer, layers, type Scene, type ShownFace } from './scene.js';
+
+/** Small pictures are shown enlarged, so that thin lines stay thin. */
+const wantedSide = 1200;
+
+export class View {
+  readonly #canvas: HTMLCanvasElement;
+  readonly #context: CanvasRenderingContext2D;
+  readonly #triangles: Uint32Array;
+
+  constructor(canvas: HTMLCanvasElement, triangles: Uint32Array) {
+    const context = canvas.getContext('2d');
+    if (context === null) throw new Error('the browser gave no 2D canvas');
+    this.#canvas = canvas;
+    this.#context = context;
+    this.#triangles = triangles;
+  }
+
+  draw({ picture, faces }: Scene, shown: ReadonlySet<Layer>, selected: number): void {
+    const { width, height } = picture.image;
+    const scale = scaleOf(picture.image);
+    if (this.#canvas.width !== width * scale || this.#canvas.height !== height * scale) {
+      this.#canvas.width = width * scale;
+      this.#canvas.height = height * scale;
+    }
+    this.#context.setTransform(scale, 0, 0, scale, 0, 0);
+    this.#context.drawImage(picture.image, 0, 0);
+    for (const layer of layers) {
+      if (shown.has(layer)) for (const face of faces) this.#drawLayer(layer, face);
+    }
+    if (faces.length > 1) {
+      for (const [i, { face }] of faces.entries()) {
+        drawLabel(this.#context, `${i + 1}`, boxOfCrop(face.crop), i === selected);
+      }
+    }
+    this.#canvas.setAttribute('aria-label', `${picture.name}, ${countFaces(faces.length)} aligned`);
+  }
+
+  /** Tells assistive technology that the picture is about to change. */
+  setBusy(busy: boolean): void {
+    this.#canvas.setAttribute('aria-busy', `${busy}`);
+  }
+
+  /** Index of the face under a point of the window; undefined where there is none. */
+  faceAt({ picture, faces }: Scene, clientX: number, clientY: number): number | undefined {
+    const { left, top, width, height } = this.#canvas.getBoundingClientRect();
+    const x = ((clientX - left) / width) * picture.image.width - 0.5;
+    const y = ((clientY - top) / height) * picture.image.height - 0.5;
+    const index = faces.findIndex(({ face }) => {
+      const { x0, y0, x1, y1 } = boxOfCrop(face.crop);
+      return x >= x0 && x <= x1 && y >= y0 && y <= y1;
+    });
+    return index < 0 ? undefined : index;
+  }
+
+  #drawLayer(layer: Layer, { face, box, details: { vertices, maps } }: ShownFace): void {
+    const context = this.#context;
+    if (layer === 'pncc' && maps !== undefined) drawImageOverCrop(context, maps.pncc, face.crop);
+    if (layer === 'depth' && maps !== undefined) drawImageOverCrop(context, maps.depth, face.crop);
+    if (layer === 'mesh' && vertices !== undefined) drawMesh(context, vertices, this.#triangles);
+    if (layer === 'boxes') drawBox(context, box);
+    if (layer === 'landmarks') drawLandmarks(context, face.landmarks, face.visibility);
+    if (layer === 'axes') drawAxes(context, face.landmarks, face.pose.matrix);
+  }
+}
+
+/** Canvas pixels per picture pixel. */
+export function scaleOf({ width, height }: ImageBitmap): number {
+  return Math.max(1, Math.ceil(wantedSide / Math.max(width, height)));
+}
