@@ -175,10 +175,14 @@ class Run {
       const advance = (frames: number) => page.evaluate((count) => window.fullposeReliability!.soak(count), frames);
       const start = await advance(WARM_UP);
       const heapStart = await heapMB(page);
+      this.#note(`  warm: ${start.buffers} buffers, ${heapStart.toFixed(2)} MB of heap`);
       let end = start;
       while (end.frames - WARM_UP < soakFrames) {
         end = await advance(Math.min(SOAK_PIECE, soakFrames + WARM_UP - end.frames));
-        this.#note(`  ${end.frames - WARM_UP} of ${soakFrames} frames`);
+        const grown = (await heapMB(page)) - heapStart;
+        this.#note(
+          `  ${end.frames - WARM_UP} of ${soakFrames} frames: ${end.buffers} buffers, ${grown.toFixed(2)} MB of heap more`,
+        );
       }
       const heapGrowthMB = Math.round(((await heapMB(page)) - heapStart) * 100) / 100;
       await page.evaluate(() => window.fullposeReliability!.endSoak());
