@@ -46,6 +46,34 @@ const anyCall = fc.record({
   ),
 });
 
+/** A face with one part replaced, or no face at all; `good` is one of align's. */
+const anyFace = (good: Face): fc.Arbitrary<unknown> =>
+  fc.oneof(
+    { weight: 2, arbitrary: anything },
+    {
+      weight: 4,
+      arbitrary: fc
+        .record({ part: fc.constantFrom('landmarks', 'parameters', 'crop', 'visibility', 'pose'), value: anything })
+        .map(({ part, value }) => ({ ...good, [part]: value })),
+    },
+    {
+      weight: 2,
+      arbitrary: fc
+        .record({
+          part: fc.constantFrom('landmarks', 'parameters'),
+          value: fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, 0, 1e30, -1e9),
+        })
+        .map(({ part, value }) => ({ ...good, [part]: new Float32Array(part === 'landmarks' ? 204 : 16).fill(value) })),
+    },
+    {
+      weight: 2,
+      arbitrary: fc
+        .record({ side: fc.constantFrom('side', 'centreX', 'centreY', 'size'), value: anything })
+        .map(({ side, value }) => ({ ...good, crop: { ...good.crop, [side]: value } })),
+    },
+    { weight: 1, arbitrary: fc.constant<unknown>(good) },
+  );
+
 /** Every face finite, one a box; another result than that is a lie. */
 export function expectFaces(faces: readonly Face[], count: number): void {
   if (faces.length !== count) throw new Error(`${faces.length} faces for ${count} boxes`);
@@ -57,7 +85,7 @@ export function expectFaces(faces: readonly Face[], count: number): void {
 
 /** What `create` takes, one option wrong. */
 const anyOptions = fc.oneof(
-  fc.record({ option: fc.constantFrom('maxFaces', 'iterations', 'maxPending', 'signal'), value: anything }),
+  fc.record({ option: fc.constantFrom('maxFaces', 'iterations', 'maxPending', 'signal', 'cache'), value: anything }),
   fc.record({ option: fc.constantFrom('weights', 'onProgress', 'device', 'powerPreference'), value: anything }),
   fc.record({ option: fc.constant('all'), value: anything }),
 );
@@ -76,16 +104,35 @@ export async function fuzzInputs(cases: number, seed: number, onProgress: (done:
       await tally.run(name, call, (faces) => expectFaces(faces, Array.isArray(boxes) ? boxes.length : 0));
       onProgress(tally.counts.cases);
     }
+    const [good] = await aligner.align(goodPixels, [box(20, 15, 60, 50)]);
+    if (good === undefined) throw new Error('the good picture has no face');
     for (const [method, count] of [
       ['vertices', 0.1],
       ['render', 0.1],
     ] as const) {
-      for (const face of fc.sample(anything, { numRuns: Math.ceil(cases * count), seed })) {
-        await tally.run(
-          `${method}(${fc.stringify(face).slice(0, 300)})`,
-          async (): Promise<unknown> => aligner[method](face as Face),
-        );
+      for (const face of fc.sample(anyFace(good), { numRuns: Math.ceil(cases * count), seed })) {
+        const call = async (): Promise<unknown> => aligner[method](face as Face);
+        await tally.run(`${method}(${fc.stringify(face).slice(0, 300)})`, call);
       }
+    }
+    const anyRefinement = fc.record({
+      source: fc.oneof({ weight: 4, arbitrary: fc.constant<unknown>(goodPixels) }, { weight: 1, arbitrary: anything }),
+      faces: fc.oneof(
+        { weight: 5, arbitrary: fc.array(anyFace(good), { maxLength: 3 }) },
+        { weight: 1, arbitrary: anything },
+      ),
+      options: fc.constantFrom<unknown>(undefined, undefined, {}, { iterations: 2 }, { iterations: 9 }, null, 'x'),
+    });
+    for (const { source, faces, options } of fc.sample(anyRefinement, { numRuns: Math.ceil(cases * 0.2), seed })) {
+      const call = () => aligner.refine(source as PictureSource, faces as Face[], options as AlignOptions);
+      const check = (refined: readonly (Face | undefined)[]) => {
+        const wanted = Array.isArray(faces) ? faces.length : 0;
+        if (refined.length !== wanted) throw new Error(`${refined.length} results for ${wanted} faces`);
+        const found = refined.filter((face) => face !== undefined);
+        expectFaces(found, found.length);
+      };
+      await tally.run(`refine(${fc.stringify([source, faces, options]).slice(0, 300)})`, call, check);
+      onProgress(tally.counts.cases);
     }
     for (const { option, value } of fc.sample(anyOptions, { numRuns: Math.ceil(cases * 0.2), seed })) {
       const right = { weights, device: aligner.device, maxFaces: 1 };

@@ -5,6 +5,7 @@ import { fetchWeights } from '../src/cascade/manifest.js';
 import { parseNetworkDescription, parseWeights } from '../src/cascade/weights.js';
 import { packNetworkWeights } from '../src/engine/network.js';
 import { parseSafetensors } from '../src/engine/safetensors.js';
+import { type MeshDescription, writeObj, writePly } from '../src/mmm/export.js';
 import { loadFaceModel } from '../src/mmm/model.js';
 import { parseParameterLayout } from '../src/mmm/parameters.js';
 import {
@@ -37,6 +38,11 @@ const ODD_VALUES: readonly unknown[] = [
 /** The good files. Only copies of them are damaged. */
 const GOOD = smallWeightBuffers(1);
 const GOOD_MODEL = smallModelTensors({ anchorRows: 4, anchorColumns: 6 });
+const GOOD_MESH: MeshDescription = {
+  vertices: Float32Array.of(0, 0, 0, 1, 0, 0, 0, 1, 0),
+  triangles: Uint32Array.of(0, 1, 2),
+  pictureHeight: 10,
+};
 const GOOD_ITERATION = smallIterationTensors(0);
 
 /** Values that JSON can hold and a field should not. */
@@ -251,6 +257,27 @@ const CHECKS: Readonly<Record<string, readonly [share: number, check: Check]>> =
     each(damage, ({ path: at, value }) => parseParameterLayout(JSON.parse(damageJson(layoutJson(5, 3), at, value)))),
   ],
   manifests: [1, damagedManifests()],
+  'meshes to be written': [
+    1,
+    each(
+      fc.record({
+        format: fc.constantFrom('obj', 'ply'),
+        part: fc.constantFrom('vertices', 'triangles', 'pictureHeight', 'uv', 'colours', 'comment', 'all'),
+        value: fc.oneof(
+          oddJson,
+          fc.constantFrom<unknown>(undefined, 5n, Symbol('mesh'), new Float32Array(7), new Uint32Array([0, 1, 9])),
+          fc.anything({ withTypedArray: true, withNullPrototype: true, maxDepth: 1 }),
+        ),
+      }),
+      ({ format, part, value }) => {
+        const mesh = (part === 'all' ? value : { ...GOOD_MESH, [part]: value }) as MeshDescription;
+        return format === 'obj' ? writeObj(mesh) : writePly(mesh);
+      },
+      (file) => {
+        if (file.length < 20) throw new Error('an empty file');
+      },
+    ),
+  ],
   boxes: [
     6,
     each(

@@ -4,6 +4,7 @@
  * shown as a plane of its own size. Triangles are counter-clockwise seen from outside.
  */
 import { InputError } from '../engine/errors.js';
+import { show } from '../engine/show.js';
 
 /** One face, ready to be written. */
 export interface MeshDescription {
@@ -101,21 +102,42 @@ export function writePly(mesh: MeshDescription): Uint8Array<ArrayBuffer> {
   return file;
 }
 
-function check({ vertices, triangles, uv, colours, pictureHeight }: MeshDescription): void {
+function check(mesh: MeshDescription): void {
+  if (typeof mesh !== 'object' || mesh === null) throw new InputError(`The mesh is ${show(mesh)}; wanted an object.`);
+  const { vertices, triangles, uv, colours, pictureHeight, comment } = mesh;
+  expectArray('vertices', vertices, [Float32Array, Float64Array]);
+  expectArray('triangles', triangles, [Uint32Array]);
   const count = vertices.length / 3;
   if (!Number.isInteger(count)) throw new InputError(`Mesh vertices hold ${vertices.length} numbers; wanted [V,3].`);
   if (triangles.length % 3 !== 0)
     throw new InputError(`Mesh triangles hold ${triangles.length} indices; wanted [T,3].`);
   const stray = triangles.find((index) => index >= count);
   if (stray !== undefined) throw new InputError(`A mesh triangle names vertex ${stray}; there are ${count}.`);
-  if (uv !== undefined && uv.length !== count * 2) {
-    throw new InputError(`Mesh uv holds ${uv.length} numbers; wanted [${count},2].`);
-  }
-  if (colours !== undefined && colours.length !== count * 3) {
-    throw new InputError(`Mesh colours hold ${colours.length} bytes; wanted [${count},3].`);
-  }
+  if (uv !== undefined) expectArray('uv', uv, [Float32Array], [count, 2]);
+  if (colours !== undefined) expectArray('colours', colours, [Uint8Array, Uint8ClampedArray], [count, 3]);
   if (!Number.isFinite(pictureHeight))
-    throw new InputError(`pictureHeight is ${pictureHeight}; wanted a finite number.`);
+    throw new InputError(`pictureHeight is ${show(pictureHeight)}; wanted a finite number.`);
+  if (comment !== undefined && typeof comment !== 'string')
+    throw new InputError(`The mesh's comment is ${show(comment)}; wanted text.`);
+}
+
+type ArrayType = new (length: number) => ArrayLike<number>;
+
+function expectArray(
+  name: string,
+  value: unknown,
+  types: readonly ArrayType[],
+  shape?: readonly [number, number],
+): void {
+  const type = types.find((candidate) => value instanceof candidate);
+  if (type === undefined) {
+    throw new InputError(
+      `Mesh ${name} are ${show(value)}; wanted a ${types.map((wanted) => wanted.name).join(' or ')}.`,
+    );
+  }
+  const { length } = value as ArrayLike<number>;
+  if (shape !== undefined && length !== shape[0] * shape[1])
+    throw new InputError(`Mesh ${name} hold ${length} numbers; wanted [${shape.join()}].`);
 }
 
 /** Four decimals, a ten-thousandth of a pixel, without trailing zeros. */
