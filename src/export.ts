@@ -10,3 +10,5 @@
  * @module fullpose/export
  */
 export { type MeshDescription, writeObj, writePly } from './mmm/export.js';
+export { type FaceShape, type GlbOptions, writeGlb } from './mmm/glb.js';
+export { encodePng } from './mmm/png.js';
