@@ -34,7 +34,8 @@ function filesOf(stem: string, formats: readonly Format[], faces: number): reado
 }
 
 function meshFile(stem: string, format: string, face: number): string {
-  return face === 0 ? `${stem}.${format}` : `${stem}.${face + 1}.${format}`;
+  const extension = format === 'gltf' ? 'glb' : format;
+  return face === 0 ? `${stem}.${extension}` : `${stem}.${face + 1}.${extension}`;
 }
 
 /** A face as NAME.json and NAME.jsonl hold it. */

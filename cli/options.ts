@@ -14,7 +14,7 @@ export class UsageError extends Error {
 export const exitCodes = { ok: 0, someFailed: 1, usage: 2, interrupted: 130 } as const;
 
 /** What `--format` can ask for. `png` is the overlay, `gltf` a binary glTF file. */
-export const formats = ['json', 'obj', 'ply', 'png'] as const;
+export const formats = ['json', 'obj', 'ply', 'gltf', 'png'] as const;
 export type Format = (typeof formats)[number];
 
 interface CommonOptions {

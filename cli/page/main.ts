@@ -5,7 +5,7 @@ import { drawAxes, drawBox, drawLandmarks, drawMesh } from '../../pages/overlay.
 import { fetchPicture } from '../../pages/pictures.js';
 import { mediapipeBase, picturesBase } from '../../pages/routes.js';
 import { Gpu } from '../../src/engine/device.js';
-import { type MeshDescription, writeObj, writePly } from '../../src/export.js';
+import { encodePng, writeGlb, writeObj, writePly } from '../../src/export.js';
 import { type AlignOptions, type Face, FaceAligner } from '../../src/index.js';
 import type { BoxSpec } from '../list.js';
 import type {
@@ -88,7 +88,7 @@ class Page {
     const replies: FaceReply[] = [];
     for (const [index, face] of drawn.entries()) {
       const comment = `fullpose: face ${index + 1} of ${job.name}, picture pixels, y up`;
-      replies.push(toReply(face, await this.#meshes(face, job.formats, height, comment)));
+      replies.push(toReply(face, await this.#meshes(picture, face, job.formats, comment)));
     }
     const overlay = job.formats.includes('png') ? await this.#overlay(picture, drawn) : undefined;
     return { status: 'aligned', width, height, faces: replies, ...(overlay !== undefined && { overlay }) };
@@ -102,16 +102,25 @@ class Page {
 
   /** The mesh files of a face, base64. */
   async #meshes(
-    { vertices }: DrawnFace,
+    picture: ImageBitmap,
+    { face, vertices }: DrawnFace,
     formats: readonly DrawnFormat[],
-    pictureHeight: number,
     comment: string,
   ): Promise<FaceReply['meshes']> {
-    const { triangles, uv } = this.#aligner.model;
-    const mesh = { vertices, triangles, uv, pictureHeight, comment };
+    const { model } = this.#aligner;
+    const { triangles, uv } = model;
+    const mesh = { vertices, triangles, uv, pictureHeight: picture.height, comment };
+    const writers: Readonly<Record<MeshFormat, () => BlobPart | Promise<BlobPart>>> = {
+      obj: () => writeObj(mesh),
+      ply: () => writePly(mesh),
+      gltf: async () => {
+        const pixels = await this.#aligner.texture(picture, face, { mirror: true });
+        return writeGlb(model, face, { texture: await encodePng(pixels, { alpha: false }) });
+      },
+    };
     const meshes: Partial<Record<MeshFormat, string>> = {};
     for (const format of formats) {
-      if (format !== 'png') meshes[format] = await toBase64(new Blob([meshWriters[format](mesh)]));
+      if (format !== 'png') meshes[format] = await toBase64(new Blob([await writers[format]()]));
     }
     return meshes;
   }
@@ -140,8 +149,6 @@ class Page {
 
 /** Longest side of an overlay, in pixels. */
 const largestOverlay = 4096;
-
-const meshWriters: Readonly<Record<MeshFormat, (mesh: MeshDescription) => BlobPart>> = { obj: writeObj, ply: writePly };
 
 function createDetector(): Promise<FaceDetector> {
   return MediaPipeDetector.create(new URL(mediapipeBase, location.href).href);

@@ -59,7 +59,7 @@ describe('parseAlignArguments', () => {
     [['--list', 'a.json', '--results', 'b.json', '--format', 'obj'], '--format with --list'],
     [['--list', 'a.json', '--results', 'b.json', '--video', 'd.mp4'], '--video and --list'],
     [['--video', 'a.mp4', 'b.png'], '--video and the picture "b.png"'],
-    [['--format', 'json,stl'], '--format has "stl"; wanted some of json, obj'],
+    [['--format', 'json,stl'], '--format has "stl"; wanted some of json, obj, ply, gltf, png'],
     [['--format', ''], '--format has ""'],
     [['--format', 'obj,png', '--resume'], '--resume without json in --format'],
     [['--format', 'png', '--resume', '--video', 'a.mp4'], '--resume without json in --format'],

@@ -120,7 +120,7 @@ describe('align', () => {
       '--out',
       'kinds',
       '--format',
-      'ply,json',
+      'ply,json,gltf',
     ];
     const first = start(args);
     await new Promise<void>((resolve) => {
@@ -131,14 +131,15 @@ describe('align', () => {
     const before = await first.finished;
     expect(before.code, before.stderr).toBe(130);
     const made = before.stdout.trim().split('\n');
+    expect(made.length % 3).toBe(0);
 
     const { code, stdout, stderr } = await start([...args, '--resume']).finished;
     expect(code, stderr).toBe(1);
-    expect(stderr).toContain(`${made.length / 2} of 8 pictures were done before`);
+    expect(stderr).toContain(`${made.length / 3} of 8 pictures were done before`);
     expect(stderr).toContain('cannot read');
     expect(stderr).toContain('1 of 8 failed');
     const stems = ['animated', 'cmyk', 'deep', 'grey', 'lossy', 'still', 'turned'].map((name) => join('kinds', name));
-    const files = stems.flatMap((stem) => [`${stem}.json`, `${stem}.ply`]);
+    const files = stems.flatMap((stem) => [`${stem}.glb`, `${stem}.json`, `${stem}.ply`]);
     expect([...made, ...stdout.trim().split('\n')].sort()).toEqual(files);
     expect(
       readdirSync(join(folder, 'kinds'))
@@ -153,6 +154,7 @@ describe('align', () => {
       const [x = 0, y = 0] = faces[0]?.landmarks[30] ?? [];
       expect(Math.hypot(x - 80, y - 79), stem).toBeLessThan(2);
       expect(readFileSync(join(folder, `${stem}.ply`)).toString('latin1', 0, 36), stem).toMatch(/^ply\nformat binary/);
+      expect(readFileSync(join(folder, `${stem}.glb`)).toString('latin1', 0, 4), stem).toBe('glTF');
     }
   });
 
