@@ -14,6 +14,7 @@ from .costs import COSTS, LAMBDA, rotation_derivative
 from .data import CROP
 from .geometry import rotation
 from .network import Net
+from .regeneration import NEIGHBOURS, Regeneration
 
 failures = 0
 
@@ -110,8 +111,24 @@ def check_network(rng: np.random.Generator) -> None:
         check("unfolded network: length of the filters", float((filters - 3**-0.5).abs().max()), 1e-5)
 
 
+def check_regeneration(model: face_model.FaceModel, rng: np.random.Generator) -> None:
+    """Faces in two groups far apart in yaw, whose errors say which group they are of; more are recorded than there is room for."""
+    label = faces(4 * NEIGHBOURS, rng)[0].astype(np.float32)
+    label[:, 2] = np.where(np.arange(len(label)) % 2, 4.0, -4.0)
+    regeneration = Regeneration(model, 1, room=3 * NEIGHBOURS)
+    regeneration.record(label[:0], label[:0])
+    regeneration.record(label, label + np.sign(label[:, 2:3]))
+    drawn = regeneration.draw(label) - label
+    check("regeneration: errors come from faces of a similar posture", float(np.abs(drawn - np.sign(label[:, 2:3])).max()), 1e-5)
+    scaled = label.copy()
+    scaled[:, :4] *= 1.3
+    scaled[:, 4:6] += 9
+    check("regeneration: posture knows neither scale nor place", float(np.abs(regeneration.posture(scaled) - regeneration.posture(label)).max()), 1e-4)
+
+
 if __name__ == "__main__":
     generator = np.random.default_rng(1)
     check_costs(face_model.load(), generator)
     check_network(generator)
+    check_regeneration(face_model.load(), generator)
     sys.exit(failures > 0)

@@ -22,8 +22,8 @@ class Regeneration:
 
     def posture(self, label: np.ndarray) -> np.ndarray:
         turn = rotation(label[:, :4]) / np.square(label[:, :4]).sum(1)[:, None, None]
-        shape = (self.mean + label[:, 8:] @ self.basis).reshape(len(label), -1, 3)
-        return (shape @ turn.transpose(0, 2, 1)).reshape(len(label), -1)
+        shape = (self.mean + label[:, 8:] @ self.basis).reshape(len(label), len(self.mean) // 3, 3)
+        return (shape @ turn.transpose(0, 2, 1)).reshape(len(label), len(self.mean))
 
     def record(self, label: np.ndarray, p: np.ndarray) -> None:
         """Errors of held-back faces [n,104]; the oldest give way."""
