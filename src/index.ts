@@ -20,6 +20,7 @@ export {
   LANDMARKS_TO_CROP,
 } from './cascade/boxes.js';
 export type { Detector } from './cascade/detector.js';
+export type { CropBuffer, EncodeInput, EncodeOutput, OutputBytes, OutputRange } from './cascade/encode.js';
 export type { Face } from './cascade/face.js';
 export type { FaceRendering } from './cascade/inspector.js';
 export { fetchWeights, type LoadOptions } from './cascade/manifest.js';

@@ -11,9 +11,10 @@ import type { Frame, PictureSource, PreparedPicture } from '../host/frame.js';
 import { Turns } from '../host/turns.js';
 import type { FaceModel } from '../mmm/model.js';
 import { moveParameters, type ParameterLayout } from '../mmm/parameters.js';
-import { cropOf, type FaceBox, landmarksBox, poseFrame } from './boxes.js';
+import { cropOf, cropsOf, type FaceBox, landmarksBox, poseFrame } from './boxes.js';
 import type { Cascade } from './cascade.js';
 import { DeviceState } from './device-state.js';
+import type { EncodeInput, EncodeOutput, OutputBytes } from './encode.js';
 import { type Face, readFace } from './face.js';
 import type { FaceRendering, Inspector } from './inspector.js';
 import {
@@ -141,7 +142,7 @@ export class FaceAligner {
     return this.#turns.admit(async () => {
       const run: Run<Name> = { iterations: this.#iterationsOf(options), from: 'mean', wanted: checkOutputs(options) };
       if (!Array.isArray(boxes)) throw new InputError(`The boxes are ${show(boxes)}; wanted a list.`);
-      return this.#run(source, run, ({ picture }) => boxes.map((box, i) => ({ crop: this.#crop(box, i, picture) })));
+      return this.#run(source, run, ({ picture }) => cropsOf(boxes, picture, this.cropSize).map((crop) => ({ crop })));
     });
   }
 
@@ -226,6 +227,38 @@ export class FaceAligner {
     });
   }
 
+  /** Room that one face takes in each buffer that `encode` fills, in bytes. */
+  get outputBytes(): OutputBytes {
+    return this.#state.encoder.bytes;
+  }
+
+  /**
+   * Records a frame into an encoder of the caller's: crops, cascade, and copies into buffers of the caller's. Nothing is submitted or read
+   * back, and nothing of the caller's is destroyed. Layouts are in docs/gpu.md. Up to 8 frames with boxes may be recorded before they are
+   * submitted; frames with crop records of the caller's have no such limit. They may be mixed with `align`.
+   *
+   * ```ts
+   * const encoder = aligner.device.createCommandEncoder();
+   * aligner.encode(encoder, { texture, boxes }, { faces: { buffer } });
+   * device.queue.submit([encoder.finish()]);
+   * ```
+   * @throws InputError for an input or output that cannot be used; DeviceLostError. What the GPU refuses, as a buffer of another device, is
+   * the encoder's error.
+   */
+  encode(encoder: GPUCommandEncoder, input: EncodeInput, output: EncodeOutput): void {
+    const { gpu, encoder: frames } = this.#state;
+    gpu.assertAlive();
+    if (Object.prototype.toString.call(encoder) !== '[object GPUCommandEncoder]') {
+      throw new InputError(`The encoder is ${show(encoder)}; wanted a GPUCommandEncoder.`);
+    }
+    expectObject(input, 'The input');
+    expectObject(output, 'The output');
+    const { faces, dispatches } = frames.encode(encoder, input, output);
+    this.#counters.frames++;
+    this.#counters.faces += faces;
+    this.#counters.dispatches += dispatches;
+  }
+
   /**
    * GPU time per stage of one frame, in order, with a pass a stage. At most `maxFaces` boxes.
    * @throws LimitError where the device cannot measure (no `timestamp-query`), and as `align`.
@@ -237,7 +270,7 @@ export class FaceAligner {
       if (boxes.length < 1 || boxes.length > this.maxFaces) {
         throw new InputError(`profile was given ${boxes.length} boxes; wanted 1 to ${this.maxFaces}, one frame.`);
       }
-      const crops = ({ picture }: PreparedPicture) => boxes.map((box, i) => ({ crop: this.#crop(box, i, picture) }));
+      const crops = ({ picture }: PreparedPicture) => cropsOf(boxes, picture, this.cropSize).map((crop) => ({ crop }));
       return this.#inTurn(source, run, crops, async ({ gpu, cascade }, frame, starts) => {
         await frame.accepted;
         this.#writeStarts(gpu, cascade, frame, starts, run);
@@ -372,15 +405,6 @@ export class FaceAligner {
     } catch (error) {
       slot.release();
       throw error;
-    }
-  }
-
-  #crop(box: FaceBox, index: number, picture: { readonly width: number; readonly height: number }): Crop {
-    try {
-      return cropOf(box, picture, this.cropSize);
-    } catch (cause) {
-      if (!(cause instanceof InputError)) throw cause;
-      throw new InputError(`Box ${index}: ${cause.message}`, { cause });
     }
   }
 

@@ -82,6 +82,26 @@ export function cropOf(box: FaceBox, picture: { readonly width: number; readonly
   return crop;
 }
 
+/**
+ * The crops of a list of boxes.
+ * @throws InputError as `cropOf`, with the box's number in the list; and where it is no list.
+ */
+export function cropsOf(
+  boxes: readonly FaceBox[],
+  picture: { readonly width: number; readonly height: number },
+  size: number,
+): Crop[] {
+  if (!Array.isArray(boxes)) throw new InputError(`The boxes are ${show(boxes)}; wanted a list.`);
+  return boxes.map((box, index) => {
+    try {
+      return cropOf(box, picture, size);
+    } catch (cause) {
+      if (!(cause instanceof InputError)) throw cause;
+      throw new InputError(`Box ${index}: ${cause.message}`, { cause });
+    }
+  });
+}
+
 /** The frame that parameters in a crop are given in. */
 export function poseFrame(crop: Crop): PoseFrame {
   return { size: crop.size, toPicture: cropToPicture(crop) };

@@ -262,7 +262,7 @@ function recordAll(gpu: Gpu, weights: CascadeWeights, maxFaces: number) {
   const faces = gpu.createBuffer(
     'faces',
     maxFaces * CROP_RECORD_BYTES,
-    GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
+    GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
   );
   const iterations = weights.iterations.map((file, k) => recordIteration(parts, file, k));
   const endings = weights.iterations.map((_, k) => recordEnding(parts, k + 1));

@@ -5,6 +5,7 @@ import { Gpu } from '../engine/device.js';
 import { StagingRing } from '../engine/readback.js';
 import { FrameTexture } from '../host/frame.js';
 import { Cascade } from './cascade.js';
+import { FrameEncoder } from './encode.js';
 import { Inspector } from './inspector.js';
 import { type AlignerOptions, DEFAULT_MAX_FACES, DEFAULT_TEXTURE_SIZE } from './options.js';
 import { Renderings } from './renderings.js';
@@ -15,6 +16,7 @@ export class DeviceState {
   readonly cascade: Cascade;
   readonly frame: FrameTexture;
   readonly staging: StagingRing;
+  readonly encoder: FrameEncoder;
   /** Staging for frames that return more than landmarks, by the bytes of a face. */
   readonly #larger = new Map<number, StagingRing>();
   readonly #inspector: Lazy<Inspector>;
@@ -38,23 +40,31 @@ export class DeviceState {
     });
     try {
       const cascade = await Cascade.create(gpu, weights, { maxFaces });
-      const { value: staging, accepted } = gpu.watch('The staging buffers could not be made', () => {
-        return new StagingRing(gpu, 'staging', cascade.maxFaces * cascade.outputBytes);
-      });
+      const { value, accepted } = gpu.watch('The staging buffers could not be made', () => ({
+        staging: new StagingRing(gpu, 'staging', cascade.maxFaces * cascade.outputBytes),
+        encoder: new FrameEncoder(gpu, cascade),
+      }));
       await accepted;
       signal?.throwIfAborted();
-      return new DeviceState(gpu, weights, cascade, staging, textureSize);
+      return new DeviceState(gpu, weights, cascade, value, textureSize);
     } catch (error) {
       gpu.destroy();
       throw error;
     }
   }
 
-  private constructor(gpu: Gpu, weights: CascadeWeights, cascade: Cascade, staging: StagingRing, textureSize: number) {
+  private constructor(
+    gpu: Gpu,
+    weights: CascadeWeights,
+    cascade: Cascade,
+    { staging, encoder }: { readonly staging: StagingRing; readonly encoder: FrameEncoder },
+    textureSize: number,
+  ) {
     this.gpu = gpu;
     this.cascade = cascade;
     this.frame = new FrameTexture(gpu);
     this.staging = staging;
+    this.encoder = encoder;
     const { model, geometry, faces: crops, image, stem, maxFaces } = cascade;
     this.#inspector = new Lazy(() => Inspector.create(gpu, weights, model, textureSize));
     this.#renderings = new Lazy(() =>

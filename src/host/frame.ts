@@ -15,7 +15,8 @@ export interface PixelData {
 
 /**
  * What a picture may come as. Alpha is ignored. The EXIF orientation of an image is respected, and sizes and results are those of the upright
- * picture. A GPUTexture is of the device in use, has usage TEXTURE_BINDING and holds colours as they are displayed (not linear).
+ * picture. A Blob or File is an encoded image. A GPUExternalTexture is none of these: it does not tell its size and ends with the task that
+ * imported it; give the video or the VideoFrame. A GPUTexture is of the device in use, has usage TEXTURE_BINDING and holds colours as they are displayed (not linear).
  */
 export type PictureSource =
   | HTMLImageElement
@@ -23,10 +24,14 @@ export type PictureSource =
   | HTMLCanvasElement
   | OffscreenCanvas
   | ImageBitmap
+  | Blob
   | ImageData
   | PixelData
   | VideoFrame
   | GPUTexture;
+
+/** What a texture can be filled from. */
+type Drawable = Exclude<PictureSource, GPUTexture | Blob>;
 
 /** A picture in a texture, at its upper left corner. */
 export interface Frame {
@@ -73,6 +78,22 @@ export class FrameTexture {
    */
   async prepare(source: PictureSource): Promise<PreparedPicture> {
     if (isTexture(source)) return prepareTexture(source);
+    if (isBlob(source)) {
+      const bitmap = await makeBitmap(source, undefined);
+      try {
+        const prepared = await this.prepare(bitmap);
+        return {
+          ...prepared,
+          release: () => {
+            prepared.release();
+            bitmap.close();
+          },
+        };
+      } catch (error) {
+        bitmap.close();
+        throw error;
+      }
+    }
     const picture = sizeOf(source);
     const most = this.#gpu.limits.maxTextureDimension2D;
     const shrink = Math.max(picture.width, picture.height) / most;
@@ -98,7 +119,7 @@ export class FrameTexture {
     this.#texture = undefined;
   }
 
-  async #upload(source: Exclude<PictureSource, GPUTexture>, texels: PictureSize, picture: PictureSize): Promise<Frame> {
+  async #upload(source: Drawable, texels: PictureSize, picture: PictureSize): Promise<Frame> {
     const texture = await this.#ensure(texels);
     const { accepted } = this.#gpu.watch('The picture was refused', () => {
       if (isPixelData(source)) this.#write(texture, source);
@@ -107,7 +128,7 @@ export class FrameTexture {
     return { texture, texels, picture, accepted };
   }
 
-  #copy(texture: GPUTexture, source: Exclude<PictureSource, GPUTexture | PixelData>, size: PictureSize): void {
+  #copy(texture: GPUTexture, source: Exclude<Drawable, PixelData>, size: PictureSize): void {
     try {
       this.#gpu.device.queue.copyExternalImageToTexture({ source }, { texture }, [size.width, size.height]);
     } catch (cause) {
@@ -142,7 +163,12 @@ export class FrameTexture {
   }
 }
 
-function prepareTexture(texture: GPUTexture): PreparedPicture {
+/**
+ * The picture that a texture of the caller's is.
+ * @throws InputError for a texture that crop.wgsl cannot read.
+ */
+export function pictureOfTexture(texture: GPUTexture): PictureSize {
+  if (!isTexture(texture)) throw new InputError(`The texture is ${show(texture)}; wanted a GPUTexture.`);
   const { width, height, format, dimension, usage, sampleCount, depthOrArrayLayers } = texture;
   if (!TEXTURE_FORMATS.includes(format)) {
     throw new InputError(`The texture's format is ${format}; wanted one of ${TEXTURE_FORMATS.join(', ')}.`);
@@ -155,7 +181,11 @@ function prepareTexture(texture: GPUTexture): PreparedPicture {
   if ((usage & GPUTextureUsage.TEXTURE_BINDING) === 0) {
     throw new InputError(`The texture's usage is ${usage}; wanted TEXTURE_BINDING among it.`);
   }
-  const picture = { width, height };
+  return { width, height };
+}
+
+function prepareTexture(texture: GPUTexture): PreparedPicture {
+  const picture = pictureOfTexture(texture);
   const frame = { texture, texels: picture, picture, accepted: Promise.resolve() };
   return { picture, upload: async () => frame, release: () => {} };
 }
@@ -178,7 +208,7 @@ async function makeBitmap(
   }
 }
 
-function sizeOf(source: Exclude<PictureSource, GPUTexture>): PictureSize {
+function sizeOf(source: Drawable): PictureSize {
   if (is(source, 'HTMLImageElement')) {
     const { naturalWidth: width, naturalHeight: height } = source;
     if (!source.complete)
@@ -204,7 +234,7 @@ function sizeOf(source: Exclude<PictureSource, GPUTexture>): PictureSize {
     return positive(source, 'The pixel data');
   }
   throw new InputError(
-    `The picture is ${Object.prototype.toString.call(source)}; wanted an image, video, canvas, ImageBitmap, ImageData, VideoFrame or GPUTexture.`,
+    `The picture is ${Object.prototype.toString.call(source)}; wanted an image, video, canvas, ImageBitmap, ImageData, Blob, VideoFrame or GPUTexture.`,
   );
 }
 
@@ -229,8 +259,13 @@ function is<K extends keyof DomSources>(source: unknown, name: K): source is Dom
   return Object.prototype.toString.call(source) === `[object ${name}]`;
 }
 
-function isTexture(source: PictureSource): source is GPUTexture {
+function isTexture(source: unknown): source is GPUTexture {
   return Object.prototype.toString.call(source) === '[object GPUTexture]';
+}
+
+/** Files, too. */
+function isBlob(source: unknown): source is Blob {
+  return /^\[object (Blob|File)\]$/.test(Object.prototype.toString.call(source));
 }
 
 function isPixelData(source: unknown): source is PixelData {

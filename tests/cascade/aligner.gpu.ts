@@ -240,6 +240,8 @@ export const aligner = gpuSuite('aligner', (test) => {
       const sources: readonly (readonly [string, PictureSource])[] = [
         ['image', image],
         ['bitmap', await createImageBitmap(await turnedJpeg(toCanvas(stored)))],
+        ['Blob', await turnedJpeg(toCanvas(stored))],
+        ['File', new File([await turnedJpeg(toCanvas(stored))], 'turned.jpg')],
       ];
       for (const [name, source] of sources) {
         expectSameFace(only(await aligner.align(source, [BOX])), expected, 0.3, name);
@@ -688,6 +690,7 @@ export const refusals = gpuSuite('what the aligner refuses', (test) => {
       [layered, /2d with 2 layers/],
       [document.createElement('div'), /\[object HTMLDivElement\]; wanted an image/],
       [null, /\[object Null\]; wanted an image/],
+      [new Blob(['no picture']), /could not be decoded/],
       ['photo.jpg', /\[object String\]; wanted an image/],
     ];
     await withAligner(context, {}, async (aligner) => {
