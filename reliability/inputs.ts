@@ -4,6 +4,7 @@ import { FaceAligner } from '../src/cascade/aligner.js';
 import type { FaceBox } from '../src/cascade/boxes.js';
 import type { Face } from '../src/cascade/face.js';
 import type { AlignerOptions, AlignOptions } from '../src/cascade/options.js';
+import { OUTPUT_NAMES } from '../src/cascade/renderings.js';
 import type { PictureSource } from '../src/host/frame.js';
 import { smallWeightBuffers } from '../tests/cascade/small-weights.js';
 import { anyBox } from './parsers.js';
@@ -32,6 +33,11 @@ const anyPixels = fc
 
 const goodPixels = waves(80, 64);
 
+const someOutputs: fc.Arbitrary<unknown> = fc.array(
+  fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...OUTPUT_NAMES) }, { weight: 1, arbitrary: anything }),
+  { maxLength: 5 },
+);
+
 const anyCall = fc.record({
   source: fc.oneof(
     { weight: 5, arbitrary: fc.constant<unknown>(goodPixels) },
@@ -42,6 +48,10 @@ const anyCall = fc.record({
   options: fc.oneof(
     { weight: 5, arbitrary: fc.constant<unknown>(undefined) },
     { weight: 2, arbitrary: fc.record({ iterations: anything }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ outputs: fc.oneof(someOutputs, anything), mirror: fc.oneof(fc.boolean(), anything) }),
+    },
     { weight: 1, arbitrary: anything },
   ),
 });
@@ -85,7 +95,10 @@ export function expectFaces(faces: readonly Face[], count: number): void {
 
 /** What `create` takes, one option wrong. */
 const anyOptions = fc.oneof(
-  fc.record({ option: fc.constantFrom('maxFaces', 'iterations', 'maxPending', 'signal', 'cache'), value: anything }),
+  fc.record({
+    option: fc.constantFrom('maxFaces', 'iterations', 'maxPending', 'signal', 'cache', 'textureSize'),
+    value: anything,
+  }),
   fc.record({ option: fc.constantFrom('weights', 'onProgress', 'device', 'powerPreference'), value: anything }),
   fc.record({ option: fc.constant('all'), value: anything }),
 );

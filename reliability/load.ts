@@ -10,6 +10,7 @@ import { toCanvas, waves } from './pictures.js';
 import { listenToErrors, ResourceWatch } from './watch.js';
 
 const MAX_FACES = 3;
+const TEXTURE_SIZE = 64;
 
 /** Sizes of the pictures; the largest comes first, so that the frame's texture has grown when counting starts. */
 const SIZES = [
@@ -43,8 +44,15 @@ export class Soak {
   /** Two aligners on one device. */
   static async create(weights: NonNullable<AlignerOptions['weights']>): Promise<Soak> {
     const watch = new ResourceWatch();
-    const first = await FaceAligner.create({ weights, maxFaces: MAX_FACES });
-    const second = await FaceAligner.create({ weights: smallWeightBuffers(), device: first.device, maxFaces: 1 });
+    const first = await FaceAligner.create({ weights, maxFaces: MAX_FACES, textureSize: TEXTURE_SIZE });
+    const others = { device: first.device, maxFaces: 1, textureSize: TEXTURE_SIZE };
+    const second = await FaceAligner.create({ weights: smallWeightBuffers(), ...others });
+    // Buffers for outputs are made when these are first asked for.
+    const box: FaceBox = { x0: 200, y0: 100, x1: 400, y1: 300, kind: 'landmarks' };
+    for (const aligner of [first, second]) {
+      await aligner.align(waves(640, 480), [box], { outputs: ['vertices', 'depth'] });
+      await aligner.align(waves(640, 480), [box], { outputs: ['texture'], mirror: true });
+    }
     return new Soak(watch, [first, second], listenToErrors(first.device).errors);
   }
 
@@ -64,7 +72,8 @@ export class Soak {
     return { frames, buffers, textures, bytes, validationErrors, failures };
   }
 
-  /** Another `count` frames: sizes in turn, 0 to 4 faces, one to three calls at once, every tenth on the second aligner. */
+  /** Another `count` frames: sizes in turn, 0 to 4 faces, one to three calls at once, some with outputs or by `refine`, every tenth on the second
+   * aligner. */
   async run(count: number): Promise<void> {
     const end = this.#frames + count;
     while (this.#frames < end) {
@@ -90,7 +99,16 @@ export class Soak {
       return { x0, y0, x1: x0 + size, y1: y0 + size, kind: number % 2 === 0 ? 'landmarks' : 'detector' };
     });
     try {
-      expectFaces(await aligner.align(source, boxes), boxes.length);
+      const faces = await aligner.align(source, boxes);
+      expectFaces(faces, boxes.length);
+      if (number % 7 === 3) {
+        for (const { vertices, depth } of await aligner.align(source, boxes, { outputs: ['vertices', 'depth'] })) {
+          if (!vertices.every(Number.isFinite) || depth.length === 0) throw new Error('an output is no output');
+        }
+      } else if (number % 7 === 5) {
+        const refined = await aligner.refine(source, faces, { outputs: ['texture'], mirror: true });
+        if (refined.length !== faces.length) throw new Error(`${refined.length} results for ${faces.length} faces`);
+      }
     } catch (error) {
       this.#failures.push(`frame ${number}: ${String(error)}`);
     }
