@@ -10,6 +10,7 @@ import { keepForOffline } from './offline.js';
 import { ResultsPanel } from './results.js';
 import { countFaces, type Layer, layers, type Picture, type Scene, type ShownFace } from './scene.js';
 import { releaseDetails, Session } from './session.js';
+import { TexturePanel } from './texture.js';
 import { formatTime, TimingPanel } from './timing.js';
 import { scaleOf, View } from './view.js';
 
@@ -50,6 +51,7 @@ class Demo {
   readonly #view: View;
   readonly #results = new ResultsPanel((index) => this.select(index));
   readonly #timing = new TimingPanel();
+  readonly #texture = new TexturePanel(() => void this.realign());
   #scene: Scene | undefined;
   #selected = 0;
   #capture: Capture | undefined;
@@ -107,7 +109,7 @@ class Demo {
     pause.textContent = video.paused ? 'Go on' : 'Pause';
   }
 
-  /** Aligns the faces of a photo again, with another number of iterations. */
+  /** Aligns the faces of a photo again, as the controls say now. */
   async realign(): Promise<void> {
     const scene = this.#scene;
     if (scene === undefined || scene.faces.length === 0 || this.#capture !== undefined) return;
@@ -179,7 +181,7 @@ class Demo {
   async #align(request: number, picture: Picture, boxes: ShownBoxes, timing: string): Promise<void> {
     const iterations = Number(iterationsInput.value);
     const started = performance.now();
-    const faces = await this.#session.align(picture.image, boxes, iterations);
+    const faces = await this.#session.alignTextured(picture.image, boxes, iterations, this.#texture.mirror);
     const text = `${timing} Alignment took ${formatTime(performance.now() - started)}.`.trim();
     await this.#session.prepare(faces, wantedLayers());
     if (request !== this.#request) return;
@@ -227,6 +229,7 @@ class Demo {
 
   #showResults(faces: readonly ShownFace[]): void {
     exports.disabled = faces.length === 0;
+    this.#texture.show(faces[this.#selected]?.details.texture);
     this.#results.show(
       faces.map(({ face }) => face),
       this.#selected,

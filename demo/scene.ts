@@ -1,5 +1,5 @@
 /** What the page shows: a picture, and the faces that were found in it. */
-import type { Crop, Face, FaceBox } from 'fullpose';
+import type { Crop, Face, FaceBox, FaceTexture } from 'fullpose';
 
 export interface Picture {
   /** A file's name, or what a visitor would call it. */
@@ -13,6 +13,8 @@ export interface Details {
   vertices?: Float32Array;
   /** Pictures of the crop. */
   maps?: { readonly pncc: ImageBitmap; readonly depth: ImageBitmap };
+  /** The face unrolled; of photos alone. */
+  readonly texture?: FaceTexture;
 }
 
 export interface ShownFace {

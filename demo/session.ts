@@ -1,11 +1,11 @@
 /** The GPU's side of the page: the aligner, the detector, and what they are asked for. */
-import { FaceAligner, type FaceBox, LimitError, type LoadProgress, type StageTime } from 'fullpose';
+import { type Face, FaceAligner, type FaceBox, LimitError, type LoadProgress, type StageTime } from 'fullpose';
 import { type AdapterSummary, Gpu } from 'fullpose/engine';
 import type { FaceDetector } from '../detectors/detector.js';
 import { MediaPipeDetector } from '../detectors/mediapipe.js';
 import { mediapipeBase } from '../pages/routes.js';
 import { depthMap, pnccMap } from './maps.js';
-import type { Layer, ShownFace } from './scene.js';
+import type { Details, Layer, ShownFace } from './scene.js';
 
 /** Faces that travel together: more than most pictures hold. */
 const maxFaces = 8;
@@ -38,10 +38,18 @@ export class Session {
 
   async align(image: ImageBitmap, boxes: readonly FaceBox[], iterations: number): Promise<ShownFace[]> {
     const faces = await this.aligner.align(image, boxes, { iterations });
-    return faces.flatMap((face, i) => {
-      const box = boxes[i];
-      return box === undefined ? [] : [{ face, box, details: {} }];
-    });
+    return pair(faces, boxes, () => ({}));
+  }
+
+  /** As `align`, with textures. @param mirror fills what is hidden from the other half of the face */
+  async alignTextured(
+    image: ImageBitmap,
+    boxes: readonly FaceBox[],
+    iterations: number,
+    mirror: boolean,
+  ): Promise<ShownFace[]> {
+    const faces = await this.aligner.align(image, boxes, { iterations, outputs: ['texture'], mirror });
+    return pair(faces, boxes, ({ texture }) => ({ texture }));
   }
 
   /** Makes what the wanted layers draw and is not there yet. */
@@ -71,6 +79,17 @@ export class Session {
       throw error;
     }
   }
+}
+
+function pair<F extends Face>(
+  faces: readonly F[],
+  boxes: readonly FaceBox[],
+  detailsOf: (face: F) => Details,
+): ShownFace[] {
+  return faces.flatMap((face, i) => {
+    const box = boxes[i];
+    return box === undefined ? [] : [{ face, box, details: detailsOf(face) }];
+  });
 }
 
 /** Frees pictures that only the browser's collector would find. */

@@ -4,7 +4,7 @@
  * The scene is the picture: one unit a pixel, x right, y up, z toward the viewer; picture row y is at -y. The camera is orthographic, as the
  * aligner's is.
  */
-import { decodeShape, FaceAligner, type Pose } from 'fullpose';
+import { decodeShape, FaceAligner, pictureCamera, toThreeMatrix } from 'fullpose';
 import * as three from 'three/webgpu';
 
 const canvas = document.querySelector('canvas')!;
@@ -24,8 +24,9 @@ renderer.setSize(canvas.width, canvas.height, false);
 await renderer.init();
 
 export const scene = new three.Scene();
-export const camera = new three.OrthographicCamera(-0.5, width - 0.5, 0.5, 0.5 - height, 0, 4 * width);
-camera.position.z = 2 * width;
+const { left, right, top, bottom, near, far, z } = pictureCamera({ width, height });
+export const camera = new three.OrthographicCamera(left, right, top, bottom, near, far);
+camera.position.z = z;
 
 const texture = new three.Texture(photo);
 texture.colorSpace = three.SRGBColorSpace;
@@ -40,7 +41,7 @@ scene.add(background);
 /** Everything in here is in the head's frame: decimetres, x to the subject's left, y up, z to the front. */
 export const head = new three.Group();
 head.matrixAutoUpdate = false;
-head.matrix.copy(toScene(pose));
+head.matrix.fromArray(toThreeMatrix(pose));
 scene.add(head);
 
 const shape = Float32Array.from(decodeShape(model, identity, Object.values(expression)));
@@ -70,12 +71,5 @@ head.add(markers);
 renderer.render(scene, camera);
 document.querySelector('[role="status"]')!.textContent =
   `${model.vertexCount} vertices, yaw ${pose.yaw.toFixed(1)} degrees`;
-
-/** The pose as the matrix of a three.js object: decimetres of the head to the scene, whose y is up. */
-function toScene({ matrix: m }: Pose): three.Matrix4 {
-  return new three.Matrix4().set(
-    ...([m[0], m[1], m[2], m[3], -m[4], -m[5], -m[6], -m[7], m[8], m[9], m[10], m[11], 0, 0, 0, 1] as const),
-  );
-}
 
 export { aligner, landmarks };

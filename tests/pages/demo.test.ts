@@ -253,6 +253,13 @@ describe('the demo', () => {
     await setLayers(page, []);
     expect(changed(bare, await pixelsOf(page))).toBe(0);
 
+    // The unrolled face: opaque where the photo shows it, which is most of it.
+    const opaque = await page.$eval('#texture', (canvas) => {
+      if (!(canvas instanceof HTMLCanvasElement)) throw new Error('no canvas');
+      const { data } = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height) ?? { data: [] };
+      return [...data].filter((value, i) => i % 4 === 3 && value > 128).length / (canvas.width * canvas.height);
+    });
+    expect(opaque).toBeGreaterThan(0.3);
     await page.waitForFunction(() => document.querySelectorAll('#stages li').length > 0);
     const stages = await texts(page, '#stages .name');
     for (const stage of ['Crop', 'Rasteriser', 'PNCC', 'Adaptive features', 'Convolutions'])
@@ -322,7 +329,7 @@ describe('the demo', () => {
         }),
       );
     }
-    const layerNames = ['landmarks', 'mesh', 'pncc', 'depth', 'axes', 'boxes'];
+    const layerNames = ['landmarks', 'mesh', 'pncc', 'depth', 'axes', 'boxes', 'mirror'];
     const sources = ['file', 'webcam', 'sample', 'several'];
     expect(order).toEqual([...sources, ...layerNames, 'iterations', 'json', 'obj', 'ply', 'all-expressions']);
     await page.keyboard.press('Enter');
