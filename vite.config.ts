@@ -58,7 +58,11 @@ export default defineConfig({
     },
     // What the comments say is in the declarations and the source maps; only a bundler's hints stay.
     rolldownOptions: {
-      output: { chunkFileNames: 'shared/[name].js', comments: { jsdoc: false, legal: false, annotation: true } },
+      output: {
+        chunkFileNames: 'shared/[name].js',
+        minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
+        comments: { jsdoc: false, legal: false, annotation: true },
+      },
     },
   },
 });

@@ -26,6 +26,7 @@ export type { FaceRendering } from './cascade/inspector.js';
 export { fetchWeights, type LoadOptions } from './cascade/manifest.js';
 export type { AlignerOptions, AlignOptions } from './cascade/options.js';
 export type { FaceOutputs, FaceTexture, OutputName } from './cascade/renderings.js';
+export type { Tuning, TuningMode, TuningOptions, TuningStorage } from './cascade/tuning.js';
 export {
   type CascadeWeights,
   type NetworkDescription,

@@ -48,7 +48,7 @@ describe('the library build', () => {
   it("names the bundled weights by URLs beside the module, one a file of the manifest's", () => {
     const { code } = chunks.find(({ fileName }) => fileName === 'weights.js') ?? { code: '' };
     const { files }: { files: Record<string, unknown> } = JSON.parse(readFileSync('weights/manifest.json', 'utf8'));
-    const names = [...code.matchAll(/new URL\("\.\.\/weights\/([\w.]+)", import\.meta\.url\)/g)].map(
+    const names = [...code.matchAll(/new URL\("\.\.\/weights\/([\w.]+)",\s*import\.meta\.url\)/g)].map(
       ([, name]) => name,
     );
     expect(names.toSorted()).toEqual(['manifest.json', ...Object.keys(files)].toSorted());

@@ -34,6 +34,7 @@ import {
   type Renderings,
   type Wanted,
 } from './renderings.js';
+import type { Tuning } from './tuning.js';
 import type { CascadeWeights } from './weights.js';
 
 /** What the aligner has done so far. */
@@ -53,7 +54,7 @@ export class FaceAligner {
   /** Mean, bases, triangles, texture coordinates: what the mesh writers need. */
   readonly model: FaceModel;
   readonly #weights: CascadeWeights;
-  readonly #options: Pick<AlignerOptions, 'powerPreference' | 'maxFaces' | 'textureSize'>;
+  readonly #options: Pick<AlignerOptions, 'powerPreference' | 'maxFaces' | 'textureSize' | 'tuningStorage'>;
   /** Uploads and submits take turns; only readbacks overlap. */
   readonly #turns: Turns;
   readonly #ownsDevice: boolean;
@@ -79,12 +80,13 @@ export class FaceAligner {
   }
 
   private constructor(weights: CascadeWeights, options: AlignerOptions, state: DeviceState) {
-    const { powerPreference, maxFaces, textureSize, device } = options;
+    const { powerPreference, maxFaces, textureSize, tuningStorage, device } = options;
     this.#weights = weights;
     this.#options = {
       ...(powerPreference !== undefined && { powerPreference }),
       ...(maxFaces !== undefined && { maxFaces }),
       ...(textureSize !== undefined && { textureSize }),
+      ...(tuningStorage !== undefined && { tuningStorage }),
     };
     this.#turns = new Turns(options.maxPending ?? DEFAULT_MAX_PENDING);
     this.#ownsDevice = device === undefined;
@@ -122,6 +124,11 @@ export class FaceAligner {
   /** Where each part of a face's parameters sits. */
   get layout(): ParameterLayout {
     return this.#weights.network.parameters;
+  }
+
+  /** Which variants of the kernels are in use. Plain JSON, for the option `tuning` of another aligner. */
+  get tuning(): Tuning {
+    return this.#state.tuning;
   }
 
   get counters(): AlignerCounters {
@@ -315,6 +322,7 @@ export class FaceAligner {
     }
     const state = await DeviceState.create(this.#weights, {
       ...this.#options,
+      tuning: this.tuning,
       ...(device !== undefined && { device }),
     });
     this.#state.destroy();

@@ -11,6 +11,7 @@ import { Plan, PlanBuilder } from '../engine/plan.js';
 import { requireFloats, type SafeTensors } from '../engine/safetensors.js';
 import { show } from '../engine/show.js';
 import { createTensor, type Tensor } from '../engine/tensor.js';
+import { chooseVariants, type LayerVariants, withVariants } from '../engine/tuning.js';
 import { CROP_RECORD_BYTES, Cropper } from '../host/crop.js';
 import type { FaceModel } from '../mmm/model.js';
 import type { ParameterLayout } from '../mmm/parameters.js';
@@ -85,6 +86,8 @@ export function recordGeometry(
 export interface CascadeOptions {
   /** Faces that one frame may hold. */
   readonly maxFaces: number;
+  /** Of the network's layers that have a choice; default: what their shapes suggest. */
+  readonly variants?: LayerVariants;
 }
 
 /** A face takes about 3 MB; more than this is a mistake rather than a wish. */
@@ -138,12 +141,14 @@ export class Cascade {
    * What it makes belongs to `gpu` and is freed with it.
    * @throws InputError for an impossible number of faces; LimitError where the device is too small; WeightsError where a tensor is missing.
    */
-  static async create(gpu: Gpu, weights: CascadeWeights, { maxFaces }: CascadeOptions): Promise<Cascade> {
+  static async create(gpu: Gpu, weights: CascadeWeights, options: CascadeOptions): Promise<Cascade> {
+    const { maxFaces, variants = chooseVariants(gpu, weights.network.graph) } = options;
     if (!Number.isInteger(maxFaces) || maxFaces < 1 || maxFaces > MAX_FACES) {
       throw new InputError(`maxFaces is ${show(maxFaces)}; wanted a whole number from 1 to ${MAX_FACES}.`);
     }
+    const network = { ...weights.network, graph: withVariants(weights.network.graph, variants) };
     const { value, accepted } = gpu.watch('The buffers of the cascade could not be made', () =>
-      recordAll(gpu, weights, maxFaces),
+      recordAll(gpu, { ...weights, network }, maxFaces),
     );
     const { parts, faces, start, iterations, endings } = value;
     await accepted;

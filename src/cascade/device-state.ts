@@ -9,6 +9,7 @@ import { FrameEncoder } from './encode.js';
 import { Inspector } from './inspector.js';
 import { type AlignerOptions, DEFAULT_MAX_FACES, DEFAULT_TEXTURE_SIZE } from './options.js';
 import { Renderings } from './renderings.js';
+import { findTuning, type Tuning, variantsOf } from './tuning.js';
 import type { CascadeWeights } from './weights.js';
 
 export class DeviceState {
@@ -17,36 +18,36 @@ export class DeviceState {
   readonly frame: FrameTexture;
   readonly staging: StagingRing;
   readonly encoder: FrameEncoder;
+  readonly tuning: Tuning;
   /** Staging for frames that return more than landmarks, by the bytes of a face. */
   readonly #larger = new Map<number, StagingRing>();
   readonly #inspector: Lazy<Inspector>;
   readonly #renderings: Lazy<Renderings>;
 
   /** @throws as `FaceAligner.create`, save for the weights. */
-  static async create(
-    weights: CascadeWeights,
-    {
+  static async create(weights: CascadeWeights, options: Omit<AlignerOptions, 'weights'>): Promise<DeviceState> {
+    const {
       device,
       powerPreference,
       maxFaces = DEFAULT_MAX_FACES,
       textureSize = DEFAULT_TEXTURE_SIZE,
       signal,
-    }: Omit<AlignerOptions, 'weights'>,
-  ): Promise<DeviceState> {
+    } = options;
     const gpu = await Gpu.create({
       label: 'fullpose',
       ...(device !== undefined && { device }),
       ...(powerPreference !== undefined && { powerPreference }),
     });
     try {
-      const cascade = await Cascade.create(gpu, weights, { maxFaces });
+      const tuning = await findTuning(gpu, weights.network.graph, options);
+      const cascade = await Cascade.create(gpu, weights, { maxFaces, variants: variantsOf(tuning) });
       const { value, accepted } = gpu.watch('The staging buffers could not be made', () => ({
         staging: new StagingRing(gpu, 'staging', cascade.maxFaces * cascade.outputBytes),
         encoder: new FrameEncoder(gpu, cascade),
       }));
       await accepted;
       signal?.throwIfAborted();
-      return new DeviceState(gpu, weights, cascade, value, textureSize);
+      return new DeviceState(gpu, weights, cascade, value, { textureSize, tuning });
     } catch (error) {
       gpu.destroy();
       throw error;
@@ -58,13 +59,14 @@ export class DeviceState {
     weights: CascadeWeights,
     cascade: Cascade,
     { staging, encoder }: { readonly staging: StagingRing; readonly encoder: FrameEncoder },
-    textureSize: number,
+    { textureSize, tuning }: { readonly textureSize: number; readonly tuning: Tuning },
   ) {
     this.gpu = gpu;
     this.cascade = cascade;
     this.frame = new FrameTexture(gpu);
     this.staging = staging;
     this.encoder = encoder;
+    this.tuning = tuning;
     const { model, geometry, faces: crops, image, stem, maxFaces } = cascade;
     this.#inspector = new Lazy(() => Inspector.create(gpu, weights, model, textureSize));
     this.#renderings = new Lazy(() =>

@@ -7,9 +7,10 @@ import type { WeightUrls } from '../host/download.js';
 import { weights as bundledWeights } from '../weights.js';
 import { fetchWeights, type LoadOptions } from './manifest.js';
 import { checkTextureSize, OUTPUT_NAMES, type OutputName, type Wanted } from './renderings.js';
+import { TUNING_MODES, type TuningOptions } from './tuning.js';
 import { type CascadeWeights, parseWeights, type WeightBuffers } from './weights.js';
 
-export interface AlignerOptions extends LoadOptions {
+export interface AlignerOptions extends LoadOptions, TuningOptions {
   /**
    * URL of the weights' manifest, or URLs of all files, or their contents, or weights already parsed. Default: the weights of the package,
    * from where the package's own module was loaded (`fullpose/weights`).
@@ -57,7 +58,7 @@ export async function loadWeights(options: AlignerOptions): Promise<CascadeWeigh
 /** What the types say already, for callers without them. Numbers are checked where they are used. */
 export function checkOptions(options: AlignerOptions): void {
   expectObject(options, 'The options');
-  const { weights, onProgress, signal, cache, textureSize, maxPending } = options;
+  const { weights, onProgress, signal, cache, textureSize, maxPending, tuning, tuningStorage } = options;
   if (weights !== undefined && typeof weights !== 'string') {
     expectObject(weights, 'weights');
     if ('files' in weights && weights.files !== undefined) expectObject(weights.files, 'weights.files');
@@ -76,6 +77,16 @@ export function checkOptions(options: AlignerOptions): void {
   if (textureSize !== undefined) checkTextureSize(textureSize);
   if (cache !== undefined && typeof cache !== 'boolean') {
     throw new InputError(`cache is ${show(cache)}; wanted true or false.`);
+  }
+  if (typeof tuning === 'string' ? !TUNING_MODES.includes(tuning) : tuning !== undefined && !isObject(tuning)) {
+    throw new InputError(`tuning is ${show(tuning)}; wanted ${TUNING_MODES.join(', ')} or an aligner's tuning.`);
+  }
+  if (tuningStorage !== undefined) {
+    expectObject(tuningStorage, 'tuningStorage');
+    const { getItem, setItem } = tuningStorage;
+    if (typeof getItem !== 'function' || typeof setItem !== 'function') {
+      throw new InputError('tuningStorage has no getItem and setItem; wanted a storage as localStorage is.');
+    }
   }
   if (maxPending !== undefined && (!Number.isInteger(maxPending) || maxPending < 1)) {
     throw new InputError(`maxPending is ${show(maxPending)}; wanted a whole number, at least 1.`);
@@ -100,7 +111,11 @@ export function checkOutputs<Name extends OutputName>({
 
 /** @throws InputError where `value` is no object. */
 export function expectObject(value: unknown, what: string): void {
-  if (typeof value !== 'object' || value === null) {
+  if (!isObject(value)) {
     throw new InputError(`${what} ${what.endsWith('s') ? 'are' : 'is'} ${show(value)}; wanted an object.`);
   }
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
 }

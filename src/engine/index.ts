@@ -35,6 +35,7 @@ export {
   type Conv2dPlan,
   type Conv2dSpec,
   type Conv2dVariant,
+  chooseConv2dVariant,
   conv2dMacs,
   conv2dVariants,
   packConv2dBiasSlope,

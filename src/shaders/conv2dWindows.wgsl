@@ -11,7 +11,10 @@
 //
 // One invocation computes 4 x 4 pixels of 4 output channels (POOL: 2 x 2 pixels from those). For each phase and input channel it reads 36 values and
 // 9 weight vectors, which feed 144 products of a vector and a number: a window that slides by one shares what it reads with its neighbours.
-// global id x = tile + tiles * output block, y = image. The host guarantees that buffers have the sizes above and that no index exceeds 2^31.
+// The tiles of all output blocks are counted one after the other: tile + tiles * output block; global id y = image.
+// SPLIT: for small pictures on wide GPUs, 4 invocations share a tile, each with every 4th input channel. A workgroup has 16 tiles, local index =
+// tile + 16 * slice, and adds the slices up row by row through 4 KiB of workgroup memory, in an order that never changes.
+// The host guarantees that buffers have the sizes above and that no index exceeds 2^31.
 //
 // Conditions are joined by `&`, not `&&`: short circuits are branches, which cost some compilers a hundred times the time here.
 
@@ -140,6 +143,37 @@ fn finish(image: u32, tile_x: u32, tile_y: u32, pair: u32, o4: u32, upper_sum: m
   }
 }
 
+//#if SPLIT
+const TILES: u32 = 16u;
+const SLICES: i32 = 4;
+
+var<workgroup> slices: array<mat4x4f, 64>;
+
+// The sum of a row over its slices, for the invocations of slice `keeper`; others get what they gave.
+fn add_slices(row: mat4x4f, local: u32, keeper: u32) -> mat4x4f {
+  slices[local] = row;
+  workgroupBarrier();
+  var sum = row;
+  let slot = local % TILES;
+  if (local / TILES == keeper) {
+    sum = slices[slot] + slices[slot + TILES] + slices[slot + 2u * TILES] + slices[slot + 3u * TILES];
+  }
+  workgroupBarrier();
+  return sum;
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let index = group.x * TILES + local % TILES;
+  let image = group.y;
+  let first_channel = i32(local / TILES);
+  // Past the last tile it computes the last block's tiles again: all must reach the barriers.
+  let wanted = index / params.tiles;
+  let o4 = min(wanted, params.output_blocks - 1u);
+  let tile = index - wanted * params.tiles;
+//#else
+const SLICES: i32 = 1;
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let o4 = id.x / params.tiles;
@@ -147,9 +181,11 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     return;
   }
   let tile = id.x - o4 * params.tiles;
+  let image = id.y;
+  let first_channel = 0;
+//#endif
   let tile_y = tile / params.tiles_x;
   let tile_x = tile - tile_y * params.tiles_x;
-  let image = id.y;
 
   let origin_x = i32(tile_x) * 4 * params.stride_x - params.pad_left;
   let origin_y = i32(tile_y) * 4 * params.stride_y - params.pad_top;
@@ -161,16 +197,16 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var sum2 = mat4x4f();
   var sum3 = mat4x4f();
 
-  var weight = o4 * u32(params.stride_y * params.stride_x * params.input_channels) * 3u;
+  var phase_weights = i32(o4) * params.stride_y * params.stride_x * params.input_channels * 3;
   for (var phase_y = 0; phase_y < params.stride_y; phase_y++) {
     let y = origin_y + phase_y;
     for (var phase_x = 0; phase_x < params.stride_x; phase_x++) {
       let columns = columns_from(origin_x + phase_x);
-      for (var channel = 0; channel < params.input_channels; channel++) {
+      for (var channel = first_channel; channel < params.input_channels; channel += SLICES) {
+        let weight = phase_weights + channel * 3;
         let top = weights[weight];
-        let middle = weights[weight + 1u];
-        let bottom = weights[weight + 2u];
-        weight += 3u;
+        let middle = weights[weight + 1];
+        let bottom = weights[weight + 2];
         // Each input row meets every output row whose kernel reaches it, and is then done with.
         let row0 = load_row(image, y, columns, channel);
         sum0 = add_row(sum0, top, row0);
@@ -191,8 +227,25 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         let row5 = load_row(image, y + 5 * step, columns, channel);
         sum3 = add_row(sum3, bottom, row5);
       }
+      phase_weights += params.input_channels * 3;
     }
   }
+  //#if SPLIT
+  sum0 = add_slices(sum0, local, 0u);
+  sum1 = add_slices(sum1, local, 0u);
+  sum2 = add_slices(sum2, local, 1u);
+  sum3 = add_slices(sum3, local, 1u);
+  if (wanted >= params.output_blocks) {
+    return;
+  }
+  if (first_channel == 0) {
+    finish(image, tile_x, tile_y, 0u, o4, sum0, sum1);
+  }
+  if (first_channel == 1) {
+    finish(image, tile_x, tile_y, 1u, o4, sum2, sum3);
+  }
+  //#else
   finish(image, tile_x, tile_y, 0u, o4, sum0, sum1);
   finish(image, tile_x, tile_y, 1u, o4, sum2, sum3);
+  //#endif
 }

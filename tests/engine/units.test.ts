@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InputError, ShapeError } from '../../src/engine/errors.js';
 import { packBiasSlope, slideWindow } from '../../src/engine/kernels/common.js';
-import { conv2dVariants, packConv2dWeights, planConv2d } from '../../src/engine/kernels/conv2d.js';
+import { chooseConv2dVariant, conv2dVariants, packConv2dWeights, planConv2d } from '../../src/engine/kernels/conv2d.js';
 import { packFullyConnectedWeights } from '../../src/engine/kernels/fullyConnected.js';
 import { poolOutputShape } from '../../src/engine/kernels/pool.js';
 import { stageTimes } from '../../src/engine/profiler.js';
@@ -78,9 +78,9 @@ describe('kernel planners', () => {
         const reach = (side - 1) / 2;
         const window = { kernel: [side, side], stride: [1, 1], padding: [reach, reach, reach, reach] } as const;
         const spec = { ...conv, ...window, input: { height, width, channels: 6 }, outChannels, pool };
-        for (const variant of conv2dVariants(window)) {
+        for (const variant of [...conv2dVariants(spec), 'general'] as const) {
           const { output, workgroups } = planConv2d({ ...spec, variant });
-          const [tileWidth, tileHeight, channels] = variant === 'windows' ? [4, 4, 4] : [4, 2, 8];
+          const [tileWidth, tileHeight, channels] = variant === 'general' ? [4, 2, 8] : [4, 4, 4];
           const pooled = pool ? 2 : 1;
           const tiles =
             Math.ceil((output.width * pooled) / tileWidth) * Math.ceil((output.height * pooled) / tileHeight);
@@ -92,14 +92,26 @@ describe('kernel planners', () => {
 
   it('conv2d goes by windows where the kernel fits three strides and fills them', () => {
     const variants = (kernel: readonly [number, number], stride: readonly [number, number]) =>
-      conv2dVariants({ kernel, stride, padding: [0, 0, 0, 0] });
-    expect(variants([3, 3], [1, 1])).toEqual(['windows', 'general']);
-    expect(variants([5, 5], [2, 2])).toEqual(['windows', 'general']);
+      conv2dVariants({ kernel, stride, padding: [0, 0, 0, 0], inChannels: 15 });
+    expect(variants([3, 3], [1, 1])).toEqual(['windows']);
+    expect(variants([5, 5], [2, 2])).toEqual(['windows']);
     expect(variants([3, 3], [2, 2])).toEqual(['general']);
     expect(variants([1, 1], [1, 1])).toEqual(['general']);
     expect(variants([3, 4], [1, 1])).toEqual(['general']);
     const pointwise = { ...conv, kernel: [1, 1], variant: 'windows' } as const;
     expect(() => planConv2d(pointwise)).toThrow(/'windows' cannot compute kernel 1x1, stride 1x1/);
+  });
+
+  it('conv2d splits many channels of small pictures on GPUs that are none of a program', () => {
+    const wide = { ...conv, input: { height: 32, width: 32, channels: 16 }, inChannels: 16, outChannels: 508 };
+    expect(conv2dVariants(wide)).toEqual(['windows', 'split']);
+    // 8 x 8 tiles of 127 blocks: 8128
+    expect(chooseConv2dVariant(wide, false)).toBe('split');
+    expect(chooseConv2dVariant(wide, true)).toBe('windows');
+    expect(chooseConv2dVariant({ ...wide, outChannels: 512 }, false)).toBe('windows');
+    expect(chooseConv2dVariant(conv, false)).toBe('windows');
+    expect(planConv2d({ ...wide, variant: 'split' }).workgroups).toEqual([508, 1, 1]);
+    expect(() => planConv2d({ ...conv, variant: 'split' })).toThrow(/'split' cannot compute/);
   });
 
   it('conv2d refuses channels and sizes that do not fit', () => {

@@ -1,6 +1,6 @@
 /**
- * 2D convolution with fused bias, activation and 2x2 max pooling, in two variants: conv2d.wgsl computes any window, conv2dWindows.wgsl those of
- * at most three strides a side, with half the loads. Their headers give arithmetic and layouts.
+ * 2D convolution with fused bias, activation and 2x2 max pooling, by two shaders: conv2d.wgsl computes any window, conv2dWindows.wgsl those of
+ * at most three strides a side, with half the loads, in two variants. Their headers give arithmetic and layouts.
  */
 import source from '../../shaders/conv2d.wgsl?raw';
 import { ShapeError } from '../errors.js';
@@ -21,7 +21,14 @@ import {
   type Window,
   WORKGROUP_SIZE,
 } from './common.js';
-import { fitsWindows, packWindowsWeights, windowsInvocations, windowsKernel, windowsParams } from './conv2dWindows.js';
+import {
+  fitsSplit,
+  fitsWindows,
+  packWindowsWeights,
+  windowsInvocations,
+  windowsKernel,
+  windowsParams,
+} from './conv2dWindows.js';
 
 export interface Conv2dSpec extends Window {
   /** Shape of one input item. Its channels may exceed `inChannels` within the last block, where the weights are 0. */
@@ -35,19 +42,35 @@ export interface Conv2dSpec extends Window {
   readonly variant?: Conv2dVariant;
 }
 
-export type Conv2dVariant = 'general' | 'windows';
+/** `general` computes any window; `windows` those of at most three strides a side, `split` the same with four invocations a tile. */
+export type Conv2dVariant = 'general' | 'windows' | 'split';
 
-/** The variants that can compute `spec`, the one that its shape makes the likeliest to be fast first. */
-export function conv2dVariants(spec: Window): readonly Conv2dVariant[] {
-  return fitsWindows(spec) ? ['windows', 'general'] : ['general'];
+/** Invocations for one item below which a wide GPU has idle parts. */
+const FEW_INVOCATIONS = 8192;
+
+/** The variants worth measuring for `spec`, at most two; the first is what is used unless something says otherwise. `general` can do all. */
+export function conv2dVariants(spec: Window & Pick<Conv2dSpec, 'inChannels'>): readonly Conv2dVariant[] {
+  if (!fitsWindows(spec)) return ['general'];
+  return fitsSplit(spec) ? ['windows', 'split'] : ['windows'];
+}
+
+/**
+ * The variant that the shape and the kind of adapter make the likeliest to be fast. On a processor barriers cost more than idle cores could
+ * win; a GPU wants many invocations, also for one small picture.
+ */
+export function chooseConv2dVariant(spec: Conv2dSpec, isSoftware: boolean): Conv2dVariant {
+  const [first = 'general', second] = conv2dVariants(spec);
+  if (second === undefined || isSoftware) return first;
+  const { output } = planConv2d(spec);
+  return windowsInvocations(spec, output, false) < FEW_INVOCATIONS ? second : first;
 }
 
 function variantOf(spec: Conv2dSpec): Conv2dVariant {
-  const variants = conv2dVariants(spec);
-  const { variant = variants[0] } = spec;
-  if (variant === undefined || !variants.includes(variant)) {
+  const [first = 'general', ...others] = conv2dVariants(spec);
+  const { variant = first } = spec;
+  if (variant !== 'general' && variant !== first && !others.includes(variant)) {
     throw new ShapeError(
-      `conv2d '${variant}' cannot compute kernel ${spec.kernel.join('x')}, stride ${spec.stride.join('x')}.`,
+      `conv2d '${variant}' cannot compute kernel ${spec.kernel.join('x')}, stride ${spec.stride.join('x')} on ${spec.inChannels} channels.`,
     );
   }
   return variant;
@@ -119,7 +142,9 @@ export function planConv2d(spec: Conv2dSpec): Conv2dPlan {
   }
   const variant = variantOf(spec);
   const invocations =
-    variant === 'windows' ? windowsInvocations(spec, output) : tilesOf(spec, output).count * groupsOf(spec);
+    variant === 'general'
+      ? tilesOf(spec, output).count * groupsOf(spec)
+      : windowsInvocations(spec, output, variant === 'split');
   return { variant, output, workgroups: [Math.ceil(invocations / WORKGROUP_SIZE), 1, 1] };
 }
 
@@ -147,7 +172,7 @@ export function packConv2dWeights(spec: Conv2dSpec, weights: Float32Array): Floa
       `conv2d has ${weights.length} weights; wanted [${outChannels}, ${kernel.join(', ')}, ${inChannels}] = ${outChannels * taps * inChannels}.`,
     );
   }
-  return planConv2d(spec).variant === 'windows' ? packWindowsWeights(spec, weights) : packGeneralWeights(spec, weights);
+  return variantOf(spec) === 'general' ? packGeneralWeights(spec, weights) : packWindowsWeights(spec, weights);
 }
 
 /** A 4x4 matrix (column = input channel) per input and output block, the output blocks of a group side by side. */
@@ -201,12 +226,13 @@ export function recordConv2d(
   assertTensorShape(input, spec.input, 'Input of conv2d');
   assertTensorShape(output, plan.output, 'Output of conv2d');
   assertSameBatch([input, output]);
-  const windows = plan.variant === 'windows';
+  const { activation, pool } = spec;
+  const general = plan.variant === 'general';
   builder.add({
     ...names,
-    kernel: (windows ? windowsKernel : generalKernel)(spec.activation, spec.pool),
+    kernel: general ? generalKernel(activation, pool) : windowsKernel(activation, pool, plan.variant === 'split'),
     bindings: [tensorBinding(input), weights, biasSlope, tensorBinding(output)],
-    params: (windows ? windowsParams : generalParams)(spec, plan.output),
+    params: (general ? generalParams : windowsParams)(spec, plan.output),
     workgroups: plan.workgroups,
     batchAxis: 1,
   });

@@ -1,4 +1,4 @@
-/** The variant of conv2d for kernels of at most three strides a side. See conv2dWindows.wgsl for the arithmetic and layouts. */
+/** The variants of conv2d for kernels of at most three strides a side. See conv2dWindows.wgsl for the arithmetic and layouts. */
 import source from '../../shaders/conv2dWindows.wgsl?raw';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import { preprocess } from '../preprocess.js';
@@ -33,12 +33,19 @@ const PARAMS = new UniformStruct({
   tiles: 'u32',
 });
 
-const code = preprocess(source, { files: LIBRARY });
+/** Invocations that share a tile where channels are split. */
+const SLICES = 4;
 
-export function windowsKernel(activation: Activation, pool: boolean): Kernel {
+/** Input channels below which splitting leaves too little to each. */
+const LEAST_SPLIT_CHANNELS = 16;
+
+const code = preprocess(source, { files: LIBRARY, flags: { SPLIT: false } });
+const splitCode = preprocess(source, { files: LIBRARY, flags: { SPLIT: true } });
+
+export function windowsKernel(activation: Activation, pool: boolean, split: boolean): Kernel {
   return {
-    name: 'conv2dWindows',
-    code,
+    name: split ? 'conv2dWindows.split' : 'conv2dWindows',
+    code: split ? splitCode : code,
     constants: { ...activationConstant(activation), POOL: Number(pool) },
     bindings: ['read', 'read', 'read', 'read-write'],
   };
@@ -50,15 +57,20 @@ export function fitsWindows({ kernel, stride }: Window): boolean {
   return fits && TAPS * TAPS * stride[0] * stride[1] <= MOST_PADDING * kernel[0] * kernel[1];
 }
 
+/** Whether there are channels enough to split. */
+export function fitsSplit({ inChannels }: Pick<Conv2dSpec, 'inChannels'>): boolean {
+  return inChannels >= LEAST_SPLIT_CHANNELS;
+}
+
 function tilesOf({ pool }: Conv2dSpec, output: FeatureShape): { readonly x: number; readonly y: number } {
   const side = pool ? TILE / 2 : TILE;
   return { x: Math.ceil(output.width / side), y: Math.ceil(output.height / side) };
 }
 
 /** Invocations for one item. */
-export function windowsInvocations(spec: Conv2dSpec, output: FeatureShape): number {
+export function windowsInvocations(spec: Conv2dSpec, output: FeatureShape, split: boolean): number {
   const tiles = tilesOf(spec, output);
-  return tiles.x * tiles.y * blocksOf(output.channels);
+  return tiles.x * tiles.y * blocksOf(output.channels) * (split ? SLICES : 1);
 }
 
 export function windowsParams(spec: Conv2dSpec, output: FeatureShape): ArrayBufferView {
@@ -104,7 +116,9 @@ export function packWindowsWeights(spec: Conv2dSpec, weights: Float32Array): Flo
 export const declarations: readonly KernelDeclaration[] = [
   {
     shader: 'conv2dWindows.wgsl',
-    kernels: ACTIVATIONS.flatMap((activation) => [windowsKernel(activation, false), windowsKernel(activation, true)]),
+    kernels: ACTIVATIONS.flatMap((activation) =>
+      [false, true].flatMap((pool) => [false, true].map((split) => windowsKernel(activation, pool, split))),
+    ),
     params: PARAMS,
   },
 ];
