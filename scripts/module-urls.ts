@@ -20,5 +20,12 @@ export function keptModuleUrls(): Plugin {
         ? { code: code.replaceAll(placeholder, 'import.meta.url'), map: null }
         : undefined;
     },
+    // Removing white space turns the quotes into backticks, which not every bundler reads as a file's name. Same length: source maps hold.
+    generateBundle(_, bundle) {
+      for (const file of Object.values(bundle)) {
+        if (file.type === 'chunk')
+          file.code = file.code.replaceAll(/(?<=new URL\()`([^`$]*)`(?=,import\.meta)/g, '"$1"');
+      }
+    },
   };
 }
