@@ -15,6 +15,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^fullpose$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) },
+      { find: /^fullpose\/detect$/, replacement: fileURLToPath(new URL('src/detect/index.ts', import.meta.url)) },
       { find: /^fullpose\/engine$/, replacement: fileURLToPath(new URL('src/engine/index.ts', import.meta.url)) },
       { find: /^fullpose\/(export|weights)$/, replacement: fileURLToPath(new URL('src/$1.ts', import.meta.url)) },
     ],
@@ -53,6 +54,7 @@ export default defineConfig({
         export: 'src/export.ts',
         weights: 'src/weights.ts',
         'engine/index': 'src/engine/index.ts',
+        'detect/index': 'src/detect/index.ts',
       },
       formats: ['es'],
     },

@@ -1,9 +1,7 @@
 /** The GPU's side of the page: the aligner, the detector, and what they are asked for. */
 import { type Face, FaceAligner, type FaceBox, LimitError, type LoadProgress, type StageTime } from 'fullpose';
+import { FaceDetector } from 'fullpose/detect';
 import { type AdapterSummary, Gpu } from 'fullpose/engine';
-import type { FaceDetector } from '../detectors/detector.js';
-import { MediaPipeDetector } from '../detectors/mediapipe.js';
-import { mediapipeBase } from '../pages/routes.js';
 import { depthMap, pnccMap } from './maps.js';
 import type { Details, Layer, ShownFace } from './scene.js';
 
@@ -17,10 +15,8 @@ export class Session {
 
   /** @throws as `FaceAligner.create`, and Error where the detector cannot be loaded. */
   static async open(onProgress: (progress: LoadProgress) => void): Promise<Session> {
-    const [aligner, detector] = await Promise.all([
-      FaceAligner.create({ maxFaces, powerPreference: 'high-performance', onProgress }),
-      MediaPipeDetector.create(new URL(mediapipeBase, location.href).href),
-    ]);
+    const aligner = await FaceAligner.create({ maxFaces, powerPreference: 'high-performance', onProgress });
+    const detector = await FaceDetector.create({ device: aligner.device });
     const { adapter } = await Gpu.create({ device: aligner.device });
     return new Session(aligner, detector, adapter);
   }

@@ -52,7 +52,7 @@ const host = await PageHost.open({
 const samples: Sample[] = [];
 const missed = new Map<number, number>(margins.map((margin) => [margin, 0]));
 try {
-  const page = await host.openPage('/detectors/calibrate.html');
+  const page = await host.openPage('/scripts/calibrate/');
   page.on('pageerror', (error) => console.error(error));
   await page.waitForFunction(() => typeof window.detectFaces === 'function', { timeout: 60_000 });
   for (const [index, crop] of crops.entries()) {

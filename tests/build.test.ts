@@ -8,6 +8,9 @@ import { stripWgsl } from '../scripts/wgsl.js';
 const largestGzip = 60_000;
 const mainEntries = ['index.js', 'engine/index.js'] as const;
 
+/** What `fullpose/detect` takes beside those, and alone, engine included. */
+const largestDetector = { added: 10_000, alone: 45_000 } as const;
+
 /** A chunk and all that it loads. */
 function reachable(chunks: readonly Rolldown.OutputChunk[], entries: readonly string[]): Rolldown.OutputChunk[] {
   const found = new Set<string>();
@@ -52,6 +55,25 @@ describe('the library build', () => {
       ([, name]) => name,
     );
     expect(names.toSorted()).toEqual(['manifest.json', ...Object.keys(files)].toSorted());
+  });
+
+  it(`has a face detector of at most ${largestDetector.added} bytes more, ${largestDetector.alone} without the aligner`, () => {
+    const gzipped = (entries: readonly string[]) =>
+      reachable(chunks, entries).reduce((total, { code }) => total + gzipSync(code).length, 0);
+    const alone = gzipped(['detect/index.js']);
+    expect(alone).toBeGreaterThan(10_000);
+    expect(alone).toBeLessThanOrEqual(largestDetector.alone);
+    const added = gzipped([...mainEntries, 'detect/index.js']) - gzipped(mainEntries);
+    expect(added).toBeGreaterThan(2_000);
+    expect(added).toBeLessThanOrEqual(largestDetector.added);
+  });
+
+  it("names the detector's files by URLs beside its module", () => {
+    const { code } = chunks.find(({ fileName }) => fileName === 'detect/index.js') ?? { code: '' };
+    const names = [...code.matchAll(/new URL\("\.\.\/\.\.\/weights\/([\w.]+)", import\.meta\.url\)/g)].map(
+      ([, name]) => name,
+    );
+    expect(names.toSorted()).toEqual(['detector.json', 'face_detector.json', 'face_detector.safetensors']);
   });
 
   it('has the entries that package.json exports, and depends on nothing', () => {

@@ -1,9 +1,8 @@
 /** The page in which `align` and `evaluate` run. It offers `window.fullposeCli` and shows nothing. */
-import type { FaceDetector } from '../../detectors/detector.js';
-import { MediaPipeDetector } from '../../detectors/mediapipe.js';
 import { drawAxes, drawBox, drawLandmarks, drawMesh } from '../../pages/overlay.js';
 import { fetchPicture } from '../../pages/pictures.js';
-import { mediapipeBase, picturesBase } from '../../pages/routes.js';
+import { picturesBase } from '../../pages/routes.js';
+import { FaceDetector } from '../../src/detect/index.js';
 import { Gpu } from '../../src/engine/device.js';
 import { encodePng, writeGlb, writeObj, writePly } from '../../src/export.js';
 import { type AlignOptions, type Face, FaceAligner } from '../../src/index.js';
@@ -22,6 +21,7 @@ import type {
 import type { VideoFrames } from './video.js';
 
 const weightsUrl = '/weights/manifest.json';
+const detectorUrl = '/weights/detector.json';
 
 /** No face where one was asked for. */
 class NoFaceError extends Error {
@@ -96,7 +96,7 @@ class Page {
 
   /** The largest face first. */
   async #detect(picture: ImageBitmap): Promise<readonly BoxSpec[]> {
-    this.#detector ??= createDetector();
+    this.#detector ??= createDetector(this.#aligner.device);
     return (await this.#detector).detect(picture);
   }
 
@@ -150,8 +150,8 @@ class Page {
 /** Longest side of an overlay, in pixels. */
 const largestOverlay = 4096;
 
-function createDetector(): Promise<FaceDetector> {
-  return MediaPipeDetector.create(new URL(mediapipeBase, location.href).href);
+function createDetector(device: GPUDevice): Promise<FaceDetector> {
+  return FaceDetector.create({ weights: detectorUrl, device });
 }
 
 interface DrawnFace {
@@ -205,10 +205,10 @@ let started: Page | undefined;
 
 window.fullposeCli = {
   async start({ iterations, detector }: StartOptions): Promise<StartReply> {
-    const detecting = detector ? createDetector() : undefined;
+    const gpu = await Gpu.create({ label: 'align' });
+    const detecting = detector ? createDetector(gpu.device) : undefined;
     // Whoever detects first sees its failure; until then it is nobody's.
     detecting?.catch(() => {});
-    const gpu = await Gpu.create({ label: 'align' });
     const aligner = await FaceAligner.create({
       weights: weightsUrl,
       device: gpu.device,

@@ -1,5 +1,4 @@
 /** What the rest asks of a face detector, so that any may serve: `fullpose/detect` has the default one. */
-
 import type { PictureSource } from '../host/frame.js';
 import type { FaceBox } from './boxes.js';
 

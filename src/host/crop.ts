@@ -70,8 +70,11 @@ export interface CropRecord {
 /** Area sampling stops getting better here: taps are then more than a pixel apart only where a crop is over 2,048 pixels wide. */
 const MAX_TAPS = 16;
 
-/** Where a crop of the picture lies in the frame's texels, which are fewer where the picture was shrunk. */
-export function cropRecord(crop: Crop, picture: PictureSize, texels: PictureSize): CropRecord {
+/**
+ * Where a crop of the picture lies in the frame's texels, which are fewer where the picture was shrunk.
+ * @param spacing texels from one sample to the next, at most; a sample is bilinear, so that with 2 every texel still counts
+ */
+export function cropRecord(crop: Crop, picture: PictureSize, texels: PictureSize, spacing = 1): CropRecord {
   const { scale, x0, y0 } = cropToPicture(crop);
   const [scaleX, scaleY] = [texels.width / picture.width, texels.height / picture.height];
   const [stepX, stepY] = [scale * scaleX, scale * scaleY];
@@ -83,7 +86,7 @@ export function cropRecord(crop: Crop, picture: PictureSize, texels: PictureSize
     stepY,
     width: texels.width,
     height: texels.height,
-    taps: Math.min(MAX_TAPS, Math.max(1, Math.ceil(Math.max(stepX, stepY)))),
+    taps: Math.min(MAX_TAPS, Math.max(1, Math.ceil(Math.max(stepX, stepY) / spacing))),
   };
 }
 

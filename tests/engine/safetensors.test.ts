@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { encodeSafetensors } from '../../scripts/safetensors-writer.js';
 import { WeightsError } from '../../src/engine/errors.js';
 import {
   decodeHalves,
@@ -8,7 +9,6 @@ import {
   requireTensor,
   type SafeDType,
 } from '../../src/engine/safetensors.js';
-import { encodeSafetensors } from './safetensors-writer.js';
 
 /** A file from a header given as text or JSON, and `dataBytes` bytes 0, 1, 2, .... */
 function fileOf(header: unknown, dataBytes = 0, claimedLength?: bigint): ArrayBuffer {

@@ -1,7 +1,8 @@
 /** A small network with every operator, two streams and a residual, for tests. */
+
+import { encodeSafetensors, floats } from '../../scripts/safetensors-writer.js';
 import { randomFloats } from '../browser/numbers.js';
 import { type ReferenceLayer, type ReferenceWeights, weightShapes } from '../reference/network.js';
-import { encodeSafetensors, floats } from './safetensors-writer.js';
 
 export const tinyInputs = {
   stem: { height: 13, width: 12, channels: 8 },

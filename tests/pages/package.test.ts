@@ -66,7 +66,7 @@ describe('the packed library', () => {
   it('holds code, types, weights and papers, and nothing else', () => {
     const kinds = [
       /^dist\/.+\.(js|js\.map|d\.ts)$/,
-      /^weights\/.+\.(safetensors|json|md)$/,
+      /^weights\/(.+\.(safetensors|json|md)|LICENSE\.face_detector\.txt)$/,
       /^(LICENSE|README\.md|CHANGELOG\.md|package\.json)$/,
     ];
     for (const path of packed)
@@ -74,10 +74,18 @@ describe('the packed library', () => {
         kinds.filter((kind) => kind.test(path)),
         path,
       ).toHaveLength(1);
-    for (const path of ['LICENSE', 'README.md', 'CHANGELOG.md', 'weights/MODEL_CARD.md'])
+    for (const path of [
+      'LICENSE',
+      'README.md',
+      'CHANGELOG.md',
+      'weights/MODEL_CARD.md',
+      'weights/LICENSE.face_detector.txt',
+    ])
       expect(packed).toContain(path);
-    const { files } = JSON.parse(readFileSync(join(repositoryRoot, 'weights/manifest.json'), 'utf8'));
-    for (const name of Object.keys(files)) expect(packed).toContain(`weights/${name}`);
+    for (const manifest of ['manifest.json', 'detector.json']) {
+      const { files } = JSON.parse(readFileSync(join(repositoryRoot, 'weights', manifest), 'utf8'));
+      for (const name of [manifest, ...Object.keys(files)]) expect(packed).toContain(`weights/${name}`);
+    }
   });
 
   it('has source maps that carry their sources', () => {

@@ -1,8 +1,7 @@
 /** The page of `scripts/calibrate-detector.ts`: detector boxes of pictures placed on a larger black canvas. */
-import { fetchPicture } from '../pages/pictures.js';
-import { mediapipeBase, picturesBase } from '../pages/routes.js';
-import type { DetectedFace } from './detector.js';
-import { MediaPipeDetector } from './mediapipe.js';
+import { fetchPicture } from '../../pages/pictures.js';
+import { picturesBase } from '../../pages/routes.js';
+import { type DetectedFace, FaceDetector } from '../../src/detect/index.js';
 
 declare global {
   interface Window {
@@ -11,7 +10,7 @@ declare global {
   }
 }
 
-const detector = await MediaPipeDetector.create(mediapipeBase);
+const detector = await FaceDetector.create();
 
 window.detectFaces = async (index, margin) => {
   const picture = await fetchPicture(`${picturesBase}${index}`);

@@ -1,0 +1,214 @@
+/** `FaceDetector`: pictures in, boxes for the aligner out. */
+import type { Detector } from '../cascade/detector.js';
+import { Gpu } from '../engine/device.js';
+import type { DeviceLostError } from '../engine/errors.js';
+import { InputError } from '../engine/errors.js';
+import { show } from '../engine/show.js';
+import type { Crop } from '../host/crop.js';
+import type { DownloadOptions, WeightUrls } from '../host/download.js';
+import { type Frame, FrameTexture, type PictureSource } from '../host/frame.js';
+import { Turns } from '../host/turns.js';
+import { detectorWeights } from './bundled.js';
+import { type DetectedFace, distinctFaces, suppress, toFace } from './faces.js';
+import { fetchDetectorWeights } from './manifest.js';
+import { MOST_REGIONS, searchSteps } from './regions.js';
+import { Scanner } from './scanner.js';
+import { type DetectorBuffers, type DetectorWeights, parseDetectorWeights } from './weights.js';
+
+/**
+ * Where to look, beyond the picture as a whole:
+ * - `whole`: nowhere. One submit. For video, and wherever faces are at least a seventh of the picture's longer side.
+ * - `until-found` (the default): with a wide margin, then in ever smaller tiles, a submit each, until a step finds faces.
+ * - `everywhere`: all of that in one submit; finds small faces beside large ones.
+ */
+export type Search = 'whole' | 'until-found' | 'everywhere';
+
+export interface FaceDetectorOptions extends DownloadOptions {
+  /** URL of the detector's manifest, or URLs of all files, or their contents, or weights already parsed. Default: those of the package. */
+  readonly weights?: string | URL | WeightUrls | DetectorBuffers | DetectorWeights;
+  /** The caller's device, for instance an aligner's. It is never destroyed here. Without it the detector makes one of its own. */
+  readonly device?: GPUDevice;
+  readonly powerPreference?: GPUPowerPreference;
+  /** Faces that score less are none: between 0 and 1, both excluded (default 0.5). */
+  readonly minScore?: number;
+  /** What `detect` does where it is not told (default `until-found`). */
+  readonly search?: Search;
+  /** Calls that may be unfinished at once (default 64); one more is refused. */
+  readonly maxPending?: number;
+}
+
+export interface DetectOptions {
+  readonly search?: Search;
+}
+
+/** What the detector has done so far. */
+export interface DetectorCounters {
+  readonly pictures: number;
+  readonly submits: number;
+  readonly dispatches: number;
+  /** Bytes copied back from the GPU. */
+  readonly bytesRead: number;
+}
+
+const SEARCHES: readonly Search[] = ['whole', 'until-found', 'everywhere'];
+
+const DEFAULT_MIN_SCORE = 0.5;
+const DEFAULT_MAX_PENDING = 64;
+
+/**
+ * BlazeFace (short range) on WebGPU: the boxes of MediaPipe's detector, without its runtime. It is made for faces that look about at the camera;
+ * beyond some 60 degrees of yaw it finds few.
+ */
+export class FaceDetector implements Detector {
+  readonly #gpu: Gpu;
+  readonly #scanner: Scanner;
+  readonly #frame: FrameTexture;
+  readonly #inputSize: number;
+  readonly #search: Search;
+  readonly #turns: Turns;
+  readonly #counters = { pictures: 0, submits: 0, dispatches: 0, bytesRead: 0 };
+
+  /**
+   * Loads weights, finds a GPU and prepares everything; `detect` then compiles and allocates nothing.
+   * @throws WebGPUUnavailableError, LimitError, OutOfMemoryError, DeviceLostError, WeightsError, ShapeError, KernelCompileError, InputError; the
+   * reason of `signal` where it aborts.
+   */
+  static async create(options: FaceDetectorOptions = {}): Promise<FaceDetector> {
+    checkOptions(options);
+    const weights = await loadWeights(options);
+    options.signal?.throwIfAborted();
+    const { device, powerPreference } = options;
+    const gpu = await Gpu.create({
+      label: 'fullpose detector',
+      ...(device !== undefined && { device }),
+      ...(powerPreference !== undefined && { powerPreference }),
+    });
+    try {
+      const scanner = await Scanner.create(gpu, weights, MOST_REGIONS, options.minScore ?? DEFAULT_MIN_SCORE);
+      options.signal?.throwIfAborted();
+      return new FaceDetector(gpu, scanner, weights.inputSize, options);
+    } catch (error) {
+      gpu.destroy();
+      throw error;
+    }
+  }
+
+  private constructor(gpu: Gpu, scanner: Scanner, inputSize: number, options: FaceDetectorOptions) {
+    this.#gpu = gpu;
+    this.#scanner = scanner;
+    this.#frame = new FrameTexture(gpu);
+    this.#inputSize = inputSize;
+    this.#search = options.search ?? 'until-found';
+    this.#turns = new Turns(options.maxPending ?? DEFAULT_MAX_PENDING);
+  }
+
+  /** The device in use: the caller's, or the detector's own. */
+  get device(): GPUDevice {
+    return this.#gpu.device;
+  }
+
+  /** Resolves, never rejects, once the device is lost. Make a new detector then. */
+  get lost(): Promise<DeviceLostError> {
+    return this.#gpu.lost;
+  }
+
+  get counters(): DetectorCounters {
+    return { ...this.#counters };
+  }
+
+  /**
+   * Finds the faces of a picture, the largest first. Calls may overlap; they are served in order. Do not change the source before the promise
+   * resolves.
+   * @throws InputError for a source or option that cannot be used; DeviceLostError; FullposeError `busy` where `maxPending` calls are
+   * unfinished, `gpu-error` where the GPU refused the picture; OutOfMemoryError.
+   */
+  detect(source: PictureSource, options: DetectOptions = {}): Promise<readonly DetectedFace[]> {
+    return this.#turns.admit(async () => {
+      if (typeof options !== 'object' || options === null) {
+        throw new InputError(`The options are ${show(options)}; wanted an object.`);
+      }
+      const search = checkSearch(options.search ?? this.#search);
+      this.#gpu.assertAlive();
+      return this.#turns.take(
+        () => this.#frame.prepare(source),
+        async (prepared) => {
+          this.#gpu.assertAlive();
+          this.#counters.pictures++;
+          return this.#find(await prepared.upload(), search);
+        },
+      );
+    });
+  }
+
+  /** Frees everything made here. Calls in flight reject with DeviceLostError. Calling it twice does nothing. */
+  destroy(): void {
+    this.#frame.destroy();
+    this.#gpu.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+
+  async #find(frame: Frame, search: Search): Promise<readonly DetectedFace[]> {
+    const [whole = [], ...rest] = searchSteps(frame.picture, this.#inputSize);
+    if (search === 'everywhere') return this.#look(frame, [whole, ...rest].flat());
+    const steps = search === 'whole' ? [whole] : [whole, ...rest];
+    for (const step of steps) {
+      const faces = await this.#look(frame, step);
+      if (faces.length > 0) return faces;
+    }
+    return [];
+  }
+
+  async #look(frame: Frame, regions: readonly Crop[]): Promise<readonly DetectedFace[]> {
+    const { candidates, dispatches, bytesRead } = await this.#scanner.scan(frame, regions);
+    this.#counters.submits++;
+    this.#counters.dispatches += dispatches;
+    this.#counters.bytesRead += bytesRead;
+    const faces = regions.map((region, item) =>
+      suppress(candidates.filter((candidate) => candidate.item === item)).map((face) => toFace(face, region)),
+    );
+    return distinctFaces(faces);
+  }
+}
+
+async function loadWeights(options: FaceDetectorOptions): Promise<DetectorWeights> {
+  const { weights = detectorWeights } = options;
+  if (typeof weights === 'string' || 'href' in weights || 'manifest' in weights) {
+    return fetchDetectorWeights(weights, options);
+  }
+  return 'graph' in weights ? weights : parseDetectorWeights(weights);
+}
+
+/** What the types say already, for callers without them. */
+function checkOptions(options: FaceDetectorOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new InputError(`The options are ${show(options)}; wanted an object.`);
+  }
+  const { weights, minScore, search, maxPending, onProgress, signal, cache } = options;
+  if (weights !== undefined && typeof weights !== 'string' && (typeof weights !== 'object' || weights === null)) {
+    throw new InputError(`weights is ${show(weights)}; wanted URLs, contents or parsed weights.`);
+  }
+  if (minScore !== undefined && !(minScore > 0 && minScore < 1)) {
+    throw new InputError(`minScore is ${show(minScore)}; wanted a number between 0 and 1, both excluded.`);
+  }
+  if (search !== undefined) checkSearch(search);
+  if (maxPending !== undefined && (!Number.isInteger(maxPending) || maxPending < 1)) {
+    throw new InputError(`maxPending is ${show(maxPending)}; wanted a whole number, at least 1.`);
+  }
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw new InputError(`onProgress is ${show(onProgress)}; wanted a function.`);
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new InputError(`signal is ${show(signal)}; wanted an AbortSignal.`);
+  }
+  if (cache !== undefined && typeof cache !== 'boolean') {
+    throw new InputError(`cache is ${show(cache)}; wanted true or false.`);
+  }
+}
+
+function checkSearch(search: Search): Search {
+  if (SEARCHES.includes(search)) return search;
+  throw new InputError(`search is ${show(search)}; wanted ${SEARCHES.map(show).join(', ')}.`);
+}

@@ -1,0 +1,173 @@
+/** Looks for faces in squares of a picture, on the GPU: crops, network and candidates of all squares in one submit, one small readback. */
+import type { Gpu } from '../engine/device.js';
+import { FullposeError } from '../engine/errors.js';
+import { NetworkWeights, NetworkWorkspace, packNetworkWeights, recordNetwork } from '../engine/network.js';
+import { type Plan, PlanBuilder } from '../engine/plan.js';
+import { readBuffer, StagingRing } from '../engine/readback.js';
+import { createTensor, type Tensor } from '../engine/tensor.js';
+import { CROP_RECORD_BYTES, type Crop, Cropper, cropRecord, writeCropRecord } from '../host/crop.js';
+import type { Frame } from '../host/frame.js';
+import { type Candidate, countCandidates, listBytes, readCandidates, recordCandidates } from './kernels/candidates.js';
+import type { DetectorWeights } from './weights.js';
+
+/** Squares that pass through the network together: enough to fill a GPU, and 13 MB of intermediate results. */
+const BATCH = 8;
+
+/**
+ * Candidates that are read back with every frame: 3,856 bytes. A face is 5 to 20 of them. Where there are more, the rest takes a readback of
+ * its own.
+ */
+const USUAL_CANDIDATES = 48;
+
+/** What MediaPipe does with pictures of up to 256 pixels, and no coarser in larger ones. */
+const TAP_SPACING = 2;
+
+/** What a scan did. */
+export interface Scan {
+  /** In the order of squares and anchors. */
+  readonly candidates: readonly Candidate[];
+  readonly dispatches: number;
+  readonly bytesRead: number;
+}
+
+interface Parts {
+  readonly gpu: Gpu;
+  readonly plan: Plan;
+  readonly cropper: Cropper;
+  /** Records of all squares of a frame, and of those that are on their way. */
+  readonly records: GPUBuffer;
+  readonly batch: GPUBuffer;
+  readonly list: GPUBuffer;
+  readonly capacity: number;
+  readonly staging: StagingRing;
+}
+
+export class Scanner {
+  readonly #parts: Parts;
+  readonly #data: DataView<ArrayBuffer>;
+
+  /**
+   * Uploads the weights and compiles all kernels. What it makes belongs to `gpu` and is freed with it.
+   * @param most squares that a scan may have
+   * @param minScore 0 to 1, both excluded
+   * @throws as `FaceDetector.create`.
+   */
+  static async create(gpu: Gpu, weights: DetectorWeights, most: number, minScore: number): Promise<Scanner> {
+    const { value, accepted } = gpu.watch('The buffers of the detector could not be made', () =>
+      record(gpu, weights, most, minScore),
+    );
+    const { builder, image, ...buffers } = value;
+    await accepted;
+    const [plan, cropper] = await Promise.all([
+      builder.build(),
+      Cropper.create(gpu, buffers.batch, image, weights.inputRange),
+    ]);
+    return new Scanner({ gpu, plan, cropper, ...buffers }, most);
+  }
+
+  private constructor(parts: Parts, most: number) {
+    this.#parts = parts;
+    this.#data = new DataView(new ArrayBuffer(most * CROP_RECORD_BYTES));
+  }
+
+  /**
+   * Looks into `regions` of a frame. One scan at a time: the next may begin when this one has its result.
+   * @throws DeviceLostError; FullposeError `gpu-error` where the GPU refused the frame or gave what no network gives.
+   */
+  async scan(frame: Frame, regions: readonly Crop[]): Promise<Scan> {
+    const { picture, texels } = frame;
+    const { gpu, plan, cropper, records, batch, list, capacity, staging } = this.#parts;
+    const slot = await staging.takeWhenFree();
+    let accepted: Promise<void>;
+    try {
+      ({ accepted } = gpu.watch('The search was refused', () => {
+        for (const [tag, region] of regions.entries()) {
+          writeCropRecord(this.#data, tag, { ...cropRecord(region, picture, texels, TAP_SPACING), tag });
+        }
+        gpu.device.queue.writeBuffer(records, 0, this.#data.buffer, 0, regions.length * CROP_RECORD_BYTES);
+        const encoder = gpu.device.createCommandEncoder({ label: 'search' });
+        encoder.clearBuffer(list, 0, listBytes(0));
+        for (let first = 0; first < regions.length; first += BATCH) {
+          const count = Math.min(BATCH, regions.length - first);
+          encoder.copyBufferToBuffer(records, first * CROP_RECORD_BYTES, batch, 0, count * CROP_RECORD_BYTES);
+          const pass = encoder.beginComputePass({ label: 'search' });
+          cropper.plan(frame.texture).encode(pass, count);
+          plan.encode(pass, count);
+          pass.end();
+        }
+        slot.copyFrom(encoder, list, 0, staging.bytes);
+        gpu.device.queue.submit([encoder.finish()]);
+      }));
+    } catch (error) {
+      slot.release();
+      throw error;
+    }
+    // A refused frame leaves an earlier one's bytes in the staging buffer: read them only to give the buffer back.
+    const [start] = await Promise.all([slot.read(), accepted, frame.accepted]);
+    const count = countCandidates(start);
+    if (count > capacity) throw new FullposeError('gpu-error', `The GPU counted ${count} of ${capacity} anchors.`);
+    const isAll = count <= USUAL_CANDIDATES;
+    const data = isAll ? start : await readBuffer(gpu, list, 0, listBytes(count));
+    const candidates = readCandidates(data, count);
+    if (candidates.some(({ values }) => !values.every(Number.isFinite))) {
+      throw new FullposeError('gpu-error', 'The GPU gave numbers that are no face (NaN or infinite).');
+    }
+    const passes = Math.ceil(regions.length / BATCH);
+    return {
+      candidates,
+      dispatches: passes * (1 + plan.steps.length),
+      bytesRead: start.byteLength + (isAll ? 0 : data.byteLength),
+    };
+  }
+}
+
+function record(gpu: Gpu, weights: DetectorWeights, most: number, minScore: number) {
+  const { graph, heads, inputSize } = weights;
+  const image = createTensor(gpu, 'detector.image', { height: inputSize, width: inputSize, channels: 3 }, BATCH);
+  const outputs = new Map(
+    [...graph.outputs].map(([name, shape]): [string, Tensor] => [name, createTensor(gpu, name, shape, BATCH)]),
+  );
+  const outputOf = (name: string): Tensor => {
+    const tensor = outputs.get(name);
+    if (tensor === undefined) throw new FullposeError('bad-weights', `The network has no output '${name}'.`);
+    return tensor;
+  };
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
+  const anchors = heads.reduce((sum, { shape }) => sum + shape.height * shape.width * shape.channels, 0);
+  const capacity = most * anchors;
+  const buffers = {
+    records: gpu.createBuffer(
+      'detector.records',
+      most * CROP_RECORD_BYTES,
+      GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+    ),
+    batch: gpu.createBuffer('detector.batch', BATCH * CROP_RECORD_BYTES, usage),
+    list: gpu.createBuffer(
+      'detector.list',
+      listBytes(Math.max(capacity, USUAL_CANDIDATES)),
+      usage | GPUBufferUsage.COPY_SRC,
+    ),
+    staging: new StagingRing(gpu, 'detector.staging', listBytes(USUAL_CANDIDATES), 1),
+  };
+  const builder = new PlanBuilder(gpu, 'detector');
+  recordNetwork(builder, {
+    graph,
+    weights: new NetworkWeights(gpu, 'detector.weights', packNetworkWeights(graph, weights.file)),
+    workspace: new NetworkWorkspace(gpu, 'detector.workspace', graph, BATCH),
+    inputs: { picture: image },
+    output: outputOf(graph.output.name),
+    outputs: Object.fromEntries(outputs),
+  });
+  const threshold = Math.log(minScore / (1 - minScore));
+  let first = 0;
+  for (const { scores, boxes, shape } of heads) {
+    recordCandidates(
+      builder,
+      { label: `candidates ${scores}`, stage: 'candidates' },
+      { inputSize, first, threshold },
+      { scores: outputOf(scores), boxes: outputOf(boxes), items: buffers.batch, list: buffers.list },
+    );
+    first += shape.height * shape.width * shape.channels;
+  }
+  return { builder, image, capacity, ...buffers };
+}

@@ -1,0 +1,110 @@
+/** The detector's files (docs/formats.md): a description of its network and the weights, parsed and checked. */
+import { WeightsError } from '../engine/errors.js';
+import { type NetworkGraph, parseNetwork } from '../engine/network.js';
+import { parseSafetensors, type SafeTensors } from '../engine/safetensors.js';
+import { show } from '../engine/show.js';
+import type { FeatureShape } from '../engine/tensor.js';
+import { asRecord, expectValue, inFile, isPositive, parseJson } from '../host/json.js';
+import { VALUES } from './kernels/candidates.js';
+
+/** The files' contents, where the caller has them already. */
+export interface DetectorBuffers {
+  /** The text of face_detector.json. */
+  readonly network: string;
+  /** face_detector.safetensors. */
+  readonly weights: ArrayBuffer;
+}
+
+/** Two layers that say of every anchor of a grid how likely it is a face, and where that face's box and points are. */
+export interface DetectorHead {
+  /** Layer [rows, columns, anchors of a cell]: scores before the sigmoid. */
+  readonly scores: string;
+  /** Layer [rows, columns, anchors of a cell * 16]. */
+  readonly boxes: string;
+  readonly shape: FeatureShape;
+}
+
+/** Everything that a detector is made from. */
+export interface DetectorWeights {
+  /** The network sees inputSize x inputSize pixels. */
+  readonly inputSize: number;
+  /** What black and white are to it. */
+  readonly inputRange: readonly [number, number];
+  /** From `picture` [inputSize, inputSize, 3] to the heads. */
+  readonly graph: NetworkGraph;
+  readonly heads: readonly DetectorHead[];
+  readonly file: SafeTensors;
+}
+
+const NETWORK_FORMAT = 'fullpose-detector/1';
+const WEIGHTS_FORMAT = 'fullpose-detector-weights/1';
+
+/** A larger input is damage. */
+const MAX_INPUT_SIZE = 1024;
+
+/**
+ * Parses and checks the files.
+ * @throws WeightsError, naming the file, for anything damaged; ShapeError where layers do not fit each other.
+ */
+export function parseDetectorWeights(buffers: DetectorBuffers): DetectorWeights {
+  if (typeof buffers !== 'object' || buffers === null) {
+    throw new WeightsError(`The detector's weights are ${show(buffers)}; wanted network and weights.`);
+  }
+  const description = inFile("the detector's network description", () => parseDescription(buffers.network));
+  const file = inFile("the detector's weights", () => {
+    const parsed = parseSafetensors(buffers.weights);
+    const format = parsed.metadata.get('format');
+    if (format !== WEIGHTS_FORMAT) {
+      throw new WeightsError(`Metadata 'format' is ${show(format)}; wanted '${WEIGHTS_FORMAT}'.`);
+    }
+    return parsed;
+  });
+  return { ...description, file };
+}
+
+function parseDescription(text: unknown): Omit<DetectorWeights, 'file'> {
+  const json = parseJson(text);
+  expectValue(json, 'format', NETWORK_FORMAT);
+  const { inputSize, inputRange } = json;
+  if (!isPositive(inputSize) || inputSize > MAX_INPUT_SIZE) {
+    throw new WeightsError(`inputSize is ${show(inputSize)}; wanted a whole number, 1 to ${MAX_INPUT_SIZE}.`);
+  }
+  const [black, white, ...more]: unknown[] = Array.isArray(inputRange) ? inputRange : [];
+  if (!isNumber(black) || !isNumber(white) || more.length > 0) {
+    throw new WeightsError(`inputRange is ${show(inputRange)}; wanted two numbers, those of black and white.`);
+  }
+  if (!Array.isArray(json.heads) || json.heads.length === 0) {
+    throw new WeightsError(`heads is ${show(json.heads)}; wanted a list of at least one.`);
+  }
+  const named = json.heads.map((value: unknown, index) => {
+    const { scores, boxes } = asRecord(value, `heads[${index}]`);
+    if (typeof scores !== 'string' || typeof boxes !== 'string') {
+      throw new WeightsError(`heads[${index}] is ${show(value)}; wanted names of layers, scores and boxes.`);
+    }
+    return { scores, boxes };
+  });
+  const picture = { height: inputSize, width: inputSize, channels: 3 };
+  const outputs = named.flatMap(({ scores, boxes }) => [scores, boxes]);
+  const graph = parseNetwork(json.layers, { picture }, outputs);
+  const heads = named.map(({ scores, boxes }): DetectorHead => {
+    const [shape, boxShape] = [graph.outputs.get(scores), graph.outputs.get(boxes)];
+    if (
+      shape === undefined ||
+      boxShape === undefined ||
+      shape.height !== shape.width ||
+      boxShape.height !== shape.height ||
+      boxShape.width !== shape.width ||
+      boxShape.channels !== shape.channels * VALUES
+    ) {
+      throw new WeightsError(
+        `Layers '${scores}' ${show(shape)} and '${boxes}' ${show(boxShape)} are no head; wanted one square grid and ${VALUES} values a score.`,
+      );
+    }
+    return { scores, boxes, shape };
+  });
+  return { inputSize, inputRange: [black, white], graph, heads };
+}
+
+function isNumber(value: unknown): value is number {
+  return Number.isFinite(value);
+}
