@@ -52,6 +52,7 @@ export default defineConfig({
       entry: {
         index: 'src/index.ts',
         export: 'src/export.ts',
+        track: 'src/track.ts',
         weights: 'src/weights.ts',
         'engine/index': 'src/engine/index.ts',
         'detect/index': 'src/detect/index.ts',

@@ -21,7 +21,7 @@ export {
 } from './cascade/boxes.js';
 export type { Detector } from './cascade/detector.js';
 export type { CropBuffer, EncodeInput, EncodeOutput, OutputBytes, OutputRange } from './cascade/encode.js';
-export type { Face } from './cascade/face.js';
+export type { Face, FacePath } from './cascade/face.js';
 export type { FaceRendering } from './cascade/inspector.js';
 export { fetchWeights, type LoadOptions } from './cascade/manifest.js';
 export type { AlignerOptions, AlignOptions } from './cascade/options.js';

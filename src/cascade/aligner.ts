@@ -10,12 +10,12 @@ import { CROP_RECORD_BYTES, type Crop, cropRecord, writeCropRecord } from '../ho
 import type { Frame, PictureSource, PreparedPicture } from '../host/frame.js';
 import { Turns } from '../host/turns.js';
 import type { FaceModel } from '../mmm/model.js';
-import { moveParameters, type ParameterLayout } from '../mmm/parameters.js';
-import { cropOf, cropsOf, type FaceBox, landmarksBox, poseFrame } from './boxes.js';
+import type { ParameterLayout } from '../mmm/parameters.js';
+import { cropOf, cropsOf, type FaceBox, landmarksBox } from './boxes.js';
 import type { Cascade } from './cascade.js';
 import { DeviceState } from './device-state.js';
 import type { EncodeInput, EncodeOutput, OutputBytes } from './encode.js';
-import { type Face, readFace } from './face.js';
+import { type Face, type FacePath, FaceReader, startOf } from './face.js';
 import type { FaceRendering, Inspector } from './inspector.js';
 import {
   type AlignerOptions,
@@ -26,14 +26,7 @@ import {
   expectObject,
   loadWeights,
 } from './options.js';
-import {
-  encodeSteps,
-  type FaceOutputs,
-  type FaceTexture,
-  type OutputName,
-  type Renderings,
-  type Wanted,
-} from './renderings.js';
+import { encodeSteps, type FaceOutputs, type FaceTexture, type OutputName, type Wanted } from './renderings.js';
 import type { Tuning } from './tuning.js';
 import type { CascadeWeights } from './weights.js';
 
@@ -54,6 +47,7 @@ export class FaceAligner {
   /** Mean, bases, triangles, texture coordinates: what the mesh writers need. */
   readonly model: FaceModel;
   readonly #weights: CascadeWeights;
+  readonly #reader: FaceReader;
   readonly #options: Pick<AlignerOptions, 'powerPreference' | 'maxFaces' | 'textureSize' | 'tuningStorage'>;
   /** Uploads and submits take turns; only readbacks overlap. */
   readonly #turns: Turns;
@@ -94,6 +88,7 @@ export class FaceAligner {
     this.#records = new DataView(new ArrayBuffer(state.cascade.maxFaces * CROP_RECORD_BYTES));
     this.#parameters = new Float32Array(state.cascade.maxFaces * weights.network.parameters.count);
     this.model = weights.model;
+    this.#reader = new FaceReader(weights.model, weights.network.parameters);
   }
 
   /** The device in use: the caller's, or the aligner's own. Another one after `recover`. */
@@ -154,9 +149,9 @@ export class FaceAligner {
   }
 
   /**
-   * Aligns faces again in a picture that is nearly the same, as the next of a video: each from the parameters it has, in the crop that its
-   * landmarks give, by the last `iterations` iterations alone. Otherwise as `align`; `FaceTracker` is built on it.
-   * @param options.iterations 1 (the default) to one fewer than `aligner.iterations`
+   * Aligns faces again in a picture that is nearly the same, as the next of a video: each from the pose it has, in the crop that its landmarks
+   * give, by the last `iterations` iterations alone. Otherwise as `align`; `FaceTracker` is built on it.
+   * @param options.iterations one fewer than `aligner.iterations` by default; all of them forget the pose and keep the crop
    * @returns result i belongs to face i; undefined where that face has left the picture, or is too small or large to be seen.
    * @throws as `align`; InputError for a face of another model.
    */
@@ -167,13 +162,15 @@ export class FaceAligner {
   ): Promise<(FaceWith<Name> | undefined)[]> {
     return this.#turns.admit(async () => {
       expectObject(options, 'The options');
-      const run: Run<Name> = { iterations: options.iterations ?? 1, from: 'faces', wanted: checkOutputs(options) };
+      const iterations = options.iterations ?? Math.max(1, this.iterations - 1);
+      const from = iterations === this.iterations ? 'mean' : 'faces';
+      const run: Run<Name> = { iterations, from, wanted: checkOutputs(options) };
       if (!Array.isArray(faces)) throw new InputError(`The faces are ${show(faces)}; wanted a list.`);
-      for (const face of faces) this.#checkFace(face, 'landmarks');
+      for (const face of faces) this.#checkFace(face, 'its start');
       const kept: number[] = [];
       const refined = await this.#run(source, run, ({ picture }) =>
         faces.flatMap((face: Face, i) => {
-          const start = startFrom(face, picture);
+          const start = startFrom(face, picture, this.iterations - iterations);
           if (start !== undefined) kept.push(i);
           return start ?? [];
         }),
@@ -384,11 +381,16 @@ export class FaceAligner {
     const { gpu, cascade } = state;
     const { outputs } = run.wanted;
     const renderings = outputs.length > 0 ? await state.renderings() : undefined;
-    const staging = await state.stagingFor(cascade.outputBytes + (renderings?.bytes(outputs) ?? 0));
+    const more = renderings?.bytes(outputs) ?? 0;
+    const staging = await state.stagingFor(more);
     const slot = await staging.takeWhenFree();
     try {
-      const bytes = (starts.length * staging.bytes) / this.maxFaces;
-      const small = starts.length * cascade.outputBytes;
+      const faces = starts.length;
+      // The steps that led to the faces, where they are new.
+      const path = run.from === 'mean' ? run.iterations - 1 : 0;
+      const { outputBytes, parameterBytes } = cascade;
+      const small = faces * (outputBytes + path * parameterBytes);
+      const bytes = small + faces * more;
       const plan = planOf(cascade, run);
       const steps = renderings?.steps(run.wanted, frame.texture) ?? [];
       const { accepted } = gpu.watch('The frame was refused', () => {
@@ -398,18 +400,26 @@ export class FaceAligner {
         cascade.encode(pass, frame.texture, plan, starts.length);
         encodeSteps(gpu, pass, steps, starts.length);
         pass.end();
-        slot.copyFrom(encoder, cascade.output, 0, small);
-        renderings?.copy(encoder, slot, outputs, starts.length, small);
+        slot.copyFrom(encoder, cascade.output, 0, faces * outputBytes);
+        for (let k = 1; k <= path; k++) {
+          const at = faces * (outputBytes + (k - 1) * parameterBytes);
+          slot.copyFrom(encoder, cascade.step(k), 0, faces * parameterBytes, at);
+        }
+        renderings?.copy(encoder, slot, outputs, faces, small);
         gpu.device.queue.submit([encoder.finish()]);
       });
       this.#count(starts.length, 1 + plan.steps.length + steps.length, bytes);
       // A refused frame leaves an earlier one's bytes in the staging buffer: read them only to give the buffer back.
-      const faces = Promise.all([slot.read(bytes), accepted]).then(([data]) =>
-        this.#facesOf(data, starts, cascade.outputBytes, renderings, outputs),
+      const results = Promise.all([slot.read(bytes), accepted]).then(([data]) =>
+        this.#facesOf(data, starts, outputBytes / 4, path).map((face, index) => {
+          const rendered = renderings?.read(data, outputs, { faces, at: small, index, crop: face.crop });
+          // Without renderings nothing else was asked for.
+          return { ...face, ...rendered } as FaceWith<Name>;
+        }),
       );
       // Whoever waits for the batches sees the failure; until then it is nobody's.
-      faces.catch(() => {});
-      return { faces };
+      results.catch(() => {});
+      return { faces: results };
     } catch (error) {
       slot.release();
       throw error;
@@ -432,7 +442,7 @@ export class FaceAligner {
     const { queue } = gpu.device;
     queue.writeBuffer(cascade.faces, 0, this.#records.buffer, 0, starts.length * CROP_RECORD_BYTES);
     if (from === 'faces') {
-      queue.writeBuffer(cascade.startOf(iterations), 0, this.#parameters, 0, starts.length * count);
+      queue.writeBuffer(cascade.step(this.iterations - iterations), 0, this.#parameters, 0, starts.length * count);
     }
   }
 
@@ -444,26 +454,21 @@ export class FaceAligner {
     this.#counters.bytesRead += bytes;
   }
 
-  #facesOf<Name extends OutputName>(
-    data: ArrayBuffer,
-    starts: readonly Start[],
-    bytes: number,
-    renderings: Renderings | undefined,
-    outputs: readonly Name[],
-  ): FaceWith<Name>[] {
-    const { parameters: layout } = this.#weights.network;
-    const faces = starts.length;
-    return starts.map(({ crop }, index) => {
-      const output = new Float32Array(data, index * bytes, bytes / 4);
-      const face = readFace(output, crop, this.model, layout);
-      const more = renderings?.read(data, outputs, { faces, at: faces * bytes, index, crop });
-      // Without renderings nothing else was asked for.
-      return { ...face, ...more } as FaceWith<Name>;
+  /** @param data outputs of all faces, `words` floats each, then p^1 of all, p^2 of all, up to p^{steps} */
+  #facesOf(data: ArrayBuffer, starts: readonly Start[], words: number, steps: number): Face[] {
+    const { count } = this.#weights.network.parameters;
+    return starts.map(({ crop, path }, i) => {
+      const output = new Float32Array(data, i * words * 4, words);
+      const own = Array.from({ length: steps }, (_, k) => {
+        const at = starts.length * words + (k * starts.length + i) * count;
+        return new Float32Array(data, at * 4, count).slice();
+      });
+      return this.#reader.read(output, crop, path ?? [...own, output.slice(0, count)]);
     });
   }
 
   /** @throws InputError for what is no face of this aligner's model. */
-  #checkFace(face: Face, also?: 'landmarks'): void {
+  #checkFace(face: Face, also?: 'its start'): void {
     const { count } = this.#weights.network.parameters;
     const parameters: unknown = face?.parameters;
     if (!(parameters instanceof Float32Array))
@@ -475,9 +480,14 @@ export class FaceAligner {
     if (![centreX, centreY, side, size].every(Number.isFinite)) {
       throw new InputError(`The face's crop is ${show(face.crop)}; wanted one of align's.`);
     }
-    const landmarks: unknown = face.landmarks;
-    if (also === 'landmarks' && !(landmarks instanceof Float32Array)) {
+    if (also === undefined) return;
+    const { landmarks, path }: Record<string, unknown> = { ...face };
+    if (!(landmarks instanceof Float32Array)) {
       throw new InputError(`The face's landmarks are ${show(landmarks)}; wanted those of align.`);
+    }
+    const steps: unknown[] = Array.isArray(path) ? path : [];
+    if (steps.length === 0 || !steps.every((step) => step instanceof Float32Array && step.length === count)) {
+      throw new InputError(`The face's path is ${show(path)}; wanted the one of align.`);
     }
   }
 
@@ -498,21 +508,22 @@ interface Run<Name extends OutputName = OutputName> {
 
 const NOTHING_ELSE: Wanted<never> = { outputs: [], mirror: false };
 
-/** One face of a frame: where to look and, in a frame that refines, its parameters there. */
+/** One face of a frame: where to look and, in a frame that refines, what to start from and how that came to be. */
 interface Start {
   readonly crop: Crop;
   readonly parameters?: ArrayLike<number>;
+  readonly path?: FacePath;
 }
 
 function planOf(cascade: Cascade, { iterations, from }: Run): Plan {
   return from === 'mean' ? cascade.plan(iterations) : cascade.refinement(iterations);
 }
 
-/** The crop that a face's landmarks give and the face's parameters there; undefined where the picture has no such crop. */
-function startFrom({ landmarks, parameters, crop }: Face, picture: PreparedPicture['picture']): Start | undefined {
+/** The crop that a face's landmarks give and p^k there (p^0 is known); undefined where the picture has no such crop. */
+function startFrom(face: Face, picture: PreparedPicture['picture'], iteration: number): Start | undefined {
   try {
-    const next = cropOf(landmarksBox(landmarks), picture, crop.size);
-    return { crop: next, parameters: moveParameters(parameters, poseFrame(crop), poseFrame(next)) };
+    const crop = cropOf(landmarksBox(face.landmarks), picture, face.crop.size);
+    return iteration === 0 ? { crop } : { crop, parameters: startOf(face, crop, iteration), path: face.path };
   } catch (error) {
     if (error instanceof InputError) return undefined;
     throw error;

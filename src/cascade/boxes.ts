@@ -39,6 +39,28 @@ const MIN_SIDE = 2;
 /** A crop may be this many times as large as the picture's longer side: beyond that it is nearly all black. */
 const MAX_SIDE_OF_PICTURE = 8;
 
+/** A square of the picture. */
+export type Square = Omit<Crop, 'size'>;
+
+/** The square that a box asks for, whatever it is worth. */
+export function cropSquare({ x0, y0, x1, y1, kind }: FaceBox): Square {
+  const [width, height] = [x1 - x0, y1 - y0];
+  const [centreX, centreY] = [(x0 + x1) / 2, (y0 + y1) / 2];
+  if (kind === 'landmarks') return { centreX, centreY, side: LANDMARKS_TO_CROP * Math.max(width, height) };
+  const { scale, shiftX, shiftY } = DETECTOR_TO_CROP;
+  const mean = (width + height) / 2;
+  return { centreX: centreX + shiftX * mean, centreY: centreY + shiftY * mean, side: scale * mean };
+}
+
+/** Intersection of two squares over their union, 0 to 1. */
+export function overlapOf(a: Square, b: Square): number {
+  const common = (p: number, q: number) =>
+    Math.min(p + a.side / 2, q + b.side / 2) - Math.max(p - a.side / 2, q - b.side / 2);
+  const [width, height] = [common(a.centreX, b.centreX), common(a.centreY, b.centreY)];
+  if (!(width > 0 && height > 0)) return 0;
+  return (width * height) / (a.side ** 2 + b.side ** 2 - width * height);
+}
+
 /**
  * The crop of a box.
  * @param picture size of the picture in pixels
@@ -57,13 +79,7 @@ export function cropOf(box: FaceBox, picture: { readonly width: number; readonly
   if (kind !== 'landmarks' && kind !== 'detector') {
     throw new InputError(`${found} is of kind ${show(kind)}; wanted 'landmarks' or 'detector'.`);
   }
-  const mean = (width + height) / 2;
-  const crop: Crop = {
-    centreX: (x0 + x1) / 2 + (kind === 'detector' ? DETECTOR_TO_CROP.shiftX * mean : 0),
-    centreY: (y0 + y1) / 2 + (kind === 'detector' ? DETECTOR_TO_CROP.shiftY * mean : 0),
-    side: kind === 'detector' ? DETECTOR_TO_CROP.scale * mean : LANDMARKS_TO_CROP * Math.max(width, height),
-    size,
-  };
+  const crop: Crop = { ...cropSquare(box), size };
   const largest = MAX_SIDE_OF_PICTURE * Math.max(picture.width, picture.height, size);
   if (crop.side < MIN_SIDE || crop.side > largest) {
     throw new InputError(

@@ -126,10 +126,12 @@ export class Cascade {
   readonly paf: Tensor;
   /** Geometry of the final parameters. */
   readonly geometry: Geometry;
-  /** Per face: parameters, then x, y, z, visible of every landmark, then the parameters before the last iteration. */
+  /** Per face: parameters, then x, y, z, visible of every landmark. */
   readonly output: GPUBuffer;
   /** Bytes of one face in `output`. */
   readonly outputBytes: number;
+  /** Bytes of one face's parameters. */
+  readonly parameterBytes: number;
 
   readonly #plans: readonly Plan[];
   /** Frames that start later: the last 1, 2, ... iterations. */
@@ -197,6 +199,7 @@ export class Cascade {
     this.geometry = parts.geometry;
     this.output = parts.output;
     this.outputBytes = parts.output.size / maxFaces;
+    this.parameterBytes = parts.network.parameters.count * 4;
     this.#plans = plans;
     this.#refinements = refinements;
     this.#cropper = cropper;
@@ -225,7 +228,7 @@ export class Cascade {
   }
 
   /**
-   * From the crops and given parameters to `output`, as a plan: the last `iterations` iterations, which read what `startOf` names.
+   * From the crops and given parameters to `output`, as a plan: the last `iterations` iterations, which start from `step(K - iterations)`.
    * Not the first one: it knows only p^0, and draws nothing.
    * @throws InputError where there are not more iterations than that.
    */
@@ -233,15 +236,15 @@ export class Cascade {
     const plan = Number.isInteger(iterations) ? this.#refinements[iterations - 1] : undefined;
     if (plan === undefined) {
       throw new InputError(
-        `${show(iterations)} iterations from a known face; wanted a whole number from 1, fewer than the ${this.iterations} of the weights.`,
+        `${show(iterations)} iterations from a known face; wanted a whole number from 1 to the weights' ${this.iterations}.`,
       );
     }
     return plan;
   }
 
-  /** Where `refinement(iterations)` reads what it starts from, [N,1,1,count]. Write it before the frame is submitted. */
-  startOf(iterations: number): GPUBuffer {
-    return parameterBuffer(this.parameters, this.iterations - iterations);
+  /** p^k of all faces, [N,1,1,count]: what `refinement(K - k)` starts from, if it is written before the frame is submitted. */
+  step(k: number): GPUBuffer {
+    return parameterBuffer(this.parameters, k);
   }
 
   /**
@@ -358,7 +361,6 @@ function recordEnding(parts: Parts, k: number): PlanBuilder {
     { ...spec, parameterCount: network.parameters.count, table: model.table },
     {
       parameters,
-      earlier: parameterBuffer(parts.parameters, k - 1),
       vertices: geometry.vertices,
       visibility: geometry.visibility,
       triangles: model.triangles,

@@ -12,6 +12,11 @@ import { Renderings } from './renderings.js';
 import { findTuning, type Tuning, variantsOf } from './tuning.js';
 import type { CascadeWeights } from './weights.js';
 
+/** Bytes that a frame of so many iterations from p^0 returns of a face: the output, and the steps p^1 .. p^{k-1} to it. */
+export function readBytes({ outputBytes, parameterBytes }: Cascade, iterations: number): number {
+  return outputBytes + (iterations - 1) * parameterBytes;
+}
+
 export class DeviceState {
   readonly gpu: Gpu;
   readonly cascade: Cascade;
@@ -19,7 +24,7 @@ export class DeviceState {
   readonly staging: StagingRing;
   readonly encoder: FrameEncoder;
   readonly tuning: Tuning;
-  /** Staging for frames that return more than landmarks, by the bytes of a face. */
+  /** Staging for frames that return more than landmarks, by the bytes of a face that these take. */
   readonly #larger = new Map<number, StagingRing>();
   readonly #inspector: Lazy<Inspector>;
   readonly #renderings: Lazy<Renderings>;
@@ -42,7 +47,7 @@ export class DeviceState {
       const tuning = await findTuning(gpu, weights.network.graph, options);
       const cascade = await Cascade.create(gpu, weights, { maxFaces, variants: variantsOf(tuning) });
       const { value, accepted } = gpu.watch('The staging buffers could not be made', () => ({
-        staging: new StagingRing(gpu, 'staging', cascade.maxFaces * cascade.outputBytes),
+        staging: new StagingRing(gpu, 'staging', cascade.maxFaces * readBytes(cascade, cascade.iterations)),
         encoder: new FrameEncoder(gpu, cascade),
       }));
       await accepted;
@@ -84,19 +89,19 @@ export class DeviceState {
     return this.#renderings.get();
   }
 
-  /** Staging buffers for frames that return `bytes` a face. Made when first asked for. */
-  async stagingFor(bytes: number): Promise<StagingRing> {
-    if (bytes === this.cascade.outputBytes) return this.staging;
-    let ring = this.#larger.get(bytes);
+  /** Staging buffers for frames that return `more` bytes a face besides the landmarks. Made when first asked for. */
+  async stagingFor(more: number): Promise<StagingRing> {
+    if (more === 0) return this.staging;
+    let ring = this.#larger.get(more);
     if (ring === undefined) {
       const { maxFaces } = this.cascade;
       const { value, accepted } = this.gpu.watch('The staging buffers could not be made', () => {
-        return new StagingRing(this.gpu, 'staging.outputs', maxFaces * bytes);
+        return new StagingRing(this.gpu, 'staging.outputs', this.staging.bytes + maxFaces * more);
       });
-      this.#larger.set(bytes, value);
+      this.#larger.set(more, value);
       ring = value;
       await accepted.catch((error: unknown) => {
-        this.#larger.delete(bytes);
+        this.#larger.delete(more);
         value.destroy();
         throw error;
       });

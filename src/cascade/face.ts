@@ -4,10 +4,20 @@
 import { FullposeError } from '../engine/errors.js';
 import { type Crop, cropToPicture } from '../host/crop.js';
 import { decodeVertices, toPicturePixels } from '../mmm/decode.js';
-import type { FaceModel, ShapeModel } from '../mmm/model.js';
-import { type ParameterLayout, quaternionOf, translationOf } from '../mmm/parameters.js';
+import { type FaceModel, type ShapeModel, selectVertices } from '../mmm/model.js';
+import {
+  CONFIDENCE_OFFSET,
+  moveParameters,
+  type ParameterLayout,
+  quaternionOf,
+  SHAPE_OFFSET,
+  translationOf,
+} from '../mmm/parameters.js';
 import { type Pose, poseInPicture } from '../mmm/pose.js';
-import { type FaceBox, landmarksBox } from './boxes.js';
+import { type FaceBox, landmarksBox, poseFrame } from './boxes.js';
+
+/** p^1 .. p^k of one run of k iterations, in its crop. */
+export type FacePath = readonly Float32Array<ArrayBuffer>[];
 
 /** One aligned face. Picture pixels: centres at integers, x right, y down, z toward the viewer in the same scale. */
 export interface Face {
@@ -19,8 +29,10 @@ export interface Face {
   readonly visibility: Uint8Array<ArrayBuffer>;
   /** p in crop space: scaled quaternion, t2d, identity, expression (docs/architecture.md). */
   readonly parameters: Float32Array<ArrayBuffer>;
-  /** p before the last iteration. */
-  readonly earlier: Float32Array<ArrayBuffer>;
+  /** How sure it is that this is a face and that it was found, 0 to 1; 0.5 is the usual limit (docs/tracking.md). */
+  readonly confidence: number;
+  /** How the cascade came to this face when it last ran in full: what `FaceAligner.refine` goes on from. */
+  readonly path: FacePath;
   /** The square of picture that was looked at. */
   readonly crop: Crop;
   readonly pose: Pose;
@@ -31,67 +43,90 @@ export interface Face {
 }
 
 /**
- * Reads one face's part of the frame's output (docs/passes.md).
- * @throws FullposeError `gpu-error` for numbers that are no face.
+ * Where the last iterations start from, for a face that is known: not where the face ended, but where the cascade would be before them. Each
+ * iteration has learned to go on from the one before it, and to start from the end would push the face on in every frame, further and further
+ * (docs/tracking.md). The pose is as far from the face's as it was in the run in full, and the shape is that run's.
+ * @param to the crop to start in
+ * @param iteration k, of 1 and more
+ * @returns p^k
  */
-export function readFace(
-  output: Float32Array<ArrayBuffer>,
-  crop: Crop,
-  model: FaceModel,
-  layout: ParameterLayout,
-): Face {
-  const parameters = output.slice(0, layout.count);
-  const [quaternion] = layout.quaternion;
-  // No picture gives these; a broken driver or a texture full of NaN does.
-  if (!output.every(Number.isFinite) || parameters.subarray(quaternion, quaternion + 4).every((q) => q === 0)) {
-    throw new FullposeError('gpu-error', 'The GPU gave numbers that are no face (NaN, infinite, or of scale 0).');
+export function startOf({ parameters, crop, path }: Face, to: Crop, iteration: number): Float64Array<ArrayBuffer> {
+  const start = moveParameters(parameters, poseFrame(crop), poseFrame(to));
+  const [then, end] = [path[Math.min(iteration, path.length) - 1], path.at(-1)];
+  if (then === undefined || end === undefined) return start;
+  // Distances in crop pixels, at the face's size.
+  const growth = Math.hypot(...quaternionOf(start)) / Math.hypot(...quaternionOf(end));
+  for (let i = 0; i < SHAPE_OFFSET; i++) {
+    start[i] = start[i]! + (then[i]! - end[i]!) * (i < 4 ? growth : growth ** 2);
   }
-  const count = model.landmarks.length;
-  const landmarks = new Float32Array(count * 3);
-  const visibility = new Uint8Array(count);
-  for (let i = 0; i < count; i++) {
-    const at = layout.count + i * 4;
-    landmarks.set(output.subarray(at, at + 3), i * 3);
-    visibility[i] = output[at + 3] === 1 ? 1 : 0;
-  }
-  const earlier = output.slice(layout.count + count * 4);
-  return { visibility, earlier, ...describe(parameters, landmarks, crop, model, layout) };
+  start.set(then.subarray(SHAPE_OFFSET), SHAPE_OFFSET);
+  start[CONFIDENCE_OFFSET] = 0;
+  return start;
 }
 
-/**
- * A face with other parameters in the same crop, as smoothing makes them. What can be seen stays as it was.
- * @param landmarks the model of the landmarks alone (`selectVertices`)
- */
-export function reposeFace(
-  face: Face,
-  parameters: Float32Array<ArrayBuffer>,
-  landmarks: ShapeModel,
-  model: FaceModel,
-  layout: ParameterLayout,
-): Face {
-  const points = Float32Array.from(decodeVertices(landmarks, layout, parameters, face.crop.size));
-  return { ...face, ...describe(parameters, points, face.crop, model, layout) };
-}
+/** Makes faces of one model from numbers. */
+export class FaceReader {
+  readonly #model: FaceModel;
+  readonly #layout: ParameterLayout;
+  /** The model of the landmarks alone. */
+  readonly #landmarks: ShapeModel;
 
-/** All that follows from the parameters. `landmarks` [68,3] come in crop pixels, and are moved to the picture in place. */
-function describe(
-  parameters: Float32Array<ArrayBuffer>,
-  landmarks: Float32Array<ArrayBuffer>,
-  crop: Crop,
-  model: FaceModel,
-  layout: ParameterLayout,
-): Omit<Face, 'visibility' | 'earlier'> {
-  const toPicture = cropToPicture(crop);
-  const [identity, identityCount] = layout.identity;
-  const [expression] = layout.expression;
-  toPicturePixels(landmarks, toPicture);
-  return {
-    landmarks,
-    box: landmarksBox(landmarks),
-    parameters,
-    crop,
-    pose: poseInPicture(quaternionOf(parameters), translationOf(parameters), crop.size, toPicture),
-    identity: parameters.slice(identity, identity + identityCount),
-    expression: Object.fromEntries(model.expressionNames.map((name, i) => [name, parameters[expression + i] ?? 0])),
-  };
+  constructor(model: FaceModel, layout: ParameterLayout) {
+    this.#model = model;
+    this.#layout = layout;
+    this.#landmarks = selectVertices(model, model.landmarks);
+  }
+
+  /**
+   * Reads one face's part of the frame's output (docs/passes.md).
+   * @param path of the last run in full: this one's, or the one that this face was refined from
+   * @throws FullposeError `gpu-error` for numbers that are no face.
+   */
+  read(output: Float32Array<ArrayBuffer>, crop: Crop, path: FacePath): Face {
+    const { count, quaternion } = this.#layout;
+    const parameters = output.slice(0, count);
+    // No picture gives these; a broken driver or a texture full of NaN does.
+    if (!output.every(Number.isFinite) || parameters.subarray(...quaternion).every((q) => q === 0)) {
+      throw new FullposeError('gpu-error', 'The GPU gave numbers that are no face (NaN, infinite, or of scale 0).');
+    }
+    const points = this.#model.landmarks.length;
+    const landmarks = new Float32Array(points * 3);
+    const visibility = new Uint8Array(points);
+    for (let i = 0; i < points; i++) {
+      const at = count + i * 4;
+      landmarks.set(output.subarray(at, at + 3), i * 3);
+      visibility[i] = output[at + 3] === 1 ? 1 : 0;
+    }
+    const confidence = 1 / (1 + Math.exp(-(parameters[CONFIDENCE_OFFSET] ?? 0)));
+    return { visibility, confidence, path, ...this.#describe(parameters, landmarks, crop) };
+  }
+
+  /** A face with other parameters in the same crop, as smoothing makes them. What can be seen, and how sure that is, stays. */
+  repose(face: Face, parameters: Float32Array<ArrayBuffer>): Face {
+    const landmarks = Float32Array.from(decodeVertices(this.#landmarks, this.#layout, parameters, face.crop.size));
+    return { ...face, ...this.#describe(parameters, landmarks, face.crop) };
+  }
+
+  /** All that follows from the parameters. `landmarks` [68,3] come in crop pixels, and are moved to the picture in place. */
+  #describe(
+    parameters: Float32Array<ArrayBuffer>,
+    landmarks: Float32Array<ArrayBuffer>,
+    crop: Crop,
+  ): Omit<Face, 'visibility' | 'confidence' | 'path'> {
+    const toPicture = cropToPicture(crop);
+    const [identity, identityCount] = this.#layout.identity;
+    const [expression] = this.#layout.expression;
+    toPicturePixels(landmarks, toPicture);
+    return {
+      landmarks,
+      box: landmarksBox(landmarks),
+      parameters,
+      crop,
+      pose: poseInPicture(quaternionOf(parameters), translationOf(parameters), crop.size, toPicture),
+      identity: parameters.slice(identity, identity + identityCount),
+      expression: Object.fromEntries(
+        this.#model.expressionNames.map((name, i) => [name, parameters[expression + i] ?? 0]),
+      ),
+    };
+  }
 }

@@ -102,7 +102,7 @@ export class FrameTexture {
         width: Math.max(1, Math.min(most, Math.round(picture.width / Math.max(1, shrink)))),
         height: Math.max(1, Math.min(most, Math.round(picture.height / Math.max(1, shrink)))),
       };
-      const bitmap = await makeBitmap(source, shrink > 1 ? texels : undefined);
+      const bitmap = await copyPicture(source, shrink > 1 ? texels : undefined);
       // Without shrinking the bitmap's size rules: it has been turned upright.
       const size = { width: bitmap.width, height: bitmap.height };
       return {
@@ -190,9 +190,13 @@ function prepareTexture(texture: GPUTexture): PreparedPicture {
   return { picture, upload: async () => frame, release: () => {} };
 }
 
-async function makeBitmap(
+/**
+ * A copy of a picture, upright, that its maker need not wait for.
+ * @throws InputError for what cannot be decoded.
+ */
+export async function copyPicture(
   source: Exclude<PictureSource, GPUTexture>,
-  resize: PictureSize | undefined,
+  resize?: PictureSize,
 ): Promise<ImageBitmap> {
   try {
     const image = isPixelData(source)
@@ -259,7 +263,7 @@ function is<K extends keyof DomSources>(source: unknown, name: K): source is Dom
   return Object.prototype.toString.call(source) === `[object ${name}]`;
 }
 
-function isTexture(source: unknown): source is GPUTexture {
+export function isTexture(source: unknown): source is GPUTexture {
   return Object.prototype.toString.call(source) === '[object GPUTexture]';
 }
 

@@ -14,7 +14,7 @@ export interface ParameterLayout {
   readonly count: number;
   /** Scaled quaternion; always `[0, 4]`. */
   readonly quaternion: Span;
-  /** t2d in crop pixels, y up; always `[4, 2]`. Floats 6 and 7 are 0. */
+  /** t2d in crop pixels, y up; always `[4, 2]`. Float 6 is 0; float 7 is `CONFIDENCE_OFFSET`'s. */
   readonly translation: Span;
   /** Identity coefficients in training standard deviations. */
   readonly identity: Span;
@@ -24,6 +24,11 @@ export interface ParameterLayout {
 
 /** First float that may be a shape coefficient: the pose takes two vec4s. */
 export const SHAPE_OFFSET = 8;
+
+/**
+ * The float that is the log-odds of a face: 0 until the last iteration, whose network adds them (docs/tracking.md). No part of the pose or shape.
+ */
+export const CONFIDENCE_OFFSET = 7;
 
 /** A longer vector is damage. */
 const MOST = 4096;

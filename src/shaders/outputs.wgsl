@@ -1,8 +1,8 @@
-// What a frame returns of each face: its parameters, its landmarks with their visibility, and the parameters before the last iteration.
+// What a frame returns of each face: its parameters, then its landmarks with their visibility.
 //
-// parameters, earlier [N, stride] vec4; vertices [N, V] vec4 crop pixels; visibility [N, size, size] keys of raster.wgsl; triangles [T, 3];
+// parameters [N, stride] vec4; vertices [N, V] vec4 crop pixels; visibility [N, size, size] keys of raster.wgsl; triangles [T, 3];
 // landmarks [L, 1 + ring]: the vertex, then the triangles round it, then NONE up to `ring` of them.
-// output [N, stride + L + stride] vec4: parameters as they are, then x, y, z in crop pixels and 1 where visible, else 0, then earlier.
+// output [N, stride + L] vec4: parameters as they are, then x, y, z in crop pixels and 1 where visible, else 0.
 // A landmark is visible where the triangles round it show the viewer more of their front than of their back, and, inside the crop, the
 // pixel nearest to it shows nothing nearer than the vertex by more than the tolerance (the rule of the PAF anchors).
 // One invocation writes one vec4: global id x = position in the output, y = face.
@@ -22,12 +22,11 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> parameters: array<vec4f>;
-@group(0) @binding(1) var<storage, read> earlier: array<vec4f>;
-@group(0) @binding(2) var<storage, read> vertices: array<vec4f>;
-@group(0) @binding(3) var<storage, read> visibility: array<u32>;
-@group(0) @binding(4) var<storage, read> triangles: array<u32>;
-@group(0) @binding(5) var<storage, read> landmarks: array<u32>;
-@group(0) @binding(6) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(1) var<storage, read> vertices: array<vec4f>;
+@group(0) @binding(2) var<storage, read> visibility: array<u32>;
+@group(0) @binding(3) var<storage, read> triangles: array<u32>;
+@group(0) @binding(4) var<storage, read> landmarks: array<u32>;
+@group(0) @binding(5) var<storage, read_write> output: array<vec4f>;
 @group(1) @binding(0) var<uniform> params: Params;
 
 fn visible(landmark: u32, position: vec3f, face: u32) -> bool {
@@ -65,16 +64,13 @@ fn visible(landmark: u32, position: vec3f, face: u32) -> bool {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let shown = params.stride + params.landmarks;
-  let count = shown + params.stride;
+  let count = params.stride + params.landmarks;
   if (id.x >= count) {
     return;
   }
   var value: vec4f;
   if (id.x < params.stride) {
     value = parameters[id.y * params.stride + id.x];
-  } else if (id.x >= shown) {
-    value = earlier[id.y * params.stride + id.x - shown];
   } else {
     let landmark = (id.x - params.stride) * (1 + params.ring);
     let position = vertices[id.y * params.vertices + landmarks[landmark]].xyz;

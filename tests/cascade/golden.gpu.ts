@@ -185,19 +185,13 @@ export const golden = gpuSuite('golden fixtures', (test) => {
     const output = new Float32Array(await readBuffer(gpu, cascade.output, 0, faces * cascade.outputBytes));
     const words = cascade.outputBytes / 4;
     for (let face = 0; face < faces; face++) {
-      const points = output.subarray(face * words + count, (face + 1) * words - count);
+      const points = output.subarray(face * words + count, (face + 1) * words);
       const actual = Float32Array.from({ length: 68 * 3 }, (_, i) => points[Math.floor(i / 3) * 4 + (i % 3)] ?? 0);
       expectClose(actual, landmarks.subarray(face * 68 * 3, (face + 1) * 68 * 3), {
         atol: 0.01,
         label: `landmarks of face ${face}`,
         shape: [68, 3],
       });
-      const first = ((iterations - 1) * faces + face) * count;
-      expectClose(
-        output.subarray((face + 1) * words - count, (face + 1) * words),
-        parameters.subarray(first, first + count),
-        { atol: 2e-3, label: `earlier parameters of face ${face}` },
-      );
     }
   });
 });

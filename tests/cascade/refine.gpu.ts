@@ -1,7 +1,7 @@
 import { FaceAligner } from '../../src/cascade/aligner.js';
-import { cropOf, type FaceBox, landmarksBox, poseFrame } from '../../src/cascade/boxes.js';
+import { cropOf, type FaceBox, landmarksBox } from '../../src/cascade/boxes.js';
 import { Cascade } from '../../src/cascade/cascade.js';
-import type { Face } from '../../src/cascade/face.js';
+import { type Face, startOf } from '../../src/cascade/face.js';
 import { parseWeights } from '../../src/cascade/weights.js';
 import { InputError } from '../../src/engine/errors.js';
 import type { Plan } from '../../src/engine/plan.js';
@@ -9,7 +9,6 @@ import { readBuffer } from '../../src/engine/readback.js';
 import { packTensor } from '../../src/engine/tensor.js';
 import { cropToPicture } from '../../src/host/crop.js';
 import { decodeVertices, pickVertices, toPicturePixels } from '../../src/mmm/decode.js';
-import { moveParameters } from '../../src/mmm/parameters.js';
 import { expectClose, expectEqual, expectError, expectThat, poison, randomFloats } from '../browser/numbers.js';
 import { type GpuCaseContext, gpuSuite } from '../browser/suite.js';
 import { cropReference } from '../reference/crop.js';
@@ -67,13 +66,13 @@ export const refine = gpuSuite('a frame that starts from known faces', (test) =>
       // Another result in the output, and nothing usable in what may not be read.
       runPlan(context, cascade.plan(1), faces);
       for (const buffer of buffers.slice(1)) poison(gpu.device, buffer);
-      gpu.device.queue.writeBuffer(cascade.startOf(iterations), 0, steps[3 - iterations] ?? new ArrayBuffer(0));
+      gpu.device.queue.writeBuffer(cascade.step(3 - iterations), 0, steps[3 - iterations] ?? new ArrayBuffer(0));
       runPlan(context, cascade.refinement(iterations), faces);
       const again = await readBuffer(gpu, cascade.output, 0, faces * cascade.outputBytes);
       expectEqual(new Uint32Array(again), new Uint32Array(output), `output of the last ${iterations} iterations`);
     }
     for (const wrong of [0, 3, 1.5]) {
-      await expectError(() => cascade.refinement(wrong), InputError, /from a known face; wanted .* fewer than the 3/);
+      await expectError(() => cascade.refinement(wrong), InputError, /from a known face; wanted .* to the weights' 3/);
     }
   });
 
@@ -91,11 +90,11 @@ export const refine = gpuSuite('a frame that starts from known faces', (test) =>
           expectThat(old !== undefined, 'a face too many');
           const crop = cropOf(landmarksBox(old.landmarks), now, cropSize);
           expectEqual(face.crop, crop);
-          const start = Float32Array.from(moveParameters(old.parameters, poseFrame(old.crop), poseFrame(crop)));
+          const start = Float32Array.from(startOf(old, crop, 3 - iterations));
           const image = cropReference(now, crop.centreX, crop.centreY, crop.side, cropSize);
           const cascade = await Cascade.create(gpu, weights, { maxFaces: 1 });
           gpu.device.queue.writeBuffer(cascade.image.buffer, 0, packTensor(image, cascade.image.shape));
-          gpu.device.queue.writeBuffer(cascade.startOf(iterations), 0, start);
+          gpu.device.queue.writeBuffer(cascade.step(3 - iterations), 0, start);
           runPlan(context, cascade.refinement(iterations), 1);
           const end = new Float32Array(await readBuffer(gpu, cascade.output, 0, layout.count * 4));
           expectClose(face.parameters, end, { atol: 1e-4, label: `parameters of face ${i}` });
@@ -138,7 +137,7 @@ export const refine = gpuSuite('a frame that starts from known faces', (test) =>
             },
             `calls with ${faces.length} faces and ${iterations} iterations`,
           );
-          expectEqual(bytes, faces.length * (2 * 16 + 68 * 4) * 4, 'bytes copied to staging');
+          expectEqual(bytes, faces.length * (16 + 68 * 4) * 4, 'bytes copied to staging');
           expectEqual(aligner.counters.dispatches - before.dispatches, steps);
         }
       }
@@ -174,9 +173,9 @@ export const refine = gpuSuite('a frame that starts from known faces', (test) =>
       const known = await aligner.align(source, BOXES.slice(0, 1));
       const [face] = known;
       expectThat(face !== undefined, 'no face');
-      for (const iterations of [0, 3, Number.NaN]) {
+      for (const iterations of [0, 4, Number.NaN]) {
         const call = () => aligner.refine(source, known, { iterations });
-        await expectError(call, InputError, /iterations from a known face; wanted a whole number from 1/);
+        await expectError(call, InputError, /iterations.*wanted a whole number from 1/);
       }
       const other = { ...face, parameters: new Float32Array(104) };
       await expectError(
@@ -186,10 +185,22 @@ export const refine = gpuSuite('a frame that starts from known faces', (test) =>
       );
       const blind: unknown = { ...face, landmarks: undefined };
       await expectError(() => aligner.refine(source, [blind as Face]), InputError, /landmarks are undefined/);
+      const lost: unknown = { ...face, path: [new Float32Array(3)] };
+      await expectError(() => aligner.refine(source, [lost as Face]), InputError, /path is .*wanted the one of align/);
     });
-    const single = await FaceAligner.create({ weights: smallWeightBuffers(1), device: context.gpu.device });
-    const known = await single.align(source, BOXES.slice(0, 1));
-    await expectError(() => single.refine(source, known), InputError, /fewer than the 1 of the weights/);
-    single.destroy();
+  });
+
+  test('runs in full where all iterations are asked for, in the crop of the landmarks', async (context) => {
+    const source = wavyPicture(80, 64);
+    for (const count of [1, 3]) {
+      const aligner = await FaceAligner.create({ weights: smallWeightBuffers(count), device: context.gpu.device });
+      const known = await aligner.align(source, BOXES.slice(0, 1));
+      const boxes = known.map(({ landmarks }) => landmarksBox(landmarks));
+      const [expected] = await aligner.align(source, boxes);
+      const [face] = await aligner.refine(source, known, { iterations: count });
+      expectEqual(face, expected);
+      expectEqual(face?.path.length, count);
+      aligner.destroy();
+    }
   });
 });

@@ -21,7 +21,7 @@ const PARAMS = new UniformStruct({
 const kernel: Kernel = {
   name: 'outputs',
   code: preprocess(source, { files: LIBRARY }),
-  bindings: ['read', 'read', 'read', 'read', 'read', 'read', 'read-write'],
+  bindings: ['read', 'read', 'read', 'read', 'read', 'read-write'],
 };
 
 /** Marks the end of a landmark's list of triangles. */
@@ -43,12 +43,12 @@ export function packLandmarks(model: FaceModel): LandmarkTable {
   return { count: landmarks.length, ring, data };
 }
 
-/** Bytes of one face's outputs: its parameters, a vec4 a landmark, and the parameters before the last iteration. */
+/** Bytes of one face's outputs: its parameters and a vec4 a landmark. */
 export function outputBytes(parameterCount: number, landmarks: number): number {
-  return 2 * parameterCount * 4 + landmarks * 16;
+  return parameterCount * 4 + landmarks * 16;
 }
 
-/** Adds the gathering of parameters, landmarks and earlier parameters into `output` [N, stride + L + stride] vec4 to a plan. */
+/** Adds the gathering of parameters and landmarks into `output` [N, stride + L] vec4 to a plan. */
 export function recordOutputs(
   builder: PlanBuilder,
   names: StepNames,
@@ -61,8 +61,6 @@ export function recordOutputs(
   },
   args: {
     readonly parameters: GPUBuffer;
-    /** Parameters before the last iteration. */
-    readonly earlier: GPUBuffer;
     readonly vertices: GPUBuffer;
     readonly visibility: GPUBuffer;
     readonly triangles: GPUBuffer;
@@ -75,15 +73,9 @@ export function recordOutputs(
   builder.add({
     ...names,
     kernel,
-    bindings: [
-      args.parameters,
-      args.earlier,
-      args.vertices,
-      args.visibility,
-      args.triangles,
-      args.landmarks,
-      args.output,
-    ].map((buffer) => ({ buffer })),
+    bindings: [args.parameters, args.vertices, args.visibility, args.triangles, args.landmarks, args.output].map(
+      (buffer) => ({ buffer }),
+    ),
     params: PARAMS.pack({
       vertices: spec.vertexCount,
       size: spec.size,
@@ -93,7 +85,7 @@ export function recordOutputs(
       landmarks: spec.table.count,
       ring: spec.table.ring,
     }),
-    workgroups: [Math.ceil((2 * stride + spec.table.count) / WORKGROUP_SIZE), 1, 1],
+    workgroups: [Math.ceil((stride + spec.table.count) / WORKGROUP_SIZE), 1, 1],
     batchAxis: 1,
   });
 }

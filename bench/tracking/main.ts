@@ -1,0 +1,176 @@
+/** The page of `npm run track-video`: tracks a clip frame by frame, whatever the time it takes. */
+import { MediaPipeDetector } from '../../detectors/mediapipe.js';
+import { mediapipeBase } from '../../pages/routes.js';
+import { FaceAligner } from '../../src/cascade/aligner.js';
+import { type FaceBox, landmarksBox } from '../../src/cascade/boxes.js';
+import type { Detector } from '../../src/cascade/detector.js';
+import { FaceTracker, type TrackedFace, type TrackingAligner } from '../../src/cascade/tracker.js';
+import { decodeVideo, readWebm } from './webm.js';
+
+export interface ClipRequest {
+  readonly url: string;
+  /** Frames of the clip, [first, end). */
+  readonly first: number;
+  readonly end: number;
+  readonly iterations: number;
+  /** Whether every frame is also detected and aligned alone. */
+  readonly alone: boolean;
+  /** Cuts to background that are tried. */
+  readonly cuts: number;
+}
+
+/** One frame's faces as each way sees them; landmarks [68,3] in picture pixels, null where there is none. */
+export interface FrameRow {
+  readonly timestampMs: number;
+  /** Detected and aligned alone. */
+  readonly alone: readonly number[] | null;
+  readonly tracked: readonly number[] | null;
+  readonly smoothed: readonly number[] | null;
+  readonly id: number | null;
+  readonly confidence: number | null;
+}
+
+export interface ClipReply {
+  readonly adapter: string;
+  readonly rows: readonly FrameRow[];
+  /** For each cut to background: frames until the face was gone, or null where it was not within `CUT_FRAMES`. */
+  readonly cuts: readonly (number | null)[];
+}
+
+declare global {
+  interface Window {
+    fullposeTracking?: { track(request: ClipRequest): Promise<ClipReply> };
+    onTrackingProgress?: (text: string) => void;
+  }
+}
+
+/** A face that stays longer than this after a cut was not lost. */
+const CUT_FRAMES = 12;
+
+const [aligner, mediapipe] = await Promise.all([
+  FaceAligner.create({ weights: '/weights/manifest.json', maxFaces: 1 }),
+  MediaPipeDetector.create(mediapipeBase),
+]);
+
+/** MediaPipe's largest face, once a frame, whoever asks. */
+class FrameDetector implements Detector {
+  #last: { readonly picture: unknown; readonly boxes: Promise<readonly FaceBox[]> } | undefined;
+
+  detect(picture: unknown): Promise<readonly FaceBox[]> {
+    if (!(picture instanceof OffscreenCanvas)) throw new Error('wanted the canvas of the frame');
+    if (this.#last?.picture !== picture) this.#last = { picture, boxes: mediapipe.detect(picture) };
+    return this.#last.boxes;
+  }
+}
+
+/**
+ * Two aligners with one GPU's work: `follower` gives what `leader` gave for the same call before. Trackers that differ in smoothing alone make
+ * the same calls, since it changes nothing of what they start from.
+ */
+function pairOfAligners(): { readonly leader: TrackingAligner; readonly follower: TrackingAligner } {
+  const { maxFaces, iterations, model, layout } = aligner;
+  const common = { maxFaces, iterations, model, layout };
+  const aligned: ReturnType<TrackingAligner['align']>[] = [];
+  const refined: ReturnType<TrackingAligner['refine']>[] = [];
+  const next = async <T>(results: Promise<T>[]): Promise<T> => {
+    const result = results.shift();
+    if (result === undefined) throw new Error('the second tracker asked for more than the first');
+    return result;
+  };
+  return {
+    leader: {
+      ...common,
+      align(...args) {
+        const result = aligner.align(...args);
+        aligned.push(result);
+        return result;
+      },
+      refine(...args) {
+        const result = aligner.refine(...args);
+        refined.push(result);
+        return result;
+      },
+    },
+    follower: { ...common, align: () => next(aligned), refine: () => next(refined) },
+  };
+}
+
+function canvasOf(frame: VideoFrame): OffscreenCanvas {
+  const canvas = new OffscreenCanvas(frame.displayWidth, frame.displayHeight);
+  const context = canvas.getContext('2d');
+  if (context === null) throw new Error('the browser gave no 2D canvas');
+  context.drawImage(frame, 0, 0);
+  return canvas;
+}
+
+/** The frame's larger side beside the face, over the whole frame. */
+function backgroundOf(frame: OffscreenCanvas, landmarks: ArrayLike<number>): OffscreenCanvas {
+  const { x0, x1 } = landmarksBox(landmarks);
+  // Hair and ears reach beyond the landmarks.
+  const margin = 0.35 * (x1 - x0);
+  const left = Math.max(1, x0 - margin);
+  const right = Math.min(frame.width - 1, x1 + margin);
+  const [x, width] = left > frame.width - right ? [0, left] : [right, frame.width - right];
+  const canvas = new OffscreenCanvas(frame.width, frame.height);
+  canvas.getContext('2d')?.drawImage(frame, x, 0, width, frame.height, 0, 0, frame.width, frame.height);
+  return canvas;
+}
+
+/** Frames that a face known in `frame` outlives a cut to the frame's background. */
+async function framesToLose(frame: OffscreenCanvas, landmarks: ArrayLike<number>, iterations: number) {
+  const tracker = await FaceTracker.create({ aligner, iterations });
+  await tracker.track(frame, 0, { boxes: [landmarksBox(landmarks)] });
+  const known = await tracker.track(frame, 40);
+  if (known.length === 0) throw new Error('the face was lost before the cut');
+  const background = backgroundOf(frame, landmarks);
+  for (let i = 1; i <= CUT_FRAMES; i++) {
+    if ((await tracker.track(background, 40 + 40 * i)).length === 0) return i;
+  }
+  return null;
+}
+
+async function track({ url, first, end, iterations, alone, cuts }: ClipRequest): Promise<ClipReply> {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url}: status ${response.status}`);
+  const video = readWebm(await response.arrayBuffer());
+  const last = Math.min(end, video.frames.length);
+  const detector = new FrameDetector();
+  const { leader, follower } = pairOfAligners();
+  const options = { detector, iterations };
+  const plain = await FaceTracker.create({ ...options, aligner: leader });
+  const smooth = await FaceTracker.create({ ...options, aligner: follower, smoothing: true });
+  const rows: FrameRow[] = [];
+  const lost: (number | null)[] = [];
+  const numbers = (face: Pick<TrackedFace, 'landmarks'> | undefined) => (face ? [...face.landmarks] : null);
+  let index = -1;
+  for await (const decoded of decodeVideo(video, last)) {
+    index++;
+    if (index < first) {
+      decoded.close();
+      continue;
+    }
+    const frame = canvasOf(decoded);
+    decoded.close();
+    const timestampMs = video.frames[index]!.timestampMs;
+    const [tracked] = await plain.track(frame, timestampMs);
+    const [smoothed] = await smooth.track(frame, timestampMs);
+    const boxes = alone ? (await detector.detect(frame)).slice(0, 1) : [];
+    const [single] = await aligner.align(frame, boxes);
+    rows.push({
+      timestampMs,
+      alone: numbers(single),
+      tracked: numbers(tracked),
+      smoothed: numbers(smoothed),
+      id: tracked?.id ?? null,
+      confidence: tracked?.confidence ?? null,
+    });
+    if (tracked && cuts > 0 && (index - first) % Math.ceil((last - first) / cuts) === 0) {
+      lost.push(await framesToLose(frame, tracked.landmarks, iterations));
+    }
+    if ((index - first) % 25 === 24) window.onTrackingProgress?.(`${index - first + 1} of ${last - first} frames`);
+  }
+  const { vendor, architecture, description } = aligner.device.adapterInfo;
+  return { adapter: [vendor, architecture, description].filter((part) => part !== '').join(' '), rows, cuts: lost };
+}
+
+window.fullposeTracking = { track };

@@ -1,0 +1,222 @@
+/**
+ * One-Euro smoothing (Casiez, Roussel, Vogel, CHI 2012) of a face's parameters: a low-pass filter whose cutoff rises with the speed, so that a
+ * face at rest does not tremble and one that moves is not late. Poses are filtered in the picture, where a moving crop does not show.
+ */
+import { InputError } from '../engine/errors.js';
+import { show } from '../engine/show.js';
+import { type ParameterLayout, quaternionOf } from '../mmm/parameters.js';
+import type { Quaternion } from '../mmm/pose.js';
+
+export interface OneEuroOptions {
+  /** Cutoff at rest, Hz: lower is smoother. */
+  readonly minCutoff: number;
+  /** Hz of cutoff for a unit of speed: higher is less late. */
+  readonly beta: number;
+}
+
+/** How each part of the parameters is smoothed; parts left out take their default. */
+export interface SmoothingOptions {
+  /** Speed in radians a second. */
+  readonly rotation?: OneEuroOptions;
+  /** Speed in decimetres of the face's own size a second, so that near and far faces are smoothed alike. */
+  readonly translation?: OneEuroOptions;
+  /** Speed as the rate of growth: 1 is e times the size in a second. */
+  readonly scale?: OneEuroOptions;
+  /** Speed in standard deviations a second; each coefficient for itself. */
+  readonly identity?: OneEuroOptions;
+  /** Speed in weights a second; each expression for itself. */
+  readonly expression?: OneEuroOptions;
+}
+
+/** Tuned on one clip, checked on others: docs/tracking.md. */
+export const DEFAULT_SMOOTHING: Required<SmoothingOptions> = {
+  rotation: { minCutoff: 3.5, beta: 1.5 },
+  translation: { minCutoff: 3.5, beta: 3.5 },
+  scale: { minCutoff: 3.5, beta: 1.5 },
+  identity: { minCutoff: 0.6, beta: 0 },
+  expression: { minCutoff: 2.3, beta: 3 },
+};
+
+/** Cutoff of the speeds themselves, Hz: the paper's. */
+const SPEED_CUTOFF = 1;
+
+/** Weight of a new value in an exponential mean with this cutoff (Hz) over `seconds`. */
+function weightOf(cutoff: number, seconds: number): number {
+  return 1 / (1 + 1 / (2 * Math.PI * cutoff * seconds));
+}
+
+/** One-Euro filter of a vector. */
+export class OneEuro {
+  readonly #options: OneEuroOptions;
+  readonly #together: number;
+  readonly #value: Float64Array<ArrayBuffer>;
+  readonly #speed: Float64Array<ArrayBuffer>;
+  #started = false;
+
+  /**
+   * @param length components
+   * @param together so many components in a row share one cutoff, by the length of their common speed
+   */
+  constructor(length: number, options: OneEuroOptions, together = 1) {
+    this.#options = options;
+    this.#together = together;
+    this.#value = new Float64Array(length);
+    this.#speed = new Float64Array(length);
+  }
+
+  /**
+   * Filters the next value.
+   * @param seconds since the value before, more than 0
+   * @param unit what speeds are measured in
+   * @returns the filtered value; it belongs to the filter
+   */
+  filter(next: ArrayLike<number>, seconds: number, unit = 1): Float64Array<ArrayBuffer> {
+    const value = this.#value;
+    const speed = this.#speed;
+    if (!this.#started) {
+      value.set(next);
+      this.#started = true;
+      return value;
+    }
+    const { minCutoff, beta } = this.#options;
+    const fresh = weightOf(SPEED_CUTOFF, seconds);
+    for (let first = 0; first < value.length; first += this.#together) {
+      const end = Math.min(value.length, first + this.#together);
+      let square = 0;
+      for (let i = first; i < end; i++) {
+        speed[i] = speed[i]! + fresh * ((next[i]! - value[i]!) / seconds / unit - speed[i]!);
+        square += speed[i]! ** 2;
+      }
+      const weight = weightOf(minCutoff + beta * Math.sqrt(square), seconds);
+      for (let i = first; i < end; i++) value[i] = value[i]! + weight * (next[i]! - value[i]!);
+    }
+    return value;
+  }
+}
+
+/** One-Euro filter of a rotation, along great arcs of the unit quaternions. */
+export class RotationOneEuro {
+  readonly #options: OneEuroOptions;
+  /** Radians a second, in the frame of the rotation. */
+  readonly #speed = new Float64Array(3);
+  #value: Quaternion | undefined;
+
+  constructor(options: OneEuroOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Filters the next rotation.
+   * @param next a unit quaternion, of either sign
+   * @param seconds since the rotation before, more than 0
+   * @returns a unit quaternion
+   */
+  filter(next: Quaternion, seconds: number): Quaternion {
+    const last = this.#value;
+    if (last === undefined) {
+      this.#value = next;
+      return next;
+    }
+    const turn = rotationBetween(last, next);
+    const { minCutoff, beta } = this.#options;
+    const fresh = weightOf(SPEED_CUTOFF, seconds);
+    for (let i = 0; i < 3; i++) this.#speed[i] = this.#speed[i]! + fresh * (turn[i]! / seconds - this.#speed[i]!);
+    const weight = weightOf(minCutoff + beta * Math.hypot(...this.#speed), seconds);
+    this.#value = turned(
+      last,
+      turn.map((angle) => angle * weight),
+    );
+    return this.#value;
+  }
+}
+
+/** Filters the parameters of one face, frame by frame. */
+export class FaceSmoother {
+  readonly #layout: ParameterLayout;
+  readonly #rotation: RotationOneEuro;
+  readonly #translation: OneEuro;
+  readonly #scale: OneEuro;
+  readonly #identity: OneEuro;
+  readonly #expression: OneEuro;
+  #lastMs: number | undefined;
+
+  constructor(layout: ParameterLayout, options: SmoothingOptions = {}) {
+    const { rotation, translation, scale, identity, expression } = { ...DEFAULT_SMOOTHING, ...options };
+    this.#layout = layout;
+    this.#rotation = new RotationOneEuro(rotation);
+    this.#translation = new OneEuro(2, translation, 2);
+    this.#scale = new OneEuro(1, scale);
+    this.#identity = new OneEuro(layout.identity[1], identity);
+    this.#expression = new OneEuro(layout.expression[1], expression);
+  }
+
+  /**
+   * Filters the next parameters.
+   * @param parameters [count] in `PICTURE_FRAME`
+   * @param timestampMs later than the last
+   * @returns [count], in the same frame
+   */
+  smooth(parameters: Float64Array<ArrayBuffer>, timestampMs: number): Float64Array<ArrayBuffer> {
+    const seconds = (timestampMs - (this.#lastMs ?? timestampMs)) / 1000;
+    this.#lastMs = timestampMs;
+    const smoothed = Float64Array.from(parameters);
+    const q = quaternionOf(parameters);
+    const length = Math.hypot(...q);
+    // |q|^2 is the scale.
+    const [growth] = this.#scale.filter([2 * Math.log(length)], seconds);
+    const root = Math.exp((growth ?? 0) / 2);
+    const unit: Quaternion = [q[0] / length, q[1] / length, q[2] / length, q[3] / length];
+    smoothed.set(this.#rotation.filter(unit, seconds).map((value) => value * root));
+    smoothed.set(this.#translation.filter(parameters.subarray(4, 6), seconds, root * root), 4);
+    for (const [filter, [offset, count]] of [
+      [this.#identity, this.#layout.identity],
+      [this.#expression, this.#layout.expression],
+    ] as const) {
+      smoothed.set(filter.filter(parameters.subarray(offset, offset + count), seconds), offset);
+    }
+    return smoothed;
+  }
+}
+
+/** @throws InputError where a part has no positive cutoff or a negative beta. */
+export function checkSmoothing(options: SmoothingOptions): void {
+  for (const [part, value] of Object.entries(options)) {
+    if (!(part in DEFAULT_SMOOTHING)) {
+      throw new InputError(`smoothing has a part ${show(part)}; wanted ${Object.keys(DEFAULT_SMOOTHING).join(', ')}.`);
+    }
+    const { minCutoff, beta } = value ?? {};
+    if (!(minCutoff > 0 && Number.isFinite(minCutoff) && beta >= 0 && Number.isFinite(beta))) {
+      throw new InputError(
+        `smoothing.${part} is { minCutoff: ${show(minCutoff)}, beta: ${show(beta)} }; wanted minCutoff > 0 and beta >= 0.`,
+      );
+    }
+  }
+}
+
+/** The turn that takes unit quaternion `a` to `b`, as an axis times an angle of at most pi: `b = turned(a, turn)` up to sign. */
+function rotationBetween(a: Quaternion, b: Quaternion): readonly number[] {
+  // conj(a) b, whose vector part is the axis times sin(angle / 2).
+  const w = a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3];
+  const x = a[0] * b[1] - a[1] * b[0] - a[2] * b[3] + a[3] * b[2];
+  const y = a[0] * b[2] + a[1] * b[3] - a[2] * b[0] - a[3] * b[1];
+  const z = a[0] * b[3] - a[1] * b[2] + a[2] * b[1] - a[3] * b[0];
+  const sine = Math.hypot(x, y, z);
+  if (sine === 0) return [0, 0, 0];
+  // b and -b are one rotation: the shorter way.
+  const factor = (2 * Math.atan2(sine, Math.abs(w)) * Math.sign(w || 1)) / sine;
+  return [x * factor, y * factor, z * factor];
+}
+
+/** `a` turned further by an axis times an angle. */
+function turned(a: Quaternion, [x = 0, y = 0, z = 0]: readonly number[]): Quaternion {
+  const angle = Math.hypot(x, y, z);
+  if (angle === 0) return a;
+  const [w, s] = [Math.cos(angle / 2), Math.sin(angle / 2) / angle];
+  const [b, c, d] = [x * s, y * s, z * s];
+  return [
+    a[0] * w - a[1] * b - a[2] * c - a[3] * d,
+    a[0] * b + a[1] * w + a[2] * d - a[3] * c,
+    a[0] * c - a[1] * d + a[2] * w + a[3] * b,
+    a[0] * d + a[1] * c - a[2] * b + a[3] * w,
+  ];
+}

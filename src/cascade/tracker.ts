@@ -1,0 +1,330 @@
+/**
+ * `FaceTracker`: faces of a video, from frame to frame. A face that is known is found again from its own parameters with one or two iterations; new
+ * ones come from a detector or the caller's boxes; those that are no face any more leave. docs/tracking.md says how well that works.
+ */
+import { FullposeError, InputError } from '../engine/errors.js';
+import { show } from '../engine/show.js';
+import { copyPicture, isTexture, type PictureSource } from '../host/frame.js';
+import { moveParameters, PICTURE_FRAME, quaternionOf } from '../mmm/parameters.js';
+import type { FaceAligner } from './aligner.js';
+import { cropSquare, type FaceBox, landmarksBox, overlapOf, poseFrame, type Square } from './boxes.js';
+import type { Detector } from './detector.js';
+import { type Face, FaceReader } from './face.js';
+import { expectObject } from './options.js';
+import { checkSmoothing, FaceSmoother, type SmoothingOptions } from './smoothing.js';
+
+/** When a face counts as lost. */
+export interface LostRule {
+  /** A confidence below this is doubt (default 0.5). */
+  readonly confidence?: number;
+  /** Frames of doubt in a row after which the face leaves (default 3). */
+  readonly frames?: number;
+}
+
+/** What the tracker asks of an aligner. */
+export interface TrackingAligner extends Pick<FaceAligner, 'maxFaces' | 'iterations' | 'model' | 'layout'> {
+  align(source: PictureSource, boxes: readonly FaceBox[]): Promise<Face[]>;
+  refine(
+    source: PictureSource,
+    faces: readonly Face[],
+    options: { readonly iterations: number },
+  ): Promise<(Face | undefined)[]>;
+}
+
+export interface TrackerOptions {
+  /** Aligns the faces. It stays the caller's. */
+  readonly aligner: TrackingAligner;
+  /** Looks for faces where there is room for more. It stays the caller's. Without one, faces come from the boxes given to `track`. */
+  readonly detector?: Detector;
+  /** Faces followed at once (default 1), at most `aligner.maxFaces`: they travel together. */
+  readonly maxFaces?: number;
+  /** Iterations of a known face, 1 to `aligner.iterations` (default 2, or 1 where that would be all): more follow faster moves. */
+  readonly iterations?: number;
+  /** Whether and how parameters are smoothed over time (default: not at all). */
+  readonly smoothing?: boolean | SmoothingOptions;
+  /** While some face is followed and there is room for more: least time in ms between two looks of the detector (default 500). */
+  readonly detectEvery?: number;
+  readonly lost?: LostRule;
+}
+
+/** A face of a video. */
+export interface TrackedFace extends Face {
+  /** The same from frame to frame for one face; a face that was lost and is found again is another one. */
+  readonly id: number;
+  /** Frames since it was found; 0 where it is new. */
+  readonly age: number;
+}
+
+/** One face that is followed; each frame makes it anew. */
+interface Track {
+  readonly id: number;
+  readonly age: number;
+  /** The last that was beyond doubt, as the aligner gave it: what the next frame starts from. */
+  readonly good: Face;
+  /** The same as the caller got it, smoothed. */
+  readonly shown: Face;
+  /** Frames of doubt in a row. */
+  readonly doubt: number;
+  readonly smoother: FaceSmoother | undefined;
+}
+
+/** A look of the detector that nobody waits for. */
+interface Look {
+  outcome?: { readonly boxes: readonly FaceBox[] } | { readonly error: unknown };
+}
+
+/** Squares that overlap by more than this part of their union are one face. */
+const SAME_FACE = 0.3;
+
+/** A face that has turned by more degrees since the last run in full gets another one: the steps of that run no longer fit. */
+const MOST_TURN = 25;
+
+const DEFAULTS = { maxFaces: 1, iterations: 2, detectEvery: 500, confidence: 0.5, frames: 3 } as const;
+
+export class FaceTracker {
+  readonly #aligner: TrackingAligner;
+  readonly #detector: Detector | undefined;
+  readonly #options: Readonly<Record<keyof typeof DEFAULTS, number>>;
+  readonly #smoothing: SmoothingOptions | undefined;
+  readonly #reader: FaceReader;
+  #tracks: readonly Track[] = [];
+  #nextId = 1;
+  #lastMs = Number.NEGATIVE_INFINITY;
+  #look: Look | undefined;
+  #lookedMs = Number.NEGATIVE_INFINITY;
+  #busy = false;
+  #destroyed = false;
+  /** Counts resets: what a frame found before one is not kept. */
+  #era = 0;
+
+  /**
+   * A tracker on an aligner.
+   * @throws InputError for options that cannot be used.
+   */
+  static async create(options: TrackerOptions): Promise<FaceTracker> {
+    return new FaceTracker(options);
+  }
+
+  private constructor(options: TrackerOptions) {
+    expectObject(options, 'The options');
+    const { aligner, detector, smoothing = false, lost = {} } = options;
+    expectObject(aligner, 'aligner');
+    expectObject(lost, 'lost');
+    if (detector !== undefined && typeof detector?.detect !== 'function') {
+      throw new InputError(`detector is ${show(detector)}; wanted an object with detect(source).`);
+    }
+    const most = Math.max(1, Math.min(DEFAULTS.iterations, aligner.iterations - 1));
+    const { maxFaces, iterations, detectEvery } = { ...DEFAULTS, iterations: most, ...options };
+    const { confidence, frames } = { ...DEFAULTS, ...lost };
+    expectNumber('maxFaces', maxFaces, 1, aligner.maxFaces, true);
+    expectNumber('iterations', iterations, 1, aligner.iterations, true);
+    expectNumber('detectEvery', detectEvery, 0, Number.MAX_VALUE);
+    expectNumber('lost.confidence', confidence, 0, 1);
+    expectNumber('lost.frames', frames, 1, Number.MAX_SAFE_INTEGER, true);
+    if (typeof smoothing === 'object') checkSmoothing(smoothing);
+    else if (typeof smoothing !== 'boolean') {
+      throw new InputError(`smoothing is ${show(smoothing)}; wanted true, false or an object.`);
+    }
+    this.#aligner = aligner;
+    this.#detector = detector;
+    this.#options = { maxFaces, iterations, detectEvery, confidence, frames };
+    this.#smoothing = smoothing === true ? {} : smoothing || undefined;
+    this.#reader = new FaceReader(aligner.model, aligner.layout);
+  }
+
+  /**
+   * The faces of the next frame, longest known first. Await it before the next call; do not change the frame meanwhile.
+   * @param timestampMs when the frame was taken, later than the one before
+   * @param options.boxes where new faces may be, in place of the detector's; those over known faces are passed over
+   * @throws InputError for a frame, time or box that cannot be used; FullposeError `busy` while a call is unfinished; what the detector throws, be
+   * it while it looked at an earlier frame; otherwise as `FaceAligner.align`. The tracker goes on with the next call.
+   */
+  async track(
+    frame: PictureSource,
+    timestampMs: number,
+    { boxes }: { readonly boxes?: readonly FaceBox[] } = {},
+  ): Promise<TrackedFace[]> {
+    if (this.#destroyed) throw new InputError('The tracker was destroyed; wanted one that was not.');
+    if (this.#busy) {
+      throw new FullposeError('busy', 'The tracker is at work on a frame; await it, or drop this one.');
+    }
+    if (!Number.isFinite(timestampMs) || timestampMs <= this.#lastMs) {
+      throw new InputError(`The timestamp is ${show(timestampMs)} ms; wanted more than ${show(this.#lastMs)} ms.`);
+    }
+    if (boxes !== undefined && !Array.isArray(boxes)) {
+      throw new InputError(`The boxes are ${show(boxes)}; wanted a list.`);
+    }
+    this.#busy = true;
+    try {
+      return await this.#track(frame, timestampMs, boxes);
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /** Forgets all faces and times, as for another video. A call in flight still gives its faces, and they are forgotten too. */
+  reset(): void {
+    this.#era++;
+    this.#tracks = [];
+    this.#look = undefined;
+    this.#lastMs = Number.NEGATIVE_INFINITY;
+    this.#lookedMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Ends the tracker. The aligner and the detector go on: they are the caller's. Calling it twice does nothing. */
+  destroy(): void {
+    this.reset();
+    this.#destroyed = true;
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+
+  async #track(
+    frame: PictureSource,
+    timestampMs: number,
+    boxes: readonly FaceBox[] | undefined,
+  ): Promise<TrackedFace[]> {
+    const [era, known] = [this.#era, this.#tracks];
+    const looking = boxes === undefined ? this.#lookFor(frame, timestampMs) : boxes;
+    const [candidates, results] = await Promise.all([looking, this.#refine(frame, known)]);
+    const kept = distinct(known.flatMap((track, i) => this.#next(track, results[i], timestampMs) ?? []));
+    const room = this.#options.maxFaces - kept.length;
+    const joined = await this.#join(frame, newBoxes(candidates, kept).slice(0, room), timestampMs);
+    const tracks = [...kept, ...joined];
+    if (this.#era === era) {
+      this.#tracks = tracks;
+      this.#lastMs = timestampMs;
+    }
+    return tracks.map(({ id, age, shown }) => ({ ...shown, id, age }));
+  }
+
+  /** Finds known faces again: in one batch, and those that need a run in full in another. */
+  async #refine(frame: PictureSource, known: readonly Track[]): Promise<readonly (Face | undefined)[]> {
+    const refine = async (tracks: readonly Track[], iterations: number) => {
+      const faces = tracks.map(({ good }) => good);
+      return faces.length === 0 ? [] : this.#aligner.refine(frame, faces, { iterations });
+    };
+    const [due, others] = [known.filter(needsFullRun), known.filter((track) => !needsFullRun(track))];
+    const [again, refined] = await Promise.all([
+      refine(due, this.#aligner.iterations),
+      refine(others, this.#options.iterations),
+    ]);
+    return known.map((track) => {
+      const at = due.indexOf(track);
+      return at < 0 ? refined[others.indexOf(track)] : again[at];
+    });
+  }
+
+  /** A known face after this frame; undefined where it is lost. In doubt it stays where it was: what was found is not shown. */
+  #next(track: Track, found: Face | undefined, timestampMs: number): Track | undefined {
+    const { confidence, frames } = this.#options;
+    const age = track.age + 1;
+    if (found !== undefined && found.confidence >= confidence) {
+      return { ...track, age, doubt: 0, good: found, shown: this.#smooth(found, track.smoother, timestampMs) };
+    }
+    const doubt = track.doubt + 1;
+    if (doubt >= frames) return undefined;
+    return { ...track, age, doubt, shown: { ...track.shown, confidence: found?.confidence ?? 0 } };
+  }
+
+  /** Aligns the faces in new boxes, and takes those that are faces. */
+  async #join(frame: PictureSource, boxes: readonly FaceBox[], timestampMs: number): Promise<readonly Track[]> {
+    if (boxes.length === 0) return [];
+    const faces = await this.#aligner.align(frame, boxes);
+    const sure = faces.filter(({ confidence }) => confidence >= this.#options.confidence);
+    return sure.map((face) => {
+      const smoother = this.#smoothing && new FaceSmoother(this.#aligner.layout, this.#smoothing);
+      const shown = this.#smooth(face, smoother, timestampMs);
+      return { id: this.#nextId++, age: 0, good: face, shown, doubt: 0, smoother };
+    });
+  }
+
+  #smooth(face: Face, smoother: FaceSmoother | undefined, timestampMs: number): Face {
+    if (smoother === undefined) return face;
+    const crop = poseFrame(face.crop);
+    const smooth = smoother.smooth(moveParameters(face.parameters, crop, PICTURE_FRAME), timestampMs);
+    return this.#reader.repose(face, Float32Array.from(moveParameters(smooth, PICTURE_FRAME, crop)));
+  }
+
+  /**
+   * Boxes where new faces may be. With no face to follow the detector is awaited: there is nothing else to give. Otherwise it looks at a copy
+   * of the frame while the video goes on, and its boxes serve the frame after.
+   */
+  async #lookFor(frame: PictureSource, timestampMs: number): Promise<readonly FaceBox[]> {
+    const detector = this.#detector;
+    const { maxFaces, detectEvery } = this.#options;
+    if (detector === undefined || this.#tracks.length >= maxFaces) return [];
+    if (this.#tracks.length === 0) {
+      this.#look = undefined;
+      this.#lookedMs = timestampMs;
+      return detector.detect(frame);
+    }
+    const look = this.#look;
+    if (look !== undefined) {
+      if (look.outcome === undefined) return [];
+      this.#look = undefined;
+      if ('error' in look.outcome) throw look.outcome.error;
+      return look.outcome.boxes;
+    }
+    if (timestampMs - this.#lookedMs < detectEvery) return [];
+    this.#lookedMs = timestampMs;
+    // A texture cannot be copied here; the caller may write to it as soon as this call ends.
+    if (isTexture(frame)) return detector.detect(frame);
+    const copy = await copyPicture(frame);
+    const started: Look = {};
+    this.#look = started;
+    void Promise.resolve(detector.detect(copy))
+      .then(
+        (boxes) => {
+          started.outcome = { boxes };
+        },
+        (error: unknown) => {
+          started.outcome = { error };
+        },
+      )
+      .finally(() => copy.close());
+    return [];
+  }
+}
+
+/** Whether a face is in doubt, or has turned too far from where the cascade last ran in full. */
+function needsFullRun({ doubt, good }: Track): boolean {
+  const [now, then] = [quaternionOf(good.parameters), quaternionOf(good.path.at(-1) ?? good.parameters)];
+  const cosine = now.reduce((sum, value, i) => sum + value * then[i]!, 0) / Math.hypot(...now) / Math.hypot(...then);
+  return doubt > 0 || Math.abs(cosine) < Math.cos((MOST_TURN / 2) * (Math.PI / 180));
+}
+
+/** Of faces that have come to lie on each other, the one known longest. */
+function distinct(tracks: readonly Track[]): readonly Track[] {
+  const kept: Track[] = [];
+  for (const track of tracks) {
+    const square = squareOf(track.good);
+    if (kept.every((other) => overlapOf(squareOf(other.good), square) <= SAME_FACE)) kept.push(track);
+  }
+  return kept;
+}
+
+/** Boxes that lie neither over a known face nor over a box before them. */
+function newBoxes(boxes: readonly FaceBox[], known: readonly Track[]): readonly FaceBox[] {
+  const taken = known.map(({ good }) => squareOf(good));
+  return boxes.filter((box) => {
+    const square = cropSquare(box);
+    const isNew = taken.every((other) => overlapOf(other, square) <= SAME_FACE);
+    if (isNew) taken.push(square);
+    return isNew;
+  });
+}
+
+/** Where the next frame will look for the face. */
+function squareOf({ landmarks }: Face): Square {
+  return cropSquare(landmarksBox(landmarks));
+}
+
+function expectNumber(name: string, value: unknown, from: number, to: number, whole = false): void {
+  const fits = typeof value === 'number' && value >= from && value <= to && (!whole || Number.isInteger(value));
+  if (!fits) {
+    throw new InputError(`${name} is ${show(value)}; wanted a ${whole ? 'whole ' : ''}number from ${from} to ${to}.`);
+  }
+}

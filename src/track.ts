@@ -1,0 +1,19 @@
+/**
+ * fullpose/track: the faces of a video, from frame to frame. Apart from `fullpose`, so that an app for photos does not carry it.
+ *
+ * ```ts
+ * import { FaceTracker } from 'fullpose/track';
+ * const tracker = await FaceTracker.create({ aligner, detector, smoothing: true });
+ * const faces = await tracker.track(video, timestampMs);
+ * ```
+ *
+ * @module fullpose/track
+ */
+export { DEFAULT_SMOOTHING, type OneEuroOptions, type SmoothingOptions } from './cascade/smoothing.js';
+export {
+  FaceTracker,
+  type LostRule,
+  type TrackedFace,
+  type TrackerOptions,
+  type TrackingAligner,
+} from './cascade/tracker.js';
