@@ -79,7 +79,7 @@ export class FrameTexture {
   async prepare(source: PictureSource): Promise<PreparedPicture> {
     if (isTexture(source)) return prepareTexture(source);
     if (isBlob(source)) {
-      const bitmap = await makeBitmap(source, undefined);
+      const bitmap = await copyPicture(source);
       try {
         const prepared = await this.prepare(bitmap);
         return {
