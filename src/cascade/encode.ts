@@ -37,7 +37,7 @@ export interface OutputRange {
 
 /** Buffers to be filled, each with face after face. `aligner.outputBytes` says how much room a face takes in each. */
 export interface EncodeOutput {
-  /** Parameters, landmarks with their visibility, parameters before the last iteration. */
+  /** Parameters, landmarks with their visibility. */
   readonly faces?: OutputRange;
   /** [V] vec4f: x, y, z in crop pixels, 0. */
   readonly vertices?: OutputRange;
