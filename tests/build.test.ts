@@ -70,7 +70,7 @@ describe('the library build', () => {
 
   it("names the detector's files by URLs beside its module", () => {
     const { code } = chunks.find(({ fileName }) => fileName === 'detect/index.js') ?? { code: '' };
-    const names = [...code.matchAll(/new URL\("\.\.\/\.\.\/weights\/([\w.]+)", import\.meta\.url\)/g)].map(
+    const names = [...code.matchAll(/new URL\("\.\.\/\.\.\/weights\/([\w.]+)",\s*import\.meta\.url\)/g)].map(
       ([, name]) => name,
     );
     expect(names.toSorted()).toEqual(['detector.json', 'face_detector.json', 'face_detector.safetensors']);

@@ -1,10 +1,9 @@
 /** The page of `npm run track-video`: tracks a clip frame by frame, whatever the time it takes. */
-import { MediaPipeDetector } from '../../detectors/mediapipe.js';
-import { mediapipeBase } from '../../pages/routes.js';
 import { FaceAligner } from '../../src/cascade/aligner.js';
 import { type FaceBox, landmarksBox } from '../../src/cascade/boxes.js';
 import type { Detector } from '../../src/cascade/detector.js';
 import { FaceTracker, type TrackedFace, type TrackingAligner } from '../../src/cascade/tracker.js';
+import { FaceDetector } from '../../src/detect/index.js';
 import { decodeVideo, readWebm } from './webm.js';
 
 export interface ClipRequest {
@@ -47,18 +46,16 @@ declare global {
 /** A face that stays longer than this after a cut was not lost. */
 const CUT_FRAMES = 12;
 
-const [aligner, mediapipe] = await Promise.all([
-  FaceAligner.create({ weights: '/weights/manifest.json', maxFaces: 1 }),
-  MediaPipeDetector.create(mediapipeBase),
-]);
+const aligner = await FaceAligner.create({ weights: '/weights/manifest.json', maxFaces: 1 });
+const faceDetector = await FaceDetector.create({ weights: '/weights/detector.json', device: aligner.device });
 
-/** MediaPipe's largest face, once a frame, whoever asks. */
+/** The faces of a frame, detected once, whoever asks. */
 class FrameDetector implements Detector {
   #last: { readonly picture: unknown; readonly boxes: Promise<readonly FaceBox[]> } | undefined;
 
   detect(picture: unknown): Promise<readonly FaceBox[]> {
     if (!(picture instanceof OffscreenCanvas)) throw new Error('wanted the canvas of the frame');
-    if (this.#last?.picture !== picture) this.#last = { picture, boxes: mediapipe.detect(picture) };
+    if (this.#last?.picture !== picture) this.#last = { picture, boxes: faceDetector.detect(picture) };
     return this.#last.boxes;
   }
 }
