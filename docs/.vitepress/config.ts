@@ -91,6 +91,7 @@ export default defineConfig({
           items: [
             { text: 'Architecture', link: '/architecture' },
             { text: 'The frame, line by line', link: '/passes' },
+            { text: 'Tracking', link: '/tracking' },
             { text: 'Loading the weights', link: '/loading' },
             { text: "In the caller's encoder", link: '/gpu' },
             { text: 'Files on disk', link: '/formats' },
