@@ -1,5 +1,6 @@
 /** Pictures for the checks: smooth ones of any size, and files that browsers find hard. */
 import type { PixelData } from '../src/host/frame.js';
+import { pngChunk } from '../src/mmm/png.js';
 
 export type Pixels = PixelData & { readonly data: Uint8ClampedArray<ArrayBuffer> };
 
@@ -44,25 +45,6 @@ function animatedGif(): Uint8Array<ArrayBuffer> {
   return Uint8Array.from([...head, ...frame, ...frame, 0x3b]);
 }
 
-function crc32(bytes: Uint8Array): number {
-  let crc = -1;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-  }
-  return ~crc >>> 0;
-}
-
-function chunk(type: string, body: Uint8Array): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(12 + body.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, body.length);
-  bytes.set(new TextEncoder().encode(type), 4);
-  bytes.set(body, 8);
-  view.setUint32(8 + body.length, crc32(bytes.subarray(4, 8 + body.length)));
-  return bytes;
-}
-
 /** A PNG with 16 bits a channel. */
 async function deepPng(width: number, height: number): Promise<Blob> {
   const header = new Uint8Array(13);
@@ -75,7 +57,7 @@ async function deepPng(width: number, height: number): Promise<Blob> {
   const squeezed = new Response(new Blob([rows]).stream().pipeThrough(new CompressionStream('deflate')));
   const signature = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
   const data = new Uint8Array(await squeezed.arrayBuffer());
-  return new Blob([signature, chunk('IHDR', header), chunk('IDAT', data), chunk('IEND', new Uint8Array(0))]);
+  return new Blob([signature, pngChunk('IHDR', header), pngChunk('IDAT', data), pngChunk('IEND', new Uint8Array(0))]);
 }
 
 /** Files by what is hard about them. Some no browser decodes. */

@@ -41,9 +41,9 @@ export async function encodePng(
   header.setUint8(9, alpha ? 6 : 2);
   const deflated = new Response(new Blob([rows]).stream().pipeThrough(new CompressionStream('deflate')));
   const chunks = [
-    chunk('IHDR', new Uint8Array(header.buffer)),
-    chunk('IDAT', new Uint8Array(await deflated.arrayBuffer())),
-    chunk('IEND', new Uint8Array(0)),
+    pngChunk('IHDR', new Uint8Array(header.buffer)),
+    pngChunk('IDAT', new Uint8Array(await deflated.arrayBuffer())),
+    pngChunk('IEND', new Uint8Array(0)),
   ];
   const file = new Uint8Array(SIGNATURE.length + chunks.reduce((sum, { length }) => sum + length, 0));
   file.set(SIGNATURE);
@@ -55,7 +55,8 @@ export async function encodePng(
   return file;
 }
 
-function chunk(type: string, data: Uint8Array): Uint8Array {
+/** A chunk of a PNG file: length, type, data, CRC of type and data. */
+export function pngChunk(type: string, data: Uint8Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(12 + data.length);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, data.length);
