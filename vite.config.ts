@@ -17,7 +17,7 @@ export default defineConfig({
       { find: /^fullpose$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) },
       { find: /^fullpose\/detect$/, replacement: fileURLToPath(new URL('src/detect/index.ts', import.meta.url)) },
       { find: /^fullpose\/engine$/, replacement: fileURLToPath(new URL('src/engine/index.ts', import.meta.url)) },
-      { find: /^fullpose\/(export|weights)$/, replacement: fileURLToPath(new URL('src/$1.ts', import.meta.url)) },
+      { find: /^fullpose\/(export|track|weights)$/, replacement: fileURLToPath(new URL('src/$1.ts', import.meta.url)) },
     ],
   },
   plugins: [

@@ -1,31 +1,33 @@
 /** A face as files. */
-import type { Face, FaceModel } from 'fullpose';
-import { type MeshDescription, writeObj, writePly } from 'fullpose/export';
+import type { Face, FaceAligner } from 'fullpose';
+import { encodePng, type MeshDescription, writeGlb, writeObj, writePly } from 'fullpose/export';
 import type { Picture } from './scene.js';
 
-export const formats = ['json', 'obj', 'ply'] as const;
-export type Format = (typeof formats)[number];
+/** What a face can be saved as: a file's extension, and how the page calls it. */
+export const formats = { json: 'JSON', obj: 'OBJ', ply: 'PLY', glb: 'glTF' } as const;
+export type Format = keyof typeof formats;
 
 /** What a file is made from. */
 export interface FileSource {
   readonly picture: Picture;
   readonly face: Face;
-  readonly model: FaceModel;
-  /** [V,3] picture pixels. */
-  readonly vertices: Float32Array;
+  readonly aligner: FaceAligner;
 }
 
-export function writeFace(format: Format, source: FileSource): Blob {
-  switch (format) {
-    case 'json':
-      return new Blob([writeJson(source)], { type: 'application/json' });
-    case 'obj':
-      return new Blob([writeObj(meshOf(source))], { type: 'model/obj' });
-    case 'ply': {
-      const colours = coloursOf(source);
-      return new Blob([writePly({ ...meshOf(source), colours })], { type: 'application/octet-stream' });
-    }
+/** @throws as `FaceAligner.vertices` and `texture` */
+export async function writeFace(format: Format, source: FileSource): Promise<Blob> {
+  const { picture, face, aligner } = source;
+  if (format === 'json') return new Blob([writeJson(source)], { type: 'application/json' });
+  if (format === 'glb') {
+    const texture = await aligner.texture(picture.image, face, { mirror: true });
+    const file = writeGlb(aligner.model, face, { texture: await encodePng(texture, { alpha: false }) });
+    return new Blob([file], { type: 'model/gltf-binary' });
   }
+  const vertices = await aligner.vertices(face);
+  const mesh = meshOf(source, vertices);
+  if (format === 'obj') return new Blob([writeObj(mesh)], { type: 'model/obj' });
+  const colours = coloursOf(picture.image, vertices);
+  return new Blob([writePly({ ...mesh, colours })], { type: 'application/octet-stream' });
 }
 
 /** Hands a file to the visitor. */
@@ -61,12 +63,14 @@ function rows(values: ArrayLike<number>, columns: number): number[][] {
   );
 }
 
-function meshOf({ picture: { name, image }, model: { triangles, uv }, vertices }: FileSource): MeshDescription {
+/** @param vertices [V,3] picture pixels */
+function meshOf({ picture: { name, image }, aligner }: FileSource, vertices: Float32Array): MeshDescription {
+  const { triangles, uv } = aligner.model;
   return { vertices, triangles, uv, pictureHeight: image.height, comment: `fullpose: face of ${name}` };
 }
 
 /** The picture's colour at every vertex [V,3]; hidden vertices get what hides them. */
-function coloursOf({ picture: { image }, vertices }: FileSource): Uint8Array {
+function coloursOf(image: ImageBitmap, vertices: Float32Array): Uint8Array {
   const { width, height } = image;
   const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
   if (context === null) throw new Error('the browser gave no 2D canvas');

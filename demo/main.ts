@@ -1,10 +1,11 @@
 /** The page that a visitor opens: a photo or a video in, faces with landmarks, mesh, PNCC and pose out. */
-import { type Face, type FaceAligner, WebGPUUnavailableError } from 'fullpose';
+import { DeviceLostError, type Face, WebGPUUnavailableError } from 'fullpose';
+import type { FaceTracker } from 'fullpose/track';
 import { find, html } from '../pages/dom.js';
 import { decodePicture, fetchPicture } from '../pages/pictures.js';
 import { severalFaces } from '../pages/samples.js';
 import { Capture, type CapturedFrame } from './capture.js';
-import { download, formats, writeFace } from './files.js';
+import { download, type Format, formats, writeFace } from './files.js';
 import { connectInputs } from './inputs.js';
 import { keepForOffline } from './offline.js';
 import { ResultsPanel } from './results.js';
@@ -28,14 +29,17 @@ declare global {
 
 const notice = find('#notice', HTMLElement);
 const status = find('#status', HTMLElement);
+const playback = find('#playback', HTMLElement);
 const pause = find('#pause', HTMLButtonElement);
+const smoothing = find('#smoothing', HTMLInputElement);
 const iterationsInput = find('#iterations', HTMLInputElement);
 const iterationsValue = find('#iterations-value', HTMLOutputElement);
 const exports = find('#exports', HTMLFieldSetElement);
 
+/** Shows `text` under the picture; an empty one hides what was shown. */
 function warn(text: string): void {
   notice.textContent = text;
-  notice.hidden = false;
+  notice.hidden = text === '';
 }
 
 function messageOf(error: unknown): string {
@@ -49,12 +53,15 @@ function wantedLayers(): ReadonlySet<Layer> {
 class Demo {
   readonly #session: Session;
   readonly #view: View;
-  readonly #results = new ResultsPanel((index) => this.select(index));
+  readonly #results = new ResultsPanel((id) => this.select(id));
   readonly #timing = new TimingPanel();
   readonly #texture = new TexturePanel(() => void this.realign());
   #scene: Scene | undefined;
-  #selected = 0;
+  /** Id of the face whose results are shown. */
+  #selected = 1;
   #capture: Capture | undefined;
+  /** Of the video that is shown, from its first frame on. */
+  #tracker: FaceTracker | undefined;
   /** Rises with every picture: results of an older one are dropped. */
   #request = 0;
   /** Rises with every change of the layers: only the last is drawn. */
@@ -76,7 +83,7 @@ class Demo {
     await this.#report(request, async () => {
       const picture = { name, image: await load() };
       if (request !== this.#request) return;
-      this.#show({ picture, faces: [] });
+      this.#show({ picture, isVideo: false, faces: [] });
       const started = performance.now();
       const boxes = await this.#session.detect(picture.image);
       const detection = performance.now() - started;
@@ -95,7 +102,7 @@ class Demo {
         return;
       }
       this.#capture = capture;
-      pause.hidden = false;
+      showPlayback(true);
       this.#timing.say('Measuring ...');
       await this.#follow(request, name, capture);
     });
@@ -107,6 +114,11 @@ class Demo {
     if (video.paused) void video.play();
     else video.pause();
     pause.textContent = video.paused ? 'Go on' : 'Pause';
+  }
+
+  /** Follows the faces of the video as the controls say now: they are found anew. */
+  retrack(): void {
+    this.#tracker = undefined;
   }
 
   /** Aligns the faces of a photo again, as the controls say now. */
@@ -133,39 +145,60 @@ class Demo {
     }
   }
 
-  select(index: number): void {
-    if (this.#scene === undefined || this.#scene.faces[index] === undefined) return;
-    this.#selected = index;
-    this.#view.draw(this.#scene, wantedLayers(), index);
-    this.#showResults(this.#scene.faces);
+  select(id: number): void {
+    const scene = this.#scene;
+    if (!scene?.faces.some((face) => face.id === id)) return;
+    this.#selected = id;
+    this.#view.draw(scene, wantedLayers(), id);
+    this.#showResults(scene.faces);
   }
 
   selectAt(clientX: number, clientY: number): void {
-    const index = this.#scene && this.#view.faceAt(this.#scene, clientX, clientY);
-    if (index !== undefined) this.select(index);
+    const id = this.#scene && this.#view.faceAt(this.#scene, clientX, clientY);
+    if (id !== undefined) this.select(id);
   }
 
-  async save(format: (typeof formats)[number]): Promise<void> {
+  /** Saves the chosen face. */
+  async save(format: Format): Promise<void> {
     const scene = this.#scene;
-    const shown = scene?.faces[this.#selected];
+    const shown = scene && this.#selectedOf(scene.faces);
     if (scene === undefined || shown === undefined) return;
-    const { picture, faces } = scene;
-    const vertices = await this.#session.vertices(shown);
-    const stem = `${picture.name.replace(/\.[^.]*$/, '')}${faces.length > 1 ? `-${this.#selected + 1}` : ''}`;
-    const { model } = this.#session.aligner;
-    download(`${stem}.${format}`, writeFace(format, { picture, face: shown.face, model, vertices }));
-    status.textContent = `Saved ${stem}.${format}`;
+    const { name, image } = scene.picture;
+    const { aligner } = this.#session;
+    // A copy: the next frame of a video closes this one.
+    const picture = { name, image: await createImageBitmap(image) };
+    try {
+      const file = await writeFace(format, { picture, face: shown.face, aligner });
+      this.#save(`${stemOf(name)}${scene.faces.length > 1 ? `-${shown.id}` : ''}.${format}`, file);
+    } finally {
+      picture.image.close();
+    }
+  }
+
+  /** Saves the picture with what is drawn over it. */
+  async savePicture(): Promise<void> {
+    const scene = this.#scene;
+    if (scene !== undefined) this.#save(`${stemOf(scene.picture.name)}.overlay.png`, await this.#view.toPng());
+  }
+
+  #save(name: string, file: Blob): void {
+    download(name, file);
+    status.textContent = `Saved ${name}`;
+  }
+
+  #selectedOf(faces: readonly ShownFace[]): ShownFace | undefined {
+    return faces.find(({ id }) => id === this.#selected);
   }
 
   /** Ends what is going on. @returns the number of the request that begins */
   #begin(text: string): number {
     this.#capture?.stop();
     this.#capture = undefined;
-    pause.hidden = true;
+    this.#tracker = undefined;
+    showPlayback(false);
     pause.textContent = 'Pause';
     window.fullposeDemo = undefined;
     status.textContent = text;
-    this.#selected = 0;
     return ++this.#request;
   }
 
@@ -181,11 +214,11 @@ class Demo {
   async #align(request: number, picture: Picture, boxes: ShownBoxes, timing: string): Promise<void> {
     const iterations = Number(iterationsInput.value);
     const started = performance.now();
-    const faces = await this.#session.alignTextured(picture.image, boxes, iterations, this.#texture.mirror);
+    const faces = await this.#session.align(picture.image, boxes, iterations, this.#texture.mirror);
     const text = `${timing} Alignment took ${formatTime(performance.now() - started)}.`.trim();
     await this.#session.prepare(faces, wantedLayers());
     if (request !== this.#request) return;
-    this.#show({ picture, faces });
+    this.#show({ picture, isVideo: false, faces });
     this.#timing.say(text);
     status.textContent = `${countFaces(faces.length)} in ${picture.name}`;
     this.#publish(picture, faces);
@@ -196,18 +229,15 @@ class Demo {
   /** Works through a video until another request begins. */
   async #follow(request: number, name: string, capture: Capture): Promise<void> {
     const recent: { readonly time: number; readonly skipped: number }[] = [];
-    let boxes: ShownBoxes = [];
     await capture.run(async ({ image, time, skipped }: CapturedFrame) => {
-      if (boxes.length === 0) boxes = await this.#session.detect(image);
-      const faces = boxes.length === 0 ? [] : await this.#session.align(image, boxes, Number(iterationsInput.value));
-      await this.#session.prepare(faces, wantedLayers());
-      if (request !== this.#request) {
+      const faces = await this.#track(image, time);
+      if (faces === undefined || request !== this.#request) {
         image.close();
         return;
       }
-      const picture = { name, image };
       const before = this.#scene;
-      this.#show({ picture, faces });
+      const picture = { name, image };
+      this.#show({ picture, isVideo: true, faces });
       before?.picture.image.close();
       const text = `${countFaces(faces.length)} in ${name}`;
       // A live region: said again only where it changes.
@@ -219,26 +249,49 @@ class Demo {
     });
   }
 
+  /** The faces of a video's next frame, ready to be drawn; undefined for a frame that was lost with the GPU, which is back by then. */
+  async #track(image: ImageBitmap, time: number): Promise<readonly ShownFace[] | undefined> {
+    try {
+      this.#tracker ??= await this.#session.track(smoothing.checked);
+      const tracked = await this.#tracker.track(image, time);
+      const faces = tracked.map((face) => ({ id: face.id, face, box: face.box, details: {} }));
+      await this.#session.prepare(faces, wantedLayers());
+      return faces;
+    } catch (error) {
+      if (!(error instanceof DeviceLostError)) throw error;
+      await this.#session.recover();
+      return undefined;
+    }
+  }
+
   #show(scene: Scene): void {
     if (this.#scene !== undefined) releaseDetails(this.#scene.faces.filter((face) => !scene.faces.includes(face)));
     this.#scene = scene;
-    if (scene.faces[this.#selected] === undefined) this.#selected = 0;
+    if (this.#selectedOf(scene.faces) === undefined) this.#selected = scene.faces[0]?.id ?? 1;
     this.#view.draw(scene, wantedLayers(), this.#selected);
     this.#showResults(scene.faces);
   }
 
   #showResults(faces: readonly ShownFace[]): void {
     exports.disabled = faces.length === 0;
-    this.#texture.show(faces[this.#selected]?.details.texture);
-    this.#results.show(
-      faces.map(({ face }) => face),
-      this.#selected,
-    );
+    this.#texture.show(this.#selectedOf(faces)?.details.texture);
+    this.#results.show(faces, this.#selected);
   }
 
   #publish({ image }: Picture, faces: readonly ShownFace[]): void {
     window.fullposeDemo = { faces: faces.map(({ face }) => face), scale: scaleOf(image) };
   }
+}
+
+/** The controls of a video in place of those of a photo, or the other way round. */
+function showPlayback(isVideo: boolean): void {
+  playback.hidden = !isVideo;
+  find('#iterations-row', HTMLElement).hidden = isVideo;
+}
+
+/** A file's name without its extension. */
+function stemOf(name: string): string {
+  return name.replace(/\.[^.]*$/, '');
 }
 
 type ShownBoxes = readonly ShownFace['box'][];
@@ -277,24 +330,28 @@ function connect(demo: Demo): void {
     iterationsValue.value = iterationsInput.value;
   });
   iterationsInput.addEventListener('change', () => said(demo.realign()));
+  smoothing.addEventListener('change', () => demo.retrack());
+  const button = (name: string, label: string, save: () => Promise<void>) => {
+    const element = html('button', { type: 'button', 'data-format': name }, label);
+    element.addEventListener('click', () => said(save()));
+    return element;
+  };
   find('#exports .row', HTMLElement).append(
-    ...formats.map((format) => {
-      const button = html('button', { type: 'button', 'data-format': format }, format.toUpperCase());
-      button.addEventListener('click', () => said(demo.save(format)));
-      return button;
-    }),
+    button('png', 'PNG', () => demo.savePicture()),
+    ...Object.entries(formats).map(([format, label]) => button(format, label, () => demo.save(format as Format))),
   );
   openSample();
 }
 
-/** Brings the aligner back whenever its device is lost. */
-function watchDevice(aligner: FaceAligner): void {
-  void aligner.lost.then(async () => {
+/** Brings everything back whenever the device is lost. */
+function watchDevice(session: Session): void {
+  void session.aligner.lost.then(async () => {
+    const before = notice.textContent;
     warn('The GPU was lost; starting again ...');
     try {
-      await aligner.recover();
-      notice.hidden = true;
-      watchDevice(aligner);
+      await session.recover();
+      warn(before);
+      watchDevice(session);
     } catch (error) {
       warn(`The GPU was lost and did not come back: ${messageOf(error)} Reload the page to go on.`);
     }
@@ -314,7 +371,7 @@ async function start(): Promise<void> {
     .filter((part) => part !== '')
     .join(' ')}`;
   if (isSoftware) warn('WebGPU runs on the processor here (a software adapter): the results are right, but slow.');
-  watchDevice(session.aligner);
+  watchDevice(session);
   connect(new Demo(session));
   void keepForOffline([sampleUrl]).then((kept) => {
     find('#offline', HTMLElement).hidden = !kept;

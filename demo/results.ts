@@ -1,7 +1,8 @@
-/** The numbers of one face: which face, pose, expression. */
+/** The numbers of one face: which face, pose, how sure it is, expression. */
 import type { Face } from 'fullpose';
 import { find, html } from '../pages/dom.js';
 import { bars } from './bars.js';
+import type { ShownFace } from './scene.js';
 
 const angles = ['yaw', 'pitch', 'roll'] as const;
 
@@ -15,8 +16,8 @@ export class ResultsPanel {
   readonly #all = find('#all-expressions', HTMLButtonElement);
   #shown: Face | undefined;
 
-  /** @param select called with the index of the face that the visitor chose */
-  constructor(select: (index: number) => void) {
+  /** @param select called with the id of the face that the visitor chose */
+  constructor(select: (id: number) => void) {
     this.#faces.addEventListener('change', ({ target }) => {
       if (target instanceof HTMLInputElement) select(Number(target.value));
     });
@@ -29,35 +30,42 @@ export class ResultsPanel {
     this.show([], 0);
   }
 
-  show(faces: readonly Face[], selected: number): void {
-    this.#shown = faces[selected];
-    this.#showChoice(faces.length, selected);
+  /** @param selected id of the face whose numbers are shown */
+  show(faces: readonly ShownFace[], selected: number): void {
+    this.#shown = faces.find(({ id }) => id === selected)?.face;
+    this.#showChoice(
+      faces.map(({ id }) => `${id}`),
+      `${selected}`,
+    );
+    const { pose, confidence } = this.#shown ?? {};
     this.#pose.replaceChildren(
-      ...angles.map((angle) => {
-        const degrees = this.#shown?.pose[angle];
-        const value = html(
-          'dd',
-          { 'data-angle': angle },
-          degrees === undefined ? '\u2013' : `${degrees.toFixed(1)}\u00b0`,
-        );
-        const gauge = html('div', { class: 'gauge', 'aria-hidden': 'true' });
-        gauge.style.setProperty('--part', `${Math.min(1, Math.max(0, ((degrees ?? 0) + 90) / 180))}`);
-        return html('div', {}, html('dt', {}, angle), value, gauge);
-      }),
+      ...angles.map((angle) =>
+        gauge(angle, pose && `${pose[angle].toFixed(1)}\u00b0`, ((pose?.[angle] ?? 0) + 90) / 180),
+      ),
+      gauge(
+        'confidence',
+        confidence === undefined ? undefined : `${Math.round(100 * confidence)}\u00a0%`,
+        confidence ?? 0,
+      ),
     );
     this.#showExpression();
   }
 
-  #showChoice(count: number, selected: number): void {
-    this.#faces.hidden = count < 2;
+  #showChoice(ids: readonly string[], selected: string): void {
+    this.#faces.hidden = ids.length < 2;
     const row = find('#faces .row', HTMLElement);
-    // Made anew only where their number changes: a choice in progress keeps its focus.
-    if (row.children.length !== count) {
-      const choice = (i: number) =>
-        html('label', { class: 'chip' }, html('input', { type: 'radio', name: 'face', value: `${i}` }), ` ${i + 1}`);
-      row.replaceChildren(...Array.from({ length: count }, (_, i) => choice(i)));
+    const inputs = () => [...row.querySelectorAll('input')];
+    // Made anew only where the faces change: a choice in progress keeps its focus.
+    if (
+      inputs()
+        .map(({ value }) => value)
+        .join() !== ids.join()
+    ) {
+      const choice = (id: string) =>
+        html('label', { class: 'chip' }, html('input', { type: 'radio', name: 'face', value: id }), ` ${id}`);
+      row.replaceChildren(...ids.map(choice));
     }
-    for (const [i, input] of [...row.querySelectorAll('input')].entries()) input.checked = i === selected;
+    for (const input of inputs()) input.checked = input.value === selected;
   }
 
   #showExpression(): void {
@@ -69,4 +77,11 @@ export class ResultsPanel {
       ...bars(shown.map(([name, weight]) => ({ name, part: weight, value: weight.toFixed(2) }))),
     );
   }
+}
+
+/** @param value undefined where there is no face @param part where the mark is, 0 to 1 */
+function gauge(name: string, value: string | undefined, part: number): HTMLElement {
+  const mark = html('div', { class: `gauge ${name}`, 'aria-hidden': 'true' });
+  mark.style.setProperty('--part', `${Math.min(1, Math.max(0, part))}`);
+  return html('div', {}, html('dt', {}, name), html('dd', { 'data-name': name }, value ?? '\u2013'), mark);
 }

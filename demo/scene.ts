@@ -18,14 +18,18 @@ export interface Details {
 }
 
 export interface ShownFace {
+  /** What the page calls it: its place among the faces of a photo, from 1; in a video the tracker's id. */
+  readonly id: number;
   readonly face: Face;
-  /** Where it was looked for. */
+  /** Where it was looked for in a photo; where it is in a video. */
   readonly box: FaceBox;
   readonly details: Details;
 }
 
 export interface Scene {
   readonly picture: Picture;
+  /** A frame of a video: its faces are called by their ids even where there is one alone. */
+  readonly isVideo: boolean;
   readonly faces: readonly ShownFace[];
 }
 

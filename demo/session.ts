@@ -1,9 +1,10 @@
 /** The GPU's side of the page: the aligner, the detector, and what they are asked for. */
-import { type Face, FaceAligner, type FaceBox, LimitError, type LoadProgress, type StageTime } from 'fullpose';
+import { type Detector, FaceAligner, type FaceBox, LimitError, type LoadProgress, type StageTime } from 'fullpose';
 import { FaceDetector } from 'fullpose/detect';
 import { type AdapterSummary, Gpu } from 'fullpose/engine';
+import { FaceTracker } from 'fullpose/track';
 import { depthMap, pnccMap } from './maps.js';
-import type { Details, Layer, ShownFace } from './scene.js';
+import type { Layer, ShownFace } from './scene.js';
 
 /** Faces that travel together: more than most pictures hold. */
 const maxFaces = 8;
@@ -11,7 +12,7 @@ const maxFaces = 8;
 export class Session {
   readonly aligner: FaceAligner;
   readonly adapter: AdapterSummary;
-  readonly #detector: FaceDetector;
+  #detector: FaceDetector;
 
   /** @throws as `FaceAligner.create`, and Error where the detector cannot be loaded. */
   static async open(onProgress: (progress: LoadProgress) => void): Promise<Session> {
@@ -32,20 +33,34 @@ export class Session {
     return this.#detector.detect(image);
   }
 
-  async align(image: ImageBitmap, boxes: readonly FaceBox[], iterations: number): Promise<ShownFace[]> {
-    const faces = await this.aligner.align(image, boxes, { iterations });
-    return pair(faces, boxes, () => ({}));
+  /** For one video: it begins without faces. It outlives `recover`. */
+  track(smoothing: boolean): Promise<FaceTracker> {
+    const detector: Detector = { detect: (frame) => this.#detector.detect(frame, { search: 'whole' }) };
+    return FaceTracker.create({ aligner: this.aligner, detector, maxFaces, smoothing });
   }
 
-  /** As `align`, with textures. @param mirror fills what is hidden from the other half of the face */
-  async alignTextured(
+  /** Brings back what was lost with the device. */
+  async recover(): Promise<void> {
+    const lost = this.#detector;
+    await this.aligner.recover();
+    // Whoever saw the loss first has made the new one.
+    if (this.#detector !== lost) return;
+    this.#detector = await FaceDetector.create({ device: this.aligner.device });
+    lost.destroy();
+  }
+
+  /** The faces of a photo, with their textures. @param mirror fills what is hidden from the other half of the face */
+  async align(
     image: ImageBitmap,
     boxes: readonly FaceBox[],
     iterations: number,
     mirror: boolean,
   ): Promise<ShownFace[]> {
     const faces = await this.aligner.align(image, boxes, { iterations, outputs: ['texture'], mirror });
-    return pair(faces, boxes, ({ texture }) => ({ texture }));
+    return faces.flatMap((face, i) => {
+      const box = boxes[i];
+      return box === undefined ? [] : [{ id: i + 1, face, box, details: { texture: face.texture } }];
+    });
   }
 
   /** Makes what the wanted layers draw and is not there yet. */
@@ -60,12 +75,6 @@ export class Session {
     }
   }
 
-  /** [V,3] picture pixels. */
-  async vertices({ face, details }: ShownFace): Promise<Float32Array> {
-    details.vertices ??= await this.aligner.vertices(face);
-    return details.vertices;
-  }
-
   /** GPU time of one frame, stage by stage; undefined where the browser does not tell. */
   async stages(image: ImageBitmap, boxes: readonly FaceBox[], iterations: number): Promise<StageTime[] | undefined> {
     try {
@@ -75,17 +84,6 @@ export class Session {
       throw error;
     }
   }
-}
-
-function pair<F extends Face>(
-  faces: readonly F[],
-  boxes: readonly FaceBox[],
-  detailsOf: (face: F) => Details,
-): ShownFace[] {
-  return faces.flatMap((face, i) => {
-    const box = boxes[i];
-    return box === undefined ? [] : [{ face, box, details: detailsOf(face) }];
-  });
 }
 
 /** Frees pictures that only the browser's collector would find. */

@@ -18,7 +18,8 @@ export class View {
     this.#triangles = triangles;
   }
 
-  draw({ picture, faces }: Scene, shown: ReadonlySet<Layer>, selected: number): void {
+  /** @param selected id of the face whose results are shown */
+  draw({ picture, faces, isVideo }: Scene, shown: ReadonlySet<Layer>, selected: number): void {
     const { width, height } = picture.image;
     const scale = scaleOf(picture.image);
     if (this.#canvas.width !== width * scale || this.#canvas.height !== height * scale) {
@@ -30,10 +31,8 @@ export class View {
     for (const layer of layers) {
       if (shown.has(layer)) for (const face of faces) this.#drawLayer(layer, face);
     }
-    if (faces.length > 1) {
-      for (const [i, { face }] of faces.entries()) {
-        drawLabel(this.#context, `${i + 1}`, boxOfCrop(face.crop), i === selected);
-      }
+    if (isVideo || faces.length > 1) {
+      for (const { id, face } of faces) drawLabel(this.#context, `${id}`, boxOfCrop(face.crop), id === selected);
     }
     this.#canvas.setAttribute('aria-label', `${picture.name}, ${countFaces(faces.length)} aligned`);
   }
@@ -43,16 +42,24 @@ export class View {
     this.#canvas.setAttribute('aria-busy', `${busy}`);
   }
 
-  /** Index of the face under a point of the window; undefined where there is none. */
+  /** What is drawn, as a PNG file. */
+  toPng(): Promise<Blob> {
+    return new Promise((resolve, reject) => {
+      this.#canvas.toBlob((blob) =>
+        blob === null ? reject(new Error('the picture is too large to save')) : resolve(blob),
+      );
+    });
+  }
+
+  /** Id of the face under a point of the window; undefined where there is none. */
   faceAt({ picture, faces }: Scene, clientX: number, clientY: number): number | undefined {
     const { left, top, width, height } = this.#canvas.getBoundingClientRect();
     const x = ((clientX - left) / width) * picture.image.width - 0.5;
     const y = ((clientY - top) / height) * picture.image.height - 0.5;
-    const index = faces.findIndex(({ face }) => {
+    return faces.find(({ face }) => {
       const { x0, y0, x1, y1 } = boxOfCrop(face.crop);
       return x >= x0 && x <= x1 && y >= y0 && y <= y1;
-    });
-    return index < 0 ? undefined : index;
+    })?.id;
   }
 
   #drawLayer(layer: Layer, { face, box, details: { vertices, maps } }: ShownFace): void {

@@ -1,19 +1,20 @@
 /** Drawing of an aligned face over its picture. All coordinates are picture pixels: 0-based, pixel centres at integers, y down. */
+import { LANDMARK_CONTOURS } from '../src/mmm/landmarks.js';
 
 export type DrawingContext = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
 
-/** The parts of the 68 iBUG points: first and last index, whether the line closes, and the colour. */
-export const landmarkParts = [
-  { name: 'jaw', first: 0, last: 16, closed: false, colour: '#58a6ff' },
-  { name: 'right brow', first: 17, last: 21, closed: false, colour: '#f2cc60' },
-  { name: 'left brow', first: 22, last: 26, closed: false, colour: '#f2cc60' },
-  { name: 'nose bridge', first: 27, last: 30, closed: false, colour: '#56d364' },
-  { name: 'nose base', first: 31, last: 35, closed: false, colour: '#56d364' },
-  { name: 'right eye', first: 36, last: 41, closed: true, colour: '#d2a8ff' },
-  { name: 'left eye', first: 42, last: 47, closed: true, colour: '#d2a8ff' },
-  { name: 'outer lips', first: 48, last: 59, closed: true, colour: '#ff7b72' },
-  { name: 'inner lips', first: 60, last: 67, closed: true, colour: '#ff7b72' },
-] as const;
+/** Colours of the lines along the face, by their names in `LANDMARK_CONTOURS`. */
+export const contourColours: Readonly<Record<string, string>> = {
+  jaw: '#58a6ff',
+  rightBrow: '#f2cc60',
+  leftBrow: '#f2cc60',
+  noseBridge: '#56d364',
+  noseBase: '#56d364',
+  rightEye: '#d2a8ff',
+  leftEye: '#d2a8ff',
+  outerLips: '#ff7b72',
+  innerLips: '#ff7b72',
+} satisfies Record<keyof typeof LANDMARK_CONTOURS, string>;
 
 const axisColours = ['#f85149', '#3fb950', '#388bfd'] as const;
 
@@ -43,29 +44,30 @@ function penWidth(landmarks: ArrayLike<number>): number {
   return Math.max(0.75, (bottom - top) / 160);
 }
 
-/** Points and the lines between them, by part; points that cannot be seen are rings. `landmarks` [68, 3], `visibility` [68]. */
+/** Points and the lines along them; points that cannot be seen are rings. `landmarks` [68, 3], `visibility` [68]. */
 export function drawLandmarks(
   context: DrawingContext,
   landmarks: ArrayLike<number>,
   visibility: ArrayLike<number>,
 ): void {
   const pen = penWidth(landmarks);
-  const at = (point: number) => [landmarks[point * 3] ?? 0, landmarks[point * 3 + 1] ?? 0] as const;
+  const at = (index: number) => [landmarks[index * 3] ?? 0, landmarks[index * 3 + 1] ?? 0] as const;
   onCanvas(context, () => {
-    for (const { first, last, closed, colour } of landmarkParts) {
+    for (const [name, { points, closed }] of Object.entries(LANDMARK_CONTOURS)) {
+      const colour = contourColours[name] ?? '';
       context.strokeStyle = colour;
       context.fillStyle = colour;
       context.lineWidth = pen;
       context.globalAlpha = 0.7;
       context.beginPath();
-      for (let point = first; point <= last; point++) context.lineTo(...at(point));
+      for (const index of points) context.lineTo(...at(index));
       if (closed) context.closePath();
       context.stroke();
       context.globalAlpha = 1;
-      for (let point = first; point <= last; point++) {
-        const visible = (visibility[point] ?? 0) > 0.5;
+      for (const index of points) {
+        const visible = (visibility[index] ?? 0) > 0.5;
         context.beginPath();
-        context.arc(...at(point), pen * 1.8, 0, 2 * Math.PI);
+        context.arc(...at(index), pen * 1.8, 0, 2 * Math.PI);
         if (visible) context.fill();
         else context.stroke();
       }

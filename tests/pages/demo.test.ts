@@ -2,8 +2,9 @@ import { join } from 'node:path';
 import type { Page } from 'puppeteer';
 import type { Plugin } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { landmarkParts } from '../../pages/overlay.js';
+import { contourColours } from '../../pages/overlay.js';
 import { PageHost, repositoryRoot } from '../../scripts/page-host.js';
+import { LANDMARK_CONTOURS } from '../../src/mmm/landmarks.js';
 
 /** A busy machine may take its time. */
 const readyTimeoutMs = 280_000;
@@ -111,16 +112,24 @@ async function saved(page: Page, format: string, name: string): Promise<Buffer> 
   return Buffer.from(String(base64), 'base64');
 }
 
-/** A webcam that sees the sample, moved a little to and fro, 30 times a second. */
+/**
+ * A webcam that sees the sample's head at each place of `window.heads` (centres in a picture of 640 x 320), swaying a little, 30 times a second.
+ */
 const fakeWebcamScript = `
+  window.heads = [160, 480];
   navigator.mediaDevices.getUserMedia = async () => {
     const photo = new Image();
     photo.src = '/assets/astronaut.png';
     await photo.decode();
     const canvas = document.createElement('canvas');
-    canvas.width = canvas.height = 512;
+    [canvas.width, canvas.height] = [640, 320];
     const context = canvas.getContext('2d');
-    setInterval(() => context.drawImage(photo, 3 * Math.sin(performance.now() / 500), 0), 33);
+    setInterval(() => {
+      context.fillRect(0, 0, 640, 320);
+      for (const x of window.heads) {
+        context.drawImage(photo, 124, 10, 200, 200, x - 150 + 3 * Math.sin(performance.now() / 500), 10, 300, 300);
+      }
+    }, 33);
     const stream = canvas.captureStream(30);
     window.webcamTrack = stream.getTracks()[0];
     return stream;
@@ -129,6 +138,15 @@ const fakeWebcamScript = `
 async function fakeWebcam(page: Page): Promise<void> {
   await page.evaluateOnNewDocument(fakeWebcamScript);
 }
+
+/** Waits until these are the ids of the faces. */
+const idsBecome = (page: Page, ids: readonly number[]) =>
+  page.waitForFunction(
+    (wanted) =>
+      [...document.querySelectorAll<HTMLInputElement>('#faces input')].map(({ value }) => value).join() === wanted,
+    { timeout: readyTimeoutMs },
+    ids.join(),
+  );
 
 const withoutWebGpu = (page: Page) =>
   page.evaluateOnNewDocument(() => {
@@ -217,15 +235,15 @@ describe('the demo', () => {
     expect(Math.max(...xs)).toBeLessThan(300);
     expect(Math.min(...ys)).toBeGreaterThan(50);
     expect(Math.max(...ys)).toBeLessThan(220);
-    expect(await textOf(page, '#pose [data-angle="yaw"]')).toBe(`${pose.yaw.toFixed(1)}\u00b0`);
+    expect(await textOf(page, '#pose [data-name="yaw"]')).toBe(`${pose.yaw.toFixed(1)}\u00b0`);
 
     await setLayers(page, []);
     const bare = await pixelsOf(page);
     await setLayers(page, ['landmarks']);
     const dotted = await pixelsOf(page);
-    for (const { first, last, colour, name } of landmarkParts) {
-      const wanted = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
-      for (let point = first; point <= last; point++) {
+    for (const [name, { points }] of Object.entries(LANDMARK_CONTOURS)) {
+      const wanted = [1, 3, 5].map((at) => Number.parseInt(contourColours[name]?.slice(at, at + 2) ?? '', 16));
+      for (const point of points) {
         if ((visibility[point] ?? 0) === 0) continue;
         const x = Math.floor(((landmarks[point * 3] ?? 0) + 0.5) * scale);
         const y = Math.floor(((landmarks[point * 3 + 1] ?? 0) + 0.5) * scale);
@@ -284,11 +302,11 @@ describe('the demo', () => {
     await page.focus('#faces input');
     for (const index of [0, 1, 2]) {
       expect(await textOf(page, '#faces label:has(:checked)')).toContain(`${index + 1}`);
-      expect(await textOf(page, '#pose [data-angle="roll"]')).toBe(`${faces[index]?.toFixed(1)}\u00b0`);
+      expect(await textOf(page, '#pose [data-name="roll"]')).toBe(`${faces[index]?.toFixed(1)}\u00b0`);
       await page.keyboard.press('ArrowRight');
     }
     await page.keyboard.press('ArrowLeft');
-    expect(await textOf(page, '#pose [data-angle="roll"]')).toBe(`${faces[2]?.toFixed(1)}\u00b0`);
+    expect(await textOf(page, '#pose [data-name="roll"]')).toBe(`${faces[2]?.toFixed(1)}\u00b0`);
 
     const third = await page.evaluate(() => [...(window.fullposeDemo?.faces[2]?.landmarks ?? [])]);
     const json = JSON.parse((await saved(page, 'json', 'several-3.json')).toString());
@@ -311,7 +329,16 @@ describe('the demo', () => {
     expect(header).toMatch(/^ply\nformat binary_little_endian 1\.0\n/);
     expect(header).toContain(`element vertex ${vertices.length}`);
     expect(header).toContain('property uchar red');
-    expect(await textOf(page, '#status')).toBe('Saved several-3.ply');
+
+    const glb = await saved(page, 'glb', 'several-3.glb');
+    expect(glb.toString('latin1', 0, 4)).toBe('glTF');
+    expect(glb.readUInt32LE(8)).toBe(glb.length);
+    const gltf = JSON.parse(glb.toString('utf8', 20, 20 + glb.readUInt32LE(12)));
+    expect(gltf.images).toHaveLength(1);
+    expect(gltf.meshes[0].weights).toEqual(Object.values(json.expression));
+    const png = await saved(page, 'png', 'several.overlay.png');
+    expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([1260, 420]);
+    expect(await textOf(page, '#status')).toBe('Saved several.overlay.png');
     expect(errors).toEqual([]);
     await page.close();
   });
@@ -329,9 +356,10 @@ describe('the demo', () => {
         }),
       );
     }
-    const layerNames = ['landmarks', 'mesh', 'pncc', 'depth', 'axes', 'boxes', 'mirror'];
+    const layerNames = ['landmarks', 'mesh', 'pncc', 'depth', 'axes', 'boxes'];
     const sources = ['file', 'webcam', 'sample', 'several'];
-    expect(order).toEqual([...sources, ...layerNames, 'iterations', 'json', 'obj', 'ply', 'all-expressions']);
+    const exports = ['png', 'json', 'obj', 'ply', 'glb'];
+    expect(order).toEqual([...sources, ...layerNames, 'iterations', ...exports, 'all-expressions']);
     await page.keyboard.press('Enter');
     expect(await page.$$eval('#expression li', (items) => items.length)).toBe(47);
     const weights = (await texts(page, '#expression .value')).map(Number);
@@ -369,22 +397,73 @@ describe('the demo', () => {
     await page.close();
   });
 
-  it('follows a webcam, and lets go of it', async () => {
+  it('follows the faces of a webcam by their ids, and lets go of it', async () => {
     const { page, errors } = await openDemo(fakeWebcam);
     await ready(page);
     await openAnother(page, '#webcam');
     await page.waitForFunction(() => /frames a second/.test(document.querySelector('#time')?.textContent ?? ''));
-    expect(await textOf(page, '#status')).toBe('1 face in the webcam');
     expect(await textOf(page, '#time')).toMatch(/^[\d.]+ frames a second; \d+% of the video's frames are skipped/);
-    const { landmarks } = await faceOf(page);
-    expect(Math.hypot((landmarks[90] ?? 0) - 230, (landmarks[91] ?? 0) - 130)).toBeLessThan(40);
-    const bar = await page.$('#pause');
-    expect(await bar?.isVisible()).toBe(true);
+    await idsBecome(page, [1, 2]);
+    expect(await textOf(page, '#status')).toBe('2 faces in the webcam');
+    expect(await page.$eval('#iterations-row', (row) => row.hasAttribute('hidden'))).toBe(true);
+    const noses = await page.evaluate(
+      () => window.fullposeDemo?.faces.map(({ landmarks }) => landmarks[90] ?? 0) ?? [],
+    );
+    expect([...noses].sort((p, q) => p - q).map((x) => Math.round(x / 320 - 0.5))).toEqual([0, 1]);
+    expect(await textOf(page, '#pose [data-name="confidence"]')).toMatch(/^(9\d|100)\u00a0%$/);
 
+    // The one that stays keeps its id and its place in the results; the other is found again as another.
+    await page.click('#faces label:has([value="2"])');
+    await page.evaluate(`window.heads = [${(noses[1] ?? 0) < 320 ? 160 : 480}]`);
+    await idsBecome(page, [2]);
+    expect(await textOf(page, '#faces label:has(:checked)')).toContain('2');
+    await page.evaluate('window.heads = [160, 480]');
+    await idsBecome(page, [2, 3]);
+    expect(await textOf(page, '#faces label:has(:checked)')).toContain('2');
+
+    // Without smoothing they are found anew.
+    await page.click('label:has(#smoothing)');
+    await idsBecome(page, [1, 2]);
+
+    await page.click('#pause');
+    expect(await textOf(page, '#pause')).toBe('Go on');
+    const playback = await page.$('#playback');
+    expect(await playback?.isVisible()).toBe(true);
     await openAnother(page, '#sample');
     expect(await textOf(page, '#status')).toBe('1 face in astronaut.png');
-    expect(await bar?.isVisible()).toBe(false);
+    expect(await playback?.isVisible()).toBe(false);
     expect(await page.evaluate('window.webcamTrack.readyState')).toBe('ended');
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+
+  it('follows the faces of a video file, also after the GPU was lost', async () => {
+    const { page, errors } = await openDemo((opened) =>
+      opened.evaluateOnNewDocument(`
+        const { requestDevice } = GPUAdapter.prototype;
+        GPUAdapter.prototype.requestDevice = async function (...args) {
+          return (window.lastDevice = await requestDevice.apply(this, args));
+        };`),
+    );
+    await ready(page);
+    await page.evaluate(() => {
+      window.fullposeDemo = undefined;
+    });
+    const input = await (await page.$('#file'))?.toElement('input');
+    await input?.uploadFile(join(repositoryRoot, 'tests/fixtures/videos/turned.mp4'));
+    await page.waitForFunction(() => (window.fullposeDemo?.faces.length ?? 0) > 0, { timeout: readyTimeoutMs });
+    expect(await textOf(page, '#status')).toBe('1 face in turned.mp4');
+    // The video is 160 x 192 where it is shown upright; the head moves from 75 on.
+    const { landmarks } = await faceOf(page);
+    expect(Math.abs((landmarks[90] ?? 0) - 80)).toBeLessThan(10);
+
+    await page.evaluate(() => {
+      window.fullposeDemo = undefined;
+      Reflect.get(window, 'lastDevice').destroy();
+    });
+    await page.waitForFunction(() => (window.fullposeDemo?.faces.length ?? 0) > 0, { timeout: readyTimeoutMs });
+    expect(await textOf(page, '#status')).toBe('1 face in turned.mp4');
+    await page.waitForFunction(() => !document.querySelector('#notice')?.textContent?.includes('lost'));
     expect(errors).toEqual([]);
     await page.close();
   });
