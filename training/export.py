@@ -32,7 +32,7 @@ def write(tensors: dict[str, np.ndarray], path: Path, metadata: dict[str, str]) 
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, path, metadata=metadata)
     path.chmod(0o644)
-    print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1e6:.2f} MB")
+    print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
@@ -65,29 +65,39 @@ def manifest(iterations: list[str]) -> None:
     print(f"weights/manifest.json: {sum(e['bytes'] for e in entries.values()) / 1e6:.2f} MB in {len(files)} files")
 
 
+def run_layers(layers: list[dict], weights: dict[str, np.ndarray], values: dict[str, torch.Tensor]) -> torch.Tensor:
+    """A network of docs/formats.md (`layers`) from exported tensors alone, float32; `values` are its inputs [n,C,H,W]. Returns the last layer's result."""
+    tensor = lambda name: torch.from_numpy(weights[name].astype(np.float32))
+    values, x = dict(values), None
+    for layer in layers:
+        name, op = layer["name"], layer["op"]
+        x = values.get(layer.get("input"))
+        if op == "conv2d":
+            x = F.conv2d(x, tensor(name + ".weight").permute(0, 3, 1, 2), tensor(name + ".bias"), tuple(layer["stride"]), tuple(layer["padding"]))
+        elif op == "depthwiseConv2d":
+            x = F.conv2d(x, tensor(name + ".weight").permute(2, 0, 1)[:, None], tensor(name + ".bias"), tuple(layer["stride"]), tuple(layer["padding"]), groups=x.shape[1])
+        elif op in ("maxPool", "averagePool"):
+            x = (F.max_pool2d if op == "maxPool" else F.avg_pool2d)(x, tuple(layer["kernel"]), tuple(layer["stride"]), tuple(layer["padding"]))
+        elif op == "fullyConnected":
+            x = F.linear(x.permute(0, 2, 3, 1).flatten(1) if x.dim() == 4 else x, tensor(name + ".weight"), tensor(name + ".bias"))
+        elif op == "concat":
+            x = torch.cat([values[i] for i in layer["inputs"]], 1)
+        else:
+            raise ValueError(f"layer {name} is a {op}, which is not computed here")
+        x = F.relu(x) if layer.get("activation") == "relu" else x
+        values[name] = x
+    return x
+
+
 def forward(weights: dict[str, np.ndarray], stem: np.ndarray, patches: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Net^k from exported tensors alone, float32: (paf map [n,64,64,C], update [n,104])."""
     net = description()
-    tensor = lambda name: torch.from_numpy(weights[name].astype(np.float32))
     pac = net["pac"]
-    kernel = tensor(pac["name"] + ".weight")
-    paf = torch.from_numpy(patches) @ kernel.reshape(len(kernel), -1).T + tensor(pac["name"] + ".bias")
+    kernel, bias = (torch.from_numpy(weights[f"{pac['name']}.{name}"].astype(np.float32)) for name in ("weight", "bias"))
+    paf = torch.from_numpy(patches) @ kernel.reshape(len(kernel), -1).T + bias
     paf = F.relu(paf * torch.from_numpy(scale)[..., None])
-    values, x = {"stem": torch.from_numpy(stem[..., :6]).permute(0, 3, 1, 2), "paf": paf.permute(0, 3, 1, 2)}, None
-    for layer in net["layers"]:
-        name = layer["name"]
-        if layer["op"] == "conv2d":
-            x = F.conv2d(values[layer["input"]], tensor(name + ".weight").permute(0, 3, 1, 2), tensor(name + ".bias"), tuple(layer["stride"]), tuple(layer["padding"]))
-        elif layer["op"] == "maxPool":
-            x = F.max_pool2d(values[layer["input"]], tuple(layer["kernel"]), tuple(layer["stride"]), tuple(layer["padding"]))
-        elif layer["op"] == "fullyConnected":
-            x = values[layer["input"]]
-            x = F.linear(x.permute(0, 2, 3, 1).flatten(1) if x.dim() == 4 else x, tensor(name + ".weight"), tensor(name + ".bias"))
-        elif layer["op"] == "concat":
-            x = torch.cat([values[i] for i in layer["inputs"]], 1)
-        x = F.relu(x) if layer.get("activation") == "relu" else x
-        values[name] = x
-    return paf.numpy(), x.numpy()
+    inputs = {"stem": torch.from_numpy(stem[..., :6]).permute(0, 3, 1, 2), "paf": paf.permute(0, 3, 1, 2)}
+    return paf.numpy(), run_layers(net["layers"], weights, inputs).numpy()
 
 
 def export_onnx() -> None:
