@@ -1,5 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { repositoryRoot } from '../scripts/page-host.js';
 import { writeWhole } from './files.js';
@@ -8,8 +8,8 @@ import type { Interrupt } from './interrupt.js';
 import { openSession } from './open-session.js';
 import { type AlignOptions, exitCodes, type Format } from './options.js';
 import { createProgress, forEachConcurrent, type Progress } from './progress.js';
-import type { AlignReply, DrawnFormat, FaceReply } from './protocol.js';
-import { faceResult } from './results.js';
+import type { AlignReply, DrawnFormat, FaceReply, MeshFormat } from './protocol.js';
+import { faceResult, short } from './results.js';
 import { type AlignSession, jobsInFlight } from './session.js';
 
 type PicturesOptions = Extract<AlignOptions, { mode: 'pictures' }>;
@@ -23,9 +23,13 @@ export function drawnFormats(formats: readonly Format[]): readonly DrawnFormat[]
   return formats.filter((format) => format !== 'json');
 }
 
+function meshFormats(formats: readonly Format[]): readonly MeshFormat[] {
+  return formats.filter((format) => format !== 'json' && format !== 'png');
+}
+
 /** Files of `faces` faces: the overlay, the numbers, and the meshes, the second face's as `NAME.2.obj`. */
 function filesOf(stem: string, formats: readonly Format[], faces: number): readonly string[] {
-  const meshes = formats.filter((format) => format !== 'json' && format !== 'png');
+  const meshes = meshFormats(formats);
   return [
     ...(formats.includes('png') ? [`${stem}${overlayEnding}`] : []),
     ...(formats.includes('json') ? [`${stem}.json`] : []),
@@ -34,22 +38,42 @@ function filesOf(stem: string, formats: readonly Format[], faces: number): reado
 }
 
 function meshFile(stem: string, format: string, face: number): string {
-  const extension = format === 'gltf' ? 'glb' : format;
-  return face === 0 ? `${stem}.${extension}` : `${stem}.${face + 1}.${extension}`;
+  return `${stemOfFace(stem, face)}.${format === 'gltf' ? 'glb' : format}`;
+}
+
+function stemOfFace(stem: string, face: number): string {
+  return face === 0 ? stem : `${stem}.${face + 1}`;
 }
 
 /** A face as NAME.json and NAME.jsonl hold it. */
 export function describeFace(face: FaceReply) {
-  return { box: face.box, visibility: face.visibility, ...faceResult(face) };
+  const { id, box, confidence, visibility } = face;
+  return { ...(id !== undefined && { id }), box, confidence: short(confidence), visibility, ...faceResult(face) };
 }
 
-/** Writes the overlay and the meshes of a picture or video frame that were asked for. */
-export async function writeDrawn({ faces, overlay }: Aligned, stem: string): Promise<void> {
+/**
+ * Writes the overlay and the meshes of a picture or video frame that were asked for, and removes the meshes of further faces that an earlier
+ * run left.
+ * @param others stems of this run: what is theirs stays
+ */
+export async function writeDrawn(
+  { faces, overlay }: Aligned,
+  stem: string,
+  formats: readonly Format[],
+  others: ReadonlySet<string> = new Set(),
+): Promise<void> {
   const drawn = new Map(overlay === undefined ? [] : [[`${stem}${overlayEnding}`, overlay]]);
   for (const [index, { meshes }] of faces.entries()) {
     for (const [format, file] of Object.entries(meshes)) drawn.set(meshFile(stem, format, index), file);
   }
   await Promise.all([...drawn].map(([path, file]) => writeWhole(path, Buffer.from(file, 'base64'))));
+  for (const format of meshFormats(formats)) {
+    for (let face = faces.length; !others.has(stemOfFace(stem, face)); face++) {
+      const old = meshFile(stem, format, face);
+      if (!existsSync(old)) break;
+      await rm(old);
+    }
+  }
 }
 
 /** Writes the files of one aligned picture, the JSON last: where it is, all of them are. Resolves to their paths. */
@@ -58,9 +82,10 @@ async function writePicture(
   picture: string,
   stem: string,
   formats: readonly Format[],
+  others: ReadonlySet<string>,
 ): Promise<readonly string[]> {
   const { width, height, faces } = reply;
-  await writeDrawn(reply, stem);
+  await writeDrawn(reply, stem, formats, others);
   if (formats.includes('json')) {
     const description = { image: picture, width, height, faces: faces.map(describeFace) };
     await writeWhole(`${stem}.json`, `${JSON.stringify(description)}\n`);
@@ -87,6 +112,7 @@ export async function alignPictures(options: PicturesOptions, folder: string, in
   const { out, formats, resume } = options;
   const argv = options.pictures.length > 0 ? options.pictures : [samplePicture];
   const { pictures: found, missing } = await findPictures(argv, folder);
+  const stems = new Set(found.map(({ stem }) => join(out, stem)));
   const note = (text: string) => void process.stderr.write(`${text}\n`);
   for (const message of missing) note(message);
   const pictures: PictureInput[] = [];
@@ -106,7 +132,8 @@ export async function alignPictures(options: PicturesOptions, folder: string, in
     try {
       await forEachConcurrent(pictures, jobsInFlight, async (picture, index) => {
         if (interrupt.happened) return;
-        if (!(await alignPicture(session, index, picture, options, folder, progress)) && !interrupt.happened) failed++;
+        const done = await alignPicture(session, index, picture, options, stems, folder, progress);
+        if (!done && !interrupt.happened) failed++;
         progress.step();
       });
     } finally {
@@ -129,6 +156,7 @@ async function alignPicture(
   index: number,
   { path, stem }: PictureInput,
   { out, formats }: PicturesOptions,
+  others: ReadonlySet<string>,
   folder: string,
   progress: Progress,
 ): Promise<boolean> {
@@ -138,7 +166,7 @@ async function alignPicture(
       progress.note(`${path}: ${reply.message}`);
       return false;
     }
-    const files = await writePicture(reply, path, join(out, stem), formats);
+    const files = await writePicture(reply, path, join(out, stem), formats, others);
     const count = reply.faces.length;
     progress.note(`${basename(path)}: ${count} ${count === 1 ? 'face' : 'faces'}`);
     progress.print(files.map((file) => relative(folder, file)));

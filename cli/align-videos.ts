@@ -51,13 +51,13 @@ export async function alignVideos(options: VideosOptions, folder: string, interr
   return failed ? exitCodes.someFailed : exitCodes.ok;
 }
 
-/** Aligns the frames of one video that no earlier run aligned; resolves to whether all succeeded. */
+/** Follows the faces of one video through the frames that no earlier run aligned; resolves to whether all succeeded. */
 async function alignVideo(
   session: AlignSession,
   video: number,
   name: string,
   stem: string,
-  { formats, iterations, resume }: VideosOptions,
+  { formats, smoothing, resume }: VideosOptions,
   interrupt: Interrupt,
 ): Promise<boolean> {
   try {
@@ -71,6 +71,7 @@ async function alignVideo(
   if (!resume) await journal.clear();
   let failures = earlier.filter((row) => 'error' in row).length;
   let after = earlier.at(-1)?.time;
+  let idsAbove = earlier.reduce(largestId, 0);
   let progress: Progress | undefined;
   if (earlier.length > 0) process.stderr.write(`${name}: ${earlier.length} frames were done before\n`);
   try {
@@ -79,8 +80,9 @@ async function alignVideo(
         video,
         name,
         formats: drawnFormats(formats),
+        smoothing,
+        idsAbove,
         ...(after !== undefined && { after }),
-        ...(iterations !== undefined && { iterations }),
       };
       const next = await session.alignFrame(job);
       if (next.status === 'end') break;
@@ -90,8 +92,10 @@ async function alignVideo(
       }
       progress ??= createProgress(next.count - frame, 'frames');
       if (next.reply.status === 'failed') failures++;
-      else await writeDrawn(next.reply, join(`${stem}.frames`, String(frame).padStart(6, '0')));
-      if (formats.includes('json')) await journal.add(rowOf(frame, next.time, next.reply));
+      else await writeDrawn(next.reply, join(`${stem}.frames`, String(frame).padStart(6, '0')), formats);
+      const row = rowOf(frame, next.time, next.reply);
+      idsAbove = largestId(idsAbove, row);
+      if (formats.includes('json')) await journal.add(row);
       after = next.time;
       progress.step();
     }
@@ -109,4 +113,8 @@ function rowOf(frame: number, time: number, reply: AlignReply): FrameRow {
   if (reply.status === 'failed') return { frame, time, error: reply.message };
   const { width, height, faces } = reply;
   return { frame, time, width, height, faces: faces.map(describeFace) };
+}
+
+function largestId(largest: number, row: FrameRow): number {
+  return 'faces' in row ? Math.max(largest, ...row.faces.map(({ id = 0 }) => id)) : largest;
 }

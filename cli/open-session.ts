@@ -20,6 +20,9 @@ export async function lookAtVideo(path: string): Promise<Served> {
   return { path, bytes: found.size };
 }
 
+/** Faces of a video that are followed at once. */
+const mostFollowed = 16;
+
 export interface OpenOptions {
   readonly iterations: number | undefined;
   /** Pictures are decoded by the browser, videos by a library that the page loads. */
@@ -35,7 +38,7 @@ export function openSession(
 ) {
   return AlignSession.open({
     ...(iterations === undefined ? {} : { iterations }),
-    ...(kind === 'videos' && { packages: ['mediabunny'] }),
+    ...(kind === 'videos' && { packages: ['mediabunny'], maxFaces: mostFollowed }),
     detector,
     note,
     read: async (index) => {

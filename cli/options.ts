@@ -33,18 +33,20 @@ export type AlignOptions =
   | { readonly mode: 'help' }
   /** `pictures` as written: files, folders and patterns. */
   | ({ readonly mode: 'pictures'; readonly pictures: readonly string[] } & FileOptions & CommonOptions)
-  | ({ readonly mode: 'videos'; readonly videos: readonly string[] } & FileOptions & CommonOptions)
+  | ({ readonly mode: 'videos'; readonly videos: readonly string[]; readonly smoothing: boolean } & FileOptions &
+      CommonOptions)
   | ({ readonly mode: 'list'; readonly list: string; readonly results: string } & CommonOptions);
 
 export const alignUsage = `Usage: npm run --silent align -- [PICTURE | FOLDER | PATTERN ...] [--out DIR] [--format LIST] [--resume] [--iterations K]
-       npm run --silent align -- --video FILE [--video FILE ...] [--out DIR] [--format LIST] [--resume] [--iterations K]
+       npm run --silent align -- --video FILE [--video FILE ...] [--smoothing] [--out DIR] [--format LIST] [--resume] [--iterations K]
        npm run --silent align -- --list list.json --results results.json [--resume] [--iterations K]
 
 Aligns every face of the pictures (without PICTURE: of the bundled sample) and writes, into DIR (default: out),
 NAME.overlay.png, NAME.json and NAME.obj; the paths go to stdout, progress to stderr. Of a FOLDER, and of a PATTERN as
 "photos/**/*.jpg", all pictures are taken, and their folders made anew in DIR.
 
-With --video, aligns the faces of every frame and writes NAME.jsonl into DIR: one line a frame, with its time in seconds.
+With --video, follows the faces from frame to frame and writes NAME.jsonl into DIR: one line a frame, with its time in
+seconds and its faces, each with an id that it keeps.
 
 With --list, aligns one face a row: [{"image": path, "box": [x0, y0, x1, y1], "boxKind": "landmarks" | "detector"}, ...].
 Without a box the default detector looks for the face. results.json has one row each, in the same order.
@@ -52,6 +54,7 @@ Without a box the default detector looks for the face. results.json has one row 
   --out DIR        where the files of PICTUREs and videos go
   --format LIST    which files, separated by commas: ${formats.join(', ')} (default: json,obj,png; of a video: json)
   --video FILE     a video to align, frame by frame
+  --smoothing      smooth the faces of videos over time
   --list FILE      rows to align
   --results FILE   where their results go
   --resume         go on where an earlier run was interrupted: what it finished stays
@@ -107,6 +110,7 @@ export function parseAlignArguments(argv: readonly string[], folder: string): Al
         out: { type: 'string' },
         format: { type: 'string' },
         video: { type: 'string', multiple: true },
+        smoothing: { type: 'boolean', default: false },
         list: { type: 'string' },
         results: { type: 'string' },
         resume: { type: 'boolean', default: false },
@@ -118,6 +122,7 @@ export function parseAlignArguments(argv: readonly string[], folder: string): Al
   if (values.help) return { mode: 'help' };
   const iterations = values.iterations === undefined ? undefined : parseCount(values.iterations, 'iterations', 1);
   const common = { iterations, resume: values.resume };
+  if (values.smoothing && values.video === undefined) throw new UsageError('--smoothing without --video');
   if (values.list === undefined && values.results === undefined) {
     const out = resolve(folder, values.out ?? 'out');
     if (values.video === undefined) {
@@ -132,6 +137,7 @@ export function parseAlignArguments(argv: readonly string[], folder: string): Al
     return {
       mode: 'videos',
       videos: values.video.map((path) => resolve(folder, path)),
+      smoothing: values.smoothing,
       out,
       formats: wanted,
       ...common,

@@ -7,6 +7,8 @@ export interface StartOptions {
   readonly iterations?: number;
   /** Whether some job will come without boxes: the detector then starts together with the aligner. */
   readonly detector: boolean;
+  /** Faces that travel together: of a video, how many are followed. Undefined for the library's default. */
+  readonly maxFaces?: number;
 }
 
 export interface StartReply {
@@ -43,7 +45,12 @@ export interface PoseReply {
 }
 
 export interface FaceReply {
+  /** In a video: the same from frame to frame for one face. */
+  readonly id?: number;
+  /** Where it was looked for in a picture; where it is in a video. */
   readonly box: BoxSpec;
+  /** How sure it is that this is a face, 0 to 1. */
+  readonly confidence: number;
   /** [68, 3] picture pixels. */
   readonly landmarks: readonly number[];
   /** [68] 1 where the point can be seen, else 0. */
@@ -74,7 +81,10 @@ export interface FrameJob {
   readonly name: string;
   /** The frame after this time, in seconds; without it the first. */
   readonly after?: number;
-  readonly iterations?: number;
+  /** Whether the faces' parameters are smoothed over time. */
+  readonly smoothing: boolean;
+  /** The largest id given so far: faces that are found anew, because the page or the run is another one, get ids above it. */
+  readonly idsAbove: number;
   readonly formats: readonly DrawnFormat[];
 }
 
@@ -98,7 +108,7 @@ export interface AlignPage {
   start(options: StartOptions): Promise<StartReply>;
   /** Never rejects for what is wrong with one picture. */
   align(job: AlignJob): Promise<AlignReply>;
-  /** Aligns the faces of one frame of a video; quick where the frames are asked for in their order. Never rejects for what is wrong with the video. */
+  /** Follows the faces of a video into its next frame; quick where the frames are asked for in their order. Never rejects for what is wrong with the video. */
   alignFrame(job: FrameJob): Promise<FrameReply>;
 }
 

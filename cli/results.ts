@@ -19,7 +19,7 @@ export type ResultRow =
   | { readonly image: string | null; readonly error: string };
 
 /** The shortest decimal that is the same float32: at most nine digits, and none of the noise of writing it as a double. */
-function short(value: number): number {
+export function short(value: number): number {
   const single = Math.fround(value);
   for (let digits = 6; digits < 9; digits++) {
     const decimal = Number(single.toPrecision(digits));

@@ -96,12 +96,16 @@ export class AlignSession {
   }
 }
 
-async function openAlignPage(host: PageHost, { iterations, detector, note }: SessionOptions) {
+async function openAlignPage(host: PageHost, { iterations, maxFaces, detector, note }: SessionOptions) {
   const page = await host.openPage('/cli/page/', (opened) => {
     opened.on('pageerror', (error) => note(`page: ${error instanceof Error ? error.message : String(error)}`));
   });
   await page.waitForFunction(() => window.fullposeCli !== undefined, { timeout: startTimeoutMs });
-  const options: StartOptions = { detector, ...(iterations === undefined ? {} : { iterations }) };
+  const options: StartOptions = {
+    detector,
+    ...(iterations === undefined ? {} : { iterations }),
+    ...(maxFaces === undefined ? {} : { maxFaces }),
+  };
   const reply = await page.evaluate(async (sent) => {
     const { fullposeCli } = window;
     if (fullposeCli === undefined) throw new Error('the page has not started');

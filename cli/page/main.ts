@@ -18,6 +18,7 @@ import type {
   StartOptions,
   StartReply,
 } from '../protocol.js';
+import { FollowedFaces } from './followed.js';
 import type { VideoFrames } from './video.js';
 
 const weightsUrl = '/weights/manifest.json';
@@ -33,10 +34,17 @@ class NoFaceError extends Error {
   }
 }
 
+/** A video that is worked through. */
+interface OpenVideo {
+  readonly index: number;
+  readonly frames: VideoFrames;
+  readonly faces: FollowedFaces;
+}
+
 class Page {
   readonly #aligner: FaceAligner;
   #detector: Promise<FaceDetector> | undefined;
-  #video: { readonly index: number; readonly frames: VideoFrames } | undefined;
+  #video: OpenVideo | undefined;
 
   constructor(aligner: FaceAligner, detector: Promise<FaceDetector> | undefined) {
     this.#aligner = aligner;
@@ -49,42 +57,59 @@ class Page {
     try {
       const boxes = job.boxes ?? (await this.#detect(picture));
       if (boxes.length === 0) throw new NoFaceError(job.name);
-      return await this.#alignBoxes(picture, job.faces === 'all' ? boxes : boxes.slice(0, 1), job);
+      const wanted = job.faces === 'all' ? boxes : boxes.slice(0, 1);
+      const faces = await this.#aligner.align(picture, wanted, count(job));
+      const found = faces.map((face, index) => ({ face, box: boxAt(wanted, index) }));
+      return await this.#reply(picture, found, job);
     } finally {
       picture.close();
     }
   }
 
   async alignFrame(job: FrameJob): Promise<FrameReply> {
-    const { video, name, after } = job;
+    const { video, after } = job;
     if (this.#video?.index !== video || this.#video.frames.time !== after) {
       this.#video?.frames.close();
       this.#video = undefined;
-      const { VideoFrames } = await import('./video.js');
-      this.#video = { index: video, frames: await VideoFrames.open(`${picturesBase}${video}`, name, after) };
+      this.#video = await this.#openVideo(job);
     }
-    const { frames } = this.#video;
+    const { frames, faces } = this.#video;
     const frame = await frames.next();
     if (frame === undefined) return { status: 'end' };
     const { picture, time } = frame;
     try {
-      const reply = await this.#alignBoxes(picture, await this.#detect(picture), job).catch(toFailure);
+      const reply = await this.#follow(picture, time, faces, job).catch(toFailure);
       return { status: 'frame', time, count: frames.count, reply };
     } finally {
       picture.close();
     }
   }
 
-  async #alignBoxes(picture: ImageBitmap, boxes: readonly BoxSpec[], job: AlignJob | FrameJob): Promise<AlignReply> {
+  async #openVideo({ video, name, after, smoothing, idsAbove }: FrameJob): Promise<OpenVideo> {
+    const { VideoFrames } = await import('./video.js');
+    const frames = await VideoFrames.open(`${picturesBase}${video}`, name, after);
+    const faces = await FollowedFaces.create(this.#aligner, await this.#detecting(), smoothing, idsAbove);
+    return { index: video, frames, faces };
+  }
+
+  async #follow(picture: ImageBitmap, time: number, followed: FollowedFaces, job: FrameJob): Promise<AlignReply> {
+    const faces = await followed.next(picture, time);
+    return this.#reply(
+      picture,
+      faces.map((face) => ({ face, box: face.box, id: face.id })),
+      job,
+    );
+  }
+
+  /** What was found, with the files that were asked for. */
+  async #reply(picture: ImageBitmap, found: readonly FoundFace[], job: AlignJob | FrameJob): Promise<AlignReply> {
     const { width, height } = picture;
-    const faces = await this.#aligner.align(picture, boxes, count(job));
-    const vertices =
-      job.formats.length === 0 ? [] : await Promise.all(faces.map((face) => this.#aligner.vertices(face)));
-    const drawn = faces.map((face, index) => ({
-      face,
-      box: boxAt(boxes, index),
-      vertices: vertices[index] ?? new Float32Array(),
-    }));
+    const drawn = await Promise.all(
+      found.map(async (face) => ({
+        ...face,
+        vertices: job.formats.length === 0 ? new Float32Array() : await this.#aligner.vertices(face.face),
+      })),
+    );
     const replies: FaceReply[] = [];
     for (const [index, face] of drawn.entries()) {
       const comment = `fullpose: face ${index + 1} of ${job.name}, picture pixels, y up`;
@@ -96,8 +121,12 @@ class Page {
 
   /** The largest face first. */
   async #detect(picture: ImageBitmap): Promise<readonly BoxSpec[]> {
+    return (await this.#detecting()).detect(picture);
+  }
+
+  #detecting(): Promise<FaceDetector> {
     this.#detector ??= createDetector(this.#aligner.device);
-    return (await this.#detector).detect(picture);
+    return this.#detector;
   }
 
   /** The mesh files of a face, base64. */
@@ -154,9 +183,13 @@ function createDetector(device: GPUDevice): Promise<FaceDetector> {
   return FaceDetector.create({ weights: detectorUrl, device });
 }
 
-interface DrawnFace {
+interface FoundFace {
   readonly face: Face;
   readonly box: BoxSpec;
+  readonly id?: number;
+}
+
+interface DrawnFace extends FoundFace {
   /** [V, 3]; empty where nothing is drawn. */
   readonly vertices: Float32Array;
 }
@@ -176,11 +209,13 @@ function boxAt(boxes: readonly BoxSpec[], index: number): BoxSpec {
   return box;
 }
 
-function toReply({ face, box }: DrawnFace, meshes: FaceReply['meshes']): FaceReply {
+function toReply({ face, box, id }: FoundFace, meshes: FaceReply['meshes']): FaceReply {
   const { yaw, pitch, roll, matrix } = face.pose;
   const { x0, y0, x1, y1, kind } = box;
   return {
+    ...(id !== undefined && { id }),
     box: { x0, y0, x1, y1, kind },
+    confidence: face.confidence,
     landmarks: [...face.landmarks],
     visibility: [...face.visibility],
     pose: { yaw, pitch, roll, matrix: [...matrix] },
@@ -204,7 +239,7 @@ function toBase64(blob: Blob): Promise<string> {
 let started: Page | undefined;
 
 window.fullposeCli = {
-  async start({ iterations, detector }: StartOptions): Promise<StartReply> {
+  async start({ iterations, maxFaces, detector }: StartOptions): Promise<StartReply> {
     const gpu = await Gpu.create({ label: 'align' });
     const detecting = detector ? createDetector(gpu.device) : undefined;
     // Whoever detects first sees its failure; until then it is nobody's.
@@ -213,6 +248,7 @@ window.fullposeCli = {
       weights: weightsUrl,
       device: gpu.device,
       ...(iterations === undefined ? {} : { iterations }),
+      ...(maxFaces === undefined ? {} : { maxFaces }),
     });
     started = new Page(aligner, detecting);
     const { vendor, architecture, description, isSoftware } = gpu.adapter;

@@ -41,10 +41,12 @@ describe('parseAlignArguments', () => {
     expect(parse('--video', 'a.mp4', '--video', '/b/c.webm')).toEqual({
       mode: 'videos',
       videos: ['/home/ada/a.mp4', '/b/c.webm'],
+      smoothing: false,
       ...files,
       formats: ['json'],
       ...common,
     });
+    expect(parse('--smoothing', '--video', 'a.mp4')).toMatchObject({ smoothing: true });
   });
 
   it('asks for help before it looks at the rest', () => {
@@ -59,6 +61,7 @@ describe('parseAlignArguments', () => {
     [['--list', 'a.json', '--results', 'b.json', '--format', 'obj'], '--format with --list'],
     [['--list', 'a.json', '--results', 'b.json', '--video', 'd.mp4'], '--video and --list'],
     [['--video', 'a.mp4', 'b.png'], '--video and the picture "b.png"'],
+    [['a.png', '--smoothing'], '--smoothing without --video'],
     [['--format', 'json,stl'], '--format has "stl"; wanted some of json, obj, ply, gltf, png'],
     [['--format', ''], '--format has ""'],
     [['--format', 'obj,png', '--resume'], '--resume without json in --format'],

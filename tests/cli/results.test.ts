@@ -5,6 +5,7 @@ import type { FaceReply } from '../../cli/protocol.js';
 import { faceResult } from '../../cli/results.js';
 
 const face: FaceReply = {
+  confidence: 1,
   box: { x0: 0, y0: 0, x1: 1, y1: 1, kind: 'landmarks' },
   landmarks: Array.from({ length: 204 }, (_, i) => Math.fround(i + 0.1)),
   visibility: Array.from({ length: 68 }, () => 1),

@@ -53,7 +53,11 @@ const finite = (count: number) => (values: unknown) =>
 interface AlignedFile {
   readonly width: number;
   readonly height: number;
-  readonly faces: readonly { readonly landmarks: readonly (readonly number[])[] }[];
+  readonly faces: readonly {
+    readonly id?: number;
+    readonly confidence: number;
+    readonly landmarks: readonly (readonly number[])[];
+  }[];
 }
 
 type VideoRow = AlignedFile & { readonly frame: number; readonly time: number };
@@ -89,7 +93,7 @@ describe('align', () => {
       image: sample,
       width: 512,
       height: 512,
-      faces: [{ box: { kind: 'detector' } }],
+      faces: [{ box: { kind: 'detector' }, confidence: expect.closeTo(1, 1) }],
     });
     const [face] = (description as { faces: readonly { landmarks: readonly (readonly number[])[] }[] }).faces;
     expectFace(face);
@@ -158,7 +162,7 @@ describe('align', () => {
     }
   });
 
-  it('aligns the frames of a video with their times, and goes on where an earlier run stopped', async () => {
+  it('follows the faces of a video through its frames, and goes on where an earlier run stopped', async () => {
     const video = join(repositoryRoot, 'tests/fixtures/videos/turned.mp4');
     const args = ['--video', video, '--out', 'videos', '--format', 'json,png'];
     const { code, stdout, stderr } = await start(['--video', 'gone.mp4', ...args]).finished;
@@ -178,7 +182,10 @@ describe('align', () => {
       expect(rows[index]).toMatchObject({ width: 160, height: 192 });
       expect(readFileSync(join(folder, `videos/turned.frames/00000${index}.overlay.png`)).readUInt32BE(20)).toBe(192);
     }
-    // The head moves by two pixels a frame; the last frame is empty.
+    // The head moves by two pixels a frame, and keeps its id; the last frame is empty.
+    const ids = (of: readonly VideoRow[]) => of.map(({ faces }) => faces.map(({ id }) => id).join());
+    expect(ids(rows)).toEqual(['1', '1', '1', '1', '1', '1', '']);
+    for (const { confidence } of rows.flatMap(({ faces }) => faces)) expect(confidence).toBeGreaterThan(0.5);
     const noses = rows.map(({ faces }) => faces[0]?.landmarks[30]?.[0]);
     for (let frame = 0; frame < 6; frame++) expect(Math.abs((noses[frame] ?? 0) - 75 - 2 * frame)).toBeLessThan(2.5);
     expect(rows[6]?.faces).toEqual([]);
@@ -189,7 +196,32 @@ describe('align', () => {
     expect(resumed.code, resumed.stderr).toBe(0);
     expect(resumed.stderr).toContain('2 frames were done before');
     expect(resumed.stderr).toContain('5 of 5 frames');
-    expect(readFileSync(path, 'utf8')).toBe(whole);
+    // The face is found anew: another id, and about the same points.
+    const again = readRows();
+    expect(ids(again)).toEqual(['1', '1', '2', '2', '2', '2', '']);
+    for (const [frame, { time, faces }] of again.entries()) {
+      expect(time).toBe(rows[frame]?.time);
+      expect(Math.abs((faces[0]?.landmarks[30]?.[0] ?? 0) - (noses[frame] ?? 0))).toBeLessThan(2.5);
+    }
+  });
+
+  it('smooths the faces of a video where that is asked for', async () => {
+    const video = join(repositoryRoot, 'tests/fixtures/videos/turned.mp4');
+    const { code, stderr } = await start(['--video', video, '--out', 'smooth', '--smoothing']).finished;
+    expect(code, stderr).toBe(0);
+    const nosesOf = (run: string) =>
+      readFileSync(join(folder, run, 'turned.jsonl'), 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as VideoRow).faces[0]?.landmarks[30]?.[0] ?? 0);
+    const [plain, smooth] = [nosesOf('videos'), nosesOf('smooth')];
+    expect(smooth[0]).toBe(plain[0]);
+    // Behind a head that moves to the right, by less than a frame's way.
+    for (let frame = 1; frame < 6; frame++) {
+      const behind = (plain[frame] ?? 0) - (smooth[frame] ?? 0);
+      expect(Math.abs(behind - 1)).toBeLessThan(2);
+      expect(behind).not.toBe(0);
+    }
   });
 
   it('goes on with a list where a crash left it', async () => {
