@@ -63,6 +63,8 @@ interface Track {
   readonly good: Face;
   /** The same as the caller got it, smoothed. */
   readonly shown: Face;
+  /** Whether it moved far in the last frame. */
+  readonly fast: boolean;
   /** Frames of doubt in a row. */
   readonly doubt: number;
   readonly smoother: FaceSmoother | undefined;
@@ -78,6 +80,12 @@ const SAME_FACE = 0.3;
 
 /** A face that has turned by more degrees since the last run in full gets another one: the steps of that run no longer fit. */
 const MOST_TURN = 25;
+
+/**
+ * A face that moves by more than this from one frame to the next, in parts of its size, is found by the whole cascade: the last iterations alone
+ * correct less than that.
+ */
+const MOST_MOVE = 0.05;
 
 const DEFAULTS = { maxFaces: 1, iterations: 2, detectEvery: 500, confidence: 0.5, frames: 3 } as const;
 
@@ -200,32 +208,39 @@ export class FaceTracker {
     return tracks.map(({ id, age, shown }) => ({ ...shown, id, age }));
   }
 
-  /** Finds known faces again: in one batch, and those that need a run in full in another. */
+  /** Finds known faces again: in one batch, and in another those that the whole cascade is needed for, known before or seen by what was found. */
   async #refine(frame: PictureSource, known: readonly Track[]): Promise<readonly (Face | undefined)[]> {
+    const { iterations: all } = this.#aligner;
+    const found = new Map<Track, Face | undefined>();
     const refine = async (tracks: readonly Track[], iterations: number) => {
+      if (tracks.length === 0) return;
       const faces = tracks.map(({ good }) => good);
-      return faces.length === 0 ? [] : this.#aligner.refine(frame, faces, { iterations });
+      const refined = await this.#aligner.refine(frame, faces, { iterations });
+      for (const [i, track] of tracks.entries()) found.set(track, refined[i]);
     };
-    const [due, others] = [known.filter(needsFullRun), known.filter((track) => !needsFullRun(track))];
-    const [again, refined] = await Promise.all([
-      refine(due, this.#aligner.iterations),
-      refine(others, this.#options.iterations),
-    ]);
-    return known.map((track) => {
-      const at = due.indexOf(track);
-      return at < 0 ? refined[others.indexOf(track)] : again[at];
-    });
+    const others = known.filter((track) => !needsFullRun(track));
+    await Promise.all([refine(known.filter(needsFullRun), all), refine(others, this.#options.iterations)]);
+    const unsettled = (track: Track) => {
+      const face = found.get(track);
+      return face === undefined || !this.#isSure(face) || movedFar(track.good, face);
+    };
+    await refine(others.filter(unsettled), all);
+    return known.map((track) => found.get(track));
+  }
+
+  #isSure({ confidence }: Face): boolean {
+    return confidence >= this.#options.confidence;
   }
 
   /** A known face after this frame; undefined where it is lost. In doubt it stays where it was: what was found is not shown. */
   #next(track: Track, found: Face | undefined, timestampMs: number): Track | undefined {
-    const { confidence, frames } = this.#options;
     const age = track.age + 1;
-    if (found !== undefined && found.confidence >= confidence) {
-      return { ...track, age, doubt: 0, good: found, shown: this.#smooth(found, track.smoother, timestampMs) };
+    if (found !== undefined && this.#isSure(found)) {
+      const fast = movedFar(track.good, found);
+      return { ...track, age, fast, doubt: 0, good: found, shown: this.#smooth(found, track.smoother, timestampMs) };
     }
     const doubt = track.doubt + 1;
-    if (doubt >= frames) return undefined;
+    if (doubt >= this.#options.frames) return undefined;
     return { ...track, age, doubt, shown: { ...track.shown, confidence: found?.confidence ?? 0 } };
   }
 
@@ -233,11 +248,11 @@ export class FaceTracker {
   async #join(frame: PictureSource, boxes: readonly FaceBox[], timestampMs: number): Promise<readonly Track[]> {
     if (boxes.length === 0) return [];
     const faces = await this.#aligner.align(frame, boxes);
-    const sure = faces.filter(({ confidence }) => confidence >= this.#options.confidence);
+    const sure = faces.filter((face) => this.#isSure(face));
     return sure.map((face) => {
       const smoother = this.#smoothing && new FaceSmoother(this.#aligner.layout, this.#smoothing);
       const shown = this.#smooth(face, smoother, timestampMs);
-      return { id: this.#nextId++, age: 0, good: face, shown, doubt: 0, smoother };
+      return { id: this.#nextId++, age: 0, good: face, shown, fast: false, doubt: 0, smoother };
     });
   }
 
@@ -289,11 +304,18 @@ export class FaceTracker {
   }
 }
 
-/** Whether a face is in doubt, or has turned too far from where the cascade last ran in full. */
-function needsFullRun({ doubt, good }: Track): boolean {
+/** Whether a face is in doubt, moves fast, or has turned too far from where the cascade last ran in full. */
+function needsFullRun({ doubt, fast, good }: Track): boolean {
   const [now, then] = [quaternionOf(good.parameters), quaternionOf(good.path.at(-1) ?? good.parameters)];
   const cosine = now.reduce((sum, value, i) => sum + value * then[i]!, 0) / Math.hypot(...now) / Math.hypot(...then);
-  return doubt > 0 || Math.abs(cosine) < Math.cos((MOST_TURN / 2) * (Math.PI / 180));
+  return doubt > 0 || fast || Math.abs(cosine) < Math.cos((MOST_TURN / 2) * (Math.PI / 180));
+}
+
+/** Whether the landmarks have moved by more than `MOST_MOVE`, on average. */
+function movedFar({ landmarks: before, box: { x0, y0, x1, y1 } }: Face, { landmarks: after }: Face): boolean {
+  let sum = 0;
+  for (let i = 0; i < after.length; i += 3) sum += Math.hypot(after[i]! - before[i]!, after[i + 1]! - before[i + 1]!);
+  return (3 * sum) / after.length > MOST_MOVE * Math.max(x1 - x0, y1 - y0);
 }
 
 /** Of faces that have come to lie on each other, the one known longest. */

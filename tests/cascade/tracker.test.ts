@@ -117,10 +117,10 @@ describe('FaceTracker', () => {
     expect(summary(await next(spots))).toBe('');
     expect(aligner.calls).toEqual([]);
     expect(summary(await next(spots, [boxAt(100, 100), boxAt(305, 200)]))).toBe('1:0 2:0');
-    const moved = spots.map(({ x, y }) => ({ x: x + 20, y: y + 5 }));
+    const moved = spots.map(({ x, y }) => ({ x: x + 4, y: y + 3 }));
     const faces = await next(moved);
     expect(summary(faces)).toBe('1:1 2:1');
-    expect(landmarksBox(faces[0]?.landmarks ?? [])).toEqual(boxAt(120, 105));
+    expect(landmarksBox(faces[0]?.landmarks ?? [])).toEqual(boxAt(104, 103));
     expect(aligner.calls).toEqual(['align 2', 'refine 2 by 1']);
   });
 
@@ -158,7 +158,8 @@ describe('FaceTracker', () => {
     expect(summary(await next([]))).toBe('1:2?');
     // Found again by a run in full: the doubt is forgotten.
     expect(summary(await next([spot]))).toBe('1:3');
-    expect(aligner.calls.slice(-3)).toEqual(['refine 1 by 2', 'refine 1 by 3', 'refine 1 by 3']);
+    // The whole cascade had a look before the first doubt, too.
+    expect(aligner.calls.slice(1)).toEqual(['refine 1 by 2', 'refine 1 by 3', 'refine 1 by 3', 'refine 1 by 3']);
     expect(summary(await next([]))).toBe('1:4?');
     expect(summary(await next([]))).toBe('1:5?');
     expect(summary(await next([]))).toBe('');
@@ -177,6 +178,28 @@ describe('FaceTracker', () => {
     expect(aligner.calls.slice(1)).toEqual(['refine 2 by 2', 'refine 2 by 2']);
     await next(spots);
     expect(aligner.calls.slice(3)).toEqual(['refine 1 by 3', 'refine 1 by 2']);
+  });
+
+  it('runs the cascade in full for a face that moves fast, from the frame in which it starts to the one after it has stopped', async () => {
+    const { aligner, next } = await tracking({ maxFaces: 2 });
+    const spots = (x: number) => [
+      { x, y: 100 },
+      { x: 300, y: 200 },
+    ];
+    await next(spots(100), [boxAt(100, 100), boxAt(300, 200)]);
+    const calls = async (x: number) => {
+      aligner.calls.length = 0;
+      expect((await next(spots(x))).map(({ landmarks }) => landmarksBox(landmarks))).toEqual([
+        boxAt(x, 100),
+        boxAt(300, 200),
+      ]);
+      return [...aligner.calls];
+    };
+    expect(await calls(105)).toEqual(['refine 2 by 2']);
+    expect(await calls(111)).toEqual(['refine 2 by 2', 'refine 1 by 3']);
+    expect(await calls(125)).toEqual(['refine 1 by 3', 'refine 1 by 2']);
+    expect(await calls(126)).toEqual(['refine 1 by 3', 'refine 1 by 2']);
+    expect(await calls(127)).toEqual(['refine 2 by 2']);
   });
 
   it('loses a face that leaves the picture', async () => {
