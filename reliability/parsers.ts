@@ -15,6 +15,7 @@ import {
   smallWeightBuffers,
 } from '../tests/cascade/small-weights.js';
 import { layoutJson, safetensorsFile, smallModelTensors, type TensorSpecs } from '../tests/mmm/files.js';
+import { fuzzExports } from './exports.js';
 import { Tally } from './tally.js';
 
 const ODD_VALUES: readonly unknown[] = [
@@ -257,6 +258,7 @@ const CHECKS: Readonly<Record<string, readonly [share: number, check: Check]>> =
     each(damage, ({ path: at, value }) => parseParameterLayout(JSON.parse(damageJson(layoutJson(5, 3), at, value)))),
   ],
   manifests: [1, damagedManifests()],
+  'exported functions': [8, fuzzExports],
   'meshes to be written': [
     1,
     each(

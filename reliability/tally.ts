@@ -30,8 +30,13 @@ export class Tally {
   }
 
   /** Runs `action`; what it throws must be a FullposeError that says something. `check` throws where a result is wrong. */
-  async run<T>(name: string, action: () => T | Promise<T>, check: (result: T) => void = () => {}): Promise<void> {
+  async run<T>(
+    name: string | (() => string),
+    action: () => T | Promise<T>,
+    check: (result: T) => void = () => {},
+  ): Promise<void> {
     this.#cases++;
+    const told = () => (typeof name === 'string' ? name : name());
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<'late'>((resolve) => {
       timer = setTimeout(() => resolve('late'), LIMIT_MS);
@@ -40,12 +45,12 @@ export class Tally {
       const ended = await Promise.race([Promise.resolve(action()).then((result) => ({ result })), late]);
       if (ended === 'late') {
         this.#hangs++;
-        this.#fail(`${name}: not finished after ${LIMIT_MS / 1000} s`);
+        this.#fail(`${told()}: not finished after ${LIMIT_MS / 1000} s`);
       } else check(ended.result);
     } catch (error) {
       if (isTyped(error)) return;
       this.#untyped++;
-      this.#fail(`${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      this.#fail(`${told()}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     } finally {
       clearTimeout(timer);
     }

@@ -3,10 +3,10 @@
  */
 import type { Gpu } from '../engine/device.js';
 import { DeviceLostError, InputError } from '../engine/errors.js';
+import { expectNumbers, expectObject, refuse } from '../engine/expect.js';
 import { Plan } from '../engine/plan.js';
 import type { StageTime } from '../engine/profiler.js';
-import { show } from '../engine/show.js';
-import { CROP_RECORD_BYTES, type Crop, cropRecord, writeCropRecord } from '../host/crop.js';
+import { CROP_RECORD_BYTES, type Crop, checkCrop, cropRecord, writeCropRecord } from '../host/crop.js';
 import type { Frame, PictureSource, PreparedPicture } from '../host/frame.js';
 import { Turns } from '../host/turns.js';
 import type { FaceModel } from '../mmm/model.js';
@@ -23,7 +23,6 @@ import {
   checkOptions,
   checkOutputs,
   DEFAULT_MAX_PENDING,
-  expectObject,
   loadWeights,
 } from './options.js';
 import { encodeSteps, type FaceOutputs, type FaceTexture, type OutputName, type Wanted } from './renderings.js';
@@ -143,7 +142,7 @@ export class FaceAligner {
   ): Promise<FaceWith<Name>[]> {
     return this.#turns.admit(async () => {
       const run: Run<Name> = { iterations: this.#iterationsOf(options), from: 'mean', wanted: checkOutputs(options) };
-      if (!Array.isArray(boxes)) throw new InputError(`The boxes are ${show(boxes)}; wanted a list.`);
+      if (!Array.isArray(boxes)) refuse('The boxes', boxes, 'a list');
       return this.#run(source, run, ({ picture }) => cropsOf(boxes, picture, this.cropSize).map((crop) => ({ crop })));
     });
   }
@@ -165,7 +164,7 @@ export class FaceAligner {
       const iterations = options.iterations ?? Math.max(1, this.iterations - 1);
       const from = iterations === this.iterations ? 'mean' : 'faces';
       const run: Run<Name> = { iterations, from, wanted: checkOutputs(options) };
-      if (!Array.isArray(faces)) throw new InputError(`The faces are ${show(faces)}; wanted a list.`);
+      if (!Array.isArray(faces)) refuse('The faces', faces, 'a list');
       for (const face of faces) this.#checkFace(face, 'its start');
       const kept: number[] = [];
       const refined = await this.#run(source, run, ({ picture }) =>
@@ -253,7 +252,7 @@ export class FaceAligner {
     const { gpu, encoder: frames } = this.#state;
     gpu.assertAlive();
     if (Object.prototype.toString.call(encoder) !== '[object GPUCommandEncoder]') {
-      throw new InputError(`The encoder is ${show(encoder)}; wanted a GPUCommandEncoder.`);
+      refuse('The encoder', encoder, 'a GPUCommandEncoder');
     }
     expectObject(input, 'The input');
     expectObject(output, 'The output');
@@ -270,7 +269,7 @@ export class FaceAligner {
   profile(source: PictureSource, boxes: readonly FaceBox[], options: AlignOptions = {}): Promise<StageTime[]> {
     return this.#turns.admit(async () => {
       const run: Run<never> = { iterations: this.#iterationsOf(options), from: 'mean', wanted: NOTHING_ELSE };
-      if (!Array.isArray(boxes)) throw new InputError(`The boxes are ${show(boxes)}; wanted a list.`);
+      if (!Array.isArray(boxes)) refuse('The boxes', boxes, 'a list');
       if (boxes.length < 1 || boxes.length > this.maxFaces) {
         throw new InputError(`profile was given ${boxes.length} boxes; wanted 1 to ${this.maxFaces}, one frame.`);
       }
@@ -471,23 +470,20 @@ export class FaceAligner {
   #checkFace(face: Face, also?: 'its start'): void {
     const { count } = this.#weights.network.parameters;
     const parameters: unknown = face?.parameters;
-    if (!(parameters instanceof Float32Array))
-      throw new InputError(`The face is ${show(face)}; wanted one of align's.`);
+    if (!(parameters instanceof Float32Array)) refuse('The face', face, "one of align's");
     if (parameters.length !== count) {
       throw new InputError(`The face has ${parameters.length} parameters; this aligner's model has ${count}.`);
     }
-    const { centreX, centreY, side, size } = face.crop ?? {};
-    if (![centreX, centreY, side, size].every(Number.isFinite)) {
-      throw new InputError(`The face's crop is ${show(face.crop)}; wanted one of align's.`);
-    }
+    expectNumbers("The face's parameters", parameters);
+    checkCrop(face.crop);
     if (also === undefined) return;
     const { landmarks, path }: Record<string, unknown> = { ...face };
     if (!(landmarks instanceof Float32Array)) {
-      throw new InputError(`The face's landmarks are ${show(landmarks)}; wanted those of align.`);
+      refuse("The face's landmarks", landmarks, 'those of align');
     }
     const steps: unknown[] = Array.isArray(path) ? path : [];
     if (steps.length === 0 || !steps.every((step) => step instanceof Float32Array && step.length === count)) {
-      throw new InputError(`The face's path is ${show(path)}; wanted the one of align.`);
+      refuse("The face's path", path, 'the one of align');
     }
   }
 

@@ -2,6 +2,7 @@
  * From a face's box to its crop: the square of picture that the network sees. Every constant of that rule is here.
  */
 import { InputError } from '../engine/errors.js';
+import { expectFields, expectPositive, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 import { type Crop, cropToPicture } from '../host/crop.js';
 import type { PoseFrame } from '../mmm/parameters.js';
@@ -65,9 +66,12 @@ export function overlapOf(a: Square, b: Square): number {
  * The crop of a box.
  * @param picture size of the picture in pixels
  * @param size S, side of the crop in its own pixels
- * @throws InputError for a box that is not finite, empty, too small, absurdly large, or so far off that its crop holds no picture.
+ * @throws InputError for a box that is not finite, empty, too small, absurdly large, or so far off that its crop holds no picture; for a
+ * picture or crop of no size.
  */
 export function cropOf(box: FaceBox, picture: { readonly width: number; readonly height: number }, size: number): Crop {
+  expectFields('The picture', picture, ['width', 'height']);
+  expectPositive('size', size);
   if (typeof box !== 'object' || box === null) throw new InputError(`Box ${show(box)} is no box; wanted an object.`);
   const { x0, y0, x1, y1, kind } = box;
   const found = `Box [${[x0, y0, x1, y1].map(show).join(', ')}]`;
@@ -107,7 +111,7 @@ export function cropsOf(
   picture: { readonly width: number; readonly height: number },
   size: number,
 ): Crop[] {
-  if (!Array.isArray(boxes)) throw new InputError(`The boxes are ${show(boxes)}; wanted a list.`);
+  if (!Array.isArray(boxes)) refuse('The boxes', boxes, 'a list');
   return boxes.map((box, index) => {
     try {
       return cropOf(box, picture, size);

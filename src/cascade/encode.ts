@@ -4,6 +4,7 @@
  */
 import type { Gpu } from '../engine/device.js';
 import { InputError } from '../engine/errors.js';
+import { expectObject } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 import { CROP_RECORD_BYTES, cropRecord, writeCropRecord } from '../host/crop.js';
 import { pictureOfTexture } from '../host/frame.js';
@@ -132,12 +133,15 @@ export class FrameEncoder {
   }
 
   #checkCrops(crops: CropBuffer): CropBuffer {
+    expectObject(crops, 'crops');
     const { buffer, offset = 0, count } = crops;
     checkBuffer('crops', buffer, offset, count * CROP_RECORD_BYTES, ['COPY_SRC', GPUBufferUsage.COPY_SRC]);
     return crops;
   }
 
-  #checkRange(name: string, { buffer, offset = 0 }: OutputRange, size: number) {
+  #checkRange(name: string, range: OutputRange, size: number) {
+    expectObject(range, `output.${name}`);
+    const { buffer, offset = 0 } = range;
     checkBuffer(`output.${name}`, buffer, offset, size, ['COPY_DST', GPUBufferUsage.COPY_DST]);
     return { buffer, offset, size };
   }

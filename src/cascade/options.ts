@@ -2,8 +2,9 @@
  * What a caller may ask of an aligner, checked, and the weights that it names.
  */
 import { InputError } from '../engine/errors.js';
+import { expectObject, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
-import type { WeightUrls } from '../host/download.js';
+import { checkDownloadOptions, type WeightUrls } from '../host/download.js';
 import { weights as bundledWeights } from '../weights.js';
 import { fetchWeights, type LoadOptions } from './manifest.js';
 import { checkTextureSize, OUTPUT_NAMES, type OutputName, type Wanted } from './renderings.js';
@@ -57,8 +58,8 @@ export async function loadWeights(options: AlignerOptions): Promise<CascadeWeigh
 
 /** What the types say already, for callers without them. Numbers are checked where they are used. */
 export function checkOptions(options: AlignerOptions): void {
-  expectObject(options, 'The options');
-  const { weights, onProgress, signal, cache, textureSize, maxPending, tuning, tuningStorage } = options;
+  checkDownloadOptions(options);
+  const { weights, textureSize, maxPending, tuning, tuningStorage } = options;
   if (weights !== undefined && typeof weights !== 'string') {
     expectObject(weights, 'weights');
     if ('files' in weights && weights.files !== undefined) expectObject(weights.files, 'weights.files');
@@ -68,18 +69,9 @@ export function checkOptions(options: AlignerOptions): void {
       }
     }
   }
-  if (onProgress !== undefined && typeof onProgress !== 'function') {
-    throw new InputError(`onProgress is ${show(onProgress)}; wanted a function.`);
-  }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new InputError(`signal is ${show(signal)}; wanted an AbortSignal.`);
-  }
   if (textureSize !== undefined) checkTextureSize(textureSize);
-  if (cache !== undefined && typeof cache !== 'boolean') {
-    throw new InputError(`cache is ${show(cache)}; wanted true or false.`);
-  }
   if (typeof tuning === 'string' ? !TUNING_MODES.includes(tuning) : tuning !== undefined && !isObject(tuning)) {
-    throw new InputError(`tuning is ${show(tuning)}; wanted ${TUNING_MODES.join(', ')} or an aligner's tuning.`);
+    refuse('tuning', tuning, `${TUNING_MODES.join(', ')} or an aligner's tuning`);
   }
   if (tuningStorage !== undefined) {
     expectObject(tuningStorage, 'tuningStorage');
@@ -89,7 +81,7 @@ export function checkOptions(options: AlignerOptions): void {
     }
   }
   if (maxPending !== undefined && (!Number.isInteger(maxPending) || maxPending < 1)) {
-    throw new InputError(`maxPending is ${show(maxPending)}; wanted a whole number, at least 1.`);
+    refuse('maxPending', maxPending, 'a whole number, at least 1');
   }
 }
 
@@ -104,16 +96,9 @@ export function checkOutputs<Name extends OutputName>({
   if (!Array.isArray(outputs) || !outputs.every((name) => OUTPUT_NAMES.includes(name))) {
     throw new InputError(`outputs is ${show(outputs)}; wanted a list of ${OUTPUT_NAMES.join(', ')}.`);
   }
-  if (typeof mirror !== 'boolean') throw new InputError(`mirror is ${show(mirror)}; wanted true or false.`);
+  if (typeof mirror !== 'boolean') refuse('mirror', mirror, 'true or false');
   const wanted: readonly Name[] = outputs;
   return { outputs: [...new Set(wanted)], mirror };
-}
-
-/** @throws InputError where `value` is no object. */
-export function expectObject(value: unknown, what: string): void {
-  if (!isObject(value)) {
-    throw new InputError(`${what} ${what.endsWith('s') ? 'are' : 'is'} ${show(value)}; wanted an object.`);
-  }
 }
 
 function isObject(value: unknown): boolean {

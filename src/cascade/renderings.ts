@@ -3,10 +3,9 @@
  * drawn, and the reading of what they leave.
  */
 import type { Gpu } from '../engine/device.js';
-import { InputError } from '../engine/errors.js';
+import { refuse } from '../engine/expect.js';
 import { Plan, PlanBuilder, type PreparedStep } from '../engine/plan.js';
 import type { StagingSlot } from '../engine/readback.js';
-import { show } from '../engine/show.js';
 import { type Tensor, tensorBytes } from '../engine/tensor.js';
 import { type Crop, cropToPicture } from '../host/crop.js';
 import type { PixelData } from '../host/frame.js';
@@ -82,7 +81,7 @@ const MAX_TEXTURE_SIZE = 2048;
 /** @throws InputError */
 export function checkTextureSize(size: unknown): void {
   if (typeof size !== 'number' || !Number.isInteger(size) || size < 16 || size > MAX_TEXTURE_SIZE) {
-    throw new InputError(`textureSize is ${show(size)}; wanted a whole number from 16 to ${MAX_TEXTURE_SIZE}.`);
+    refuse('textureSize', size, `a whole number from 16 to ${MAX_TEXTURE_SIZE}`);
   }
 }
 

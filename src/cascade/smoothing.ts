@@ -3,6 +3,7 @@
  * face at rest does not tremble and one that moves is not late. Poses are filtered in the picture, where a moving crop does not show.
  */
 import { InputError } from '../engine/errors.js';
+import { expectObject } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 import { type ParameterLayout, quaternionOf } from '../mmm/parameters.js';
 import type { Quaternion } from '../mmm/pose.js';
@@ -180,12 +181,13 @@ export class FaceSmoother {
 
 /** @throws InputError where a part has no positive cutoff or a negative beta. */
 export function checkSmoothing(options: SmoothingOptions): void {
+  expectObject(options, 'smoothing');
   for (const [part, value] of Object.entries(options)) {
-    if (!(part in DEFAULT_SMOOTHING)) {
+    if (!Object.hasOwn(DEFAULT_SMOOTHING, part)) {
       throw new InputError(`smoothing has a part ${show(part)}; wanted ${Object.keys(DEFAULT_SMOOTHING).join(', ')}.`);
     }
     const { minCutoff, beta } = value ?? {};
-    if (!(minCutoff > 0 && Number.isFinite(minCutoff) && beta >= 0 && Number.isFinite(beta))) {
+    if (!(Number.isFinite(minCutoff) && minCutoff > 0 && Number.isFinite(beta) && beta >= 0)) {
       throw new InputError(
         `smoothing.${part} is { minCutoff: ${show(minCutoff)}, beta: ${show(beta)} }; wanted minCutoff > 0 and beta >= 0.`,
       );

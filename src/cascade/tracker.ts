@@ -3,14 +3,15 @@
  * ones come from a detector or the caller's boxes; those that are no face any more leave. docs/tracking.md says how well that works.
  */
 import { FullposeError, InputError } from '../engine/errors.js';
+import { expectFields, expectObject, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 import { copyPicture, isTexture, type PictureSource } from '../host/frame.js';
+import { checkModel } from '../mmm/decode.js';
 import { moveParameters, PICTURE_FRAME, quaternionOf } from '../mmm/parameters.js';
 import type { FaceAligner } from './aligner.js';
 import { cropSquare, type FaceBox, landmarksBox, overlapOf, poseFrame, type Square } from './boxes.js';
 import type { Detector } from './detector.js';
 import { type Face, FaceReader } from './face.js';
-import { expectObject } from './options.js';
 import { checkSmoothing, FaceSmoother, type SmoothingOptions } from './smoothing.js';
 
 /** When a face counts as lost. */
@@ -75,6 +76,9 @@ interface Look {
   outcome?: { readonly boxes: readonly FaceBox[] } | { readonly error: unknown };
 }
 
+/** Names what a detector gave in messages. */
+const DETECTED = "The detector's boxes";
+
 /** Squares that overlap by more than this part of their union are one face. */
 const SAME_FACE = 0.3;
 
@@ -117,13 +121,19 @@ export class FaceTracker {
     expectObject(options, 'The options');
     const { aligner, detector, smoothing = false, lost = {} } = options;
     expectObject(aligner, 'aligner');
+    if (typeof aligner.align !== 'function' || typeof aligner.refine !== 'function') {
+      refuse('aligner', aligner, 'a FaceAligner, or what has align and refine as it has');
+    }
+    checkModel(aligner.model);
+    expectObject(aligner.layout, 'aligner.layout');
     expectObject(lost, 'lost');
     if (detector !== undefined && typeof detector?.detect !== 'function') {
-      throw new InputError(`detector is ${show(detector)}; wanted an object with detect(source).`);
+      refuse('detector', detector, 'an object with detect(source)');
     }
+    expectNumber('aligner.iterations', aligner.iterations, 1, Number.MAX_SAFE_INTEGER, true);
     const most = Math.max(1, Math.min(DEFAULTS.iterations, aligner.iterations - 1));
-    const { maxFaces, iterations, detectEvery } = { ...DEFAULTS, iterations: most, ...options };
-    const { confidence, frames } = { ...DEFAULTS, ...lost };
+    const { maxFaces = DEFAULTS.maxFaces, iterations = most, detectEvery = DEFAULTS.detectEvery } = options;
+    const { confidence = DEFAULTS.confidence, frames = DEFAULTS.frames } = lost;
     expectNumber('maxFaces', maxFaces, 1, aligner.maxFaces, true);
     expectNumber('iterations', iterations, 1, aligner.iterations, true);
     expectNumber('detectEvery', detectEvery, 0, Number.MAX_VALUE);
@@ -131,7 +141,7 @@ export class FaceTracker {
     expectNumber('lost.frames', frames, 1, Number.MAX_SAFE_INTEGER, true);
     if (typeof smoothing === 'object') checkSmoothing(smoothing);
     else if (typeof smoothing !== 'boolean') {
-      throw new InputError(`smoothing is ${show(smoothing)}; wanted true, false or an object.`);
+      refuse('smoothing', smoothing, 'true, false or an object');
     }
     this.#aligner = aligner;
     this.#detector = detector;
@@ -150,7 +160,7 @@ export class FaceTracker {
   async track(
     frame: PictureSource,
     timestampMs: number,
-    { boxes }: { readonly boxes?: readonly FaceBox[] } = {},
+    options: { readonly boxes?: readonly FaceBox[] } = {},
   ): Promise<TrackedFace[]> {
     if (this.#destroyed) throw new InputError('The tracker was destroyed; wanted one that was not.');
     if (this.#busy) {
@@ -159,9 +169,9 @@ export class FaceTracker {
     if (!Number.isFinite(timestampMs) || timestampMs <= this.#lastMs) {
       throw new InputError(`The timestamp is ${show(timestampMs)} ms; wanted more than ${show(this.#lastMs)} ms.`);
     }
-    if (boxes !== undefined && !Array.isArray(boxes)) {
-      throw new InputError(`The boxes are ${show(boxes)}; wanted a list.`);
-    }
+    expectObject(options, 'The options');
+    const { boxes } = options;
+    if (boxes !== undefined) checkBoxes(boxes, 'The boxes');
     this.#busy = true;
     try {
       return await this.#track(frame, timestampMs, boxes);
@@ -274,23 +284,25 @@ export class FaceTracker {
     if (this.#tracks.length === 0) {
       this.#look = undefined;
       this.#lookedMs = timestampMs;
-      return detector.detect(frame);
+      return checkBoxes(await detector.detect(frame), DETECTED);
     }
     const look = this.#look;
     if (look !== undefined) {
       if (look.outcome === undefined) return [];
       this.#look = undefined;
       if ('error' in look.outcome) throw look.outcome.error;
-      return look.outcome.boxes;
+      return checkBoxes(look.outcome.boxes, DETECTED);
     }
     if (timestampMs - this.#lookedMs < detectEvery) return [];
     this.#lookedMs = timestampMs;
     // A texture cannot be copied here; the caller may write to it as soon as this call ends.
-    if (isTexture(frame)) return detector.detect(frame);
+    if (isTexture(frame)) return checkBoxes(await detector.detect(frame), DETECTED);
     const copy = await copyPicture(frame);
     const started: Look = {};
     this.#look = started;
-    void Promise.resolve(detector.detect(copy))
+    // In a promise even where it throws at once: a look without an outcome would be the last.
+    void Promise.resolve(copy)
+      .then((picture) => detector.detect(picture))
       .then(
         (boxes) => {
           started.outcome = { boxes };
@@ -342,6 +354,13 @@ function newBoxes(boxes: readonly FaceBox[], known: readonly Track[]): readonly 
 /** Where the next frame will look for the face. */
 function squareOf({ landmarks }: Face): Square {
   return cropSquare(landmarksBox(landmarks));
+}
+
+/** Boxes as far as places go; `align` looks at the rest. @throws InputError */
+function checkBoxes(boxes: readonly FaceBox[], what: string): readonly FaceBox[] {
+  if (!Array.isArray(boxes)) throw new InputError(`${what} are ${show(boxes)}; wanted a list.`);
+  for (const box of boxes) expectFields(`${what} hold one that`, box, ['x0', 'y0', 'x1', 'y1']);
+  return boxes;
 }
 
 function expectNumber(name: string, value: unknown, from: number, to: number, whole = false): void {

@@ -3,9 +3,10 @@ import type { Detector } from '../cascade/detector.js';
 import { Gpu } from '../engine/device.js';
 import type { DeviceLostError } from '../engine/errors.js';
 import { InputError } from '../engine/errors.js';
+import { expectObject, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 import type { Crop } from '../host/crop.js';
-import type { DownloadOptions, WeightUrls } from '../host/download.js';
+import { checkDownloadOptions, type DownloadOptions, type WeightUrls } from '../host/download.js';
 import { type Frame, FrameTexture, type PictureSource } from '../host/frame.js';
 import { Turns } from '../host/turns.js';
 import { detectorWeights } from './bundled.js';
@@ -124,9 +125,7 @@ export class FaceDetector implements Detector {
    */
   detect(source: PictureSource, options: DetectOptions = {}): Promise<readonly DetectedFace[]> {
     return this.#turns.admit(async () => {
-      if (typeof options !== 'object' || options === null) {
-        throw new InputError(`The options are ${show(options)}; wanted an object.`);
-      }
+      expectObject(options, 'The options');
       const search = checkSearch(options.search ?? this.#search);
       this.#gpu.assertAlive();
       return this.#turns.take(
@@ -183,32 +182,21 @@ async function loadWeights(options: FaceDetectorOptions): Promise<DetectorWeight
 
 /** What the types say already, for callers without them. */
 function checkOptions(options: FaceDetectorOptions): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new InputError(`The options are ${show(options)}; wanted an object.`);
-  }
-  const { weights, minScore, search, maxPending, onProgress, signal, cache } = options;
+  checkDownloadOptions(options);
+  const { weights, minScore, search, maxPending } = options;
   if (weights !== undefined && typeof weights !== 'string' && (typeof weights !== 'object' || weights === null)) {
     throw new InputError(`weights is ${show(weights)}; wanted URLs, contents or parsed weights.`);
   }
-  if (minScore !== undefined && !(minScore > 0 && minScore < 1)) {
-    throw new InputError(`minScore is ${show(minScore)}; wanted a number between 0 and 1, both excluded.`);
+  if (minScore !== undefined && !(Number.isFinite(minScore) && minScore > 0 && minScore < 1)) {
+    refuse('minScore', minScore, 'a number between 0 and 1, both excluded');
   }
   if (search !== undefined) checkSearch(search);
   if (maxPending !== undefined && (!Number.isInteger(maxPending) || maxPending < 1)) {
-    throw new InputError(`maxPending is ${show(maxPending)}; wanted a whole number, at least 1.`);
-  }
-  if (onProgress !== undefined && typeof onProgress !== 'function') {
-    throw new InputError(`onProgress is ${show(onProgress)}; wanted a function.`);
-  }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new InputError(`signal is ${show(signal)}; wanted an AbortSignal.`);
-  }
-  if (cache !== undefined && typeof cache !== 'boolean') {
-    throw new InputError(`cache is ${show(cache)}; wanted true or false.`);
+    refuse('maxPending', maxPending, 'a whole number, at least 1');
   }
 }
 
 function checkSearch(search: Search): Search {
   if (SEARCHES.includes(search)) return search;
-  throw new InputError(`search is ${show(search)}; wanted ${SEARCHES.map(show).join(', ')}.`);
+  refuse('search', search, `${SEARCHES.map(show).join(', ')}`);
 }

@@ -6,13 +6,12 @@ import {
   DeviceLostError,
   type ErrorCode,
   FullposeError,
-  InputError,
   LimitError,
   OutOfMemoryError,
   WebGPUUnavailableError,
 } from './errors.js';
+import { expectObject, refuse } from './expect.js';
 import { PipelineCache } from './pipelines.js';
-import { show } from './show.js';
 
 /** What is known about the adapter behind a device. Strings are empty where the browser hides them. */
 export interface AdapterSummary {
@@ -85,9 +84,10 @@ export class Gpu {
    * @throws WebGPUUnavailableError where there is no WebGPU, no adapter or no device; InputError where `device` is none.
    */
   static async create(options: GpuOptions = {}): Promise<Gpu> {
+    expectObject(options, 'The options');
     const { device: given } = options;
     if (given !== undefined) {
-      if (!isDevice(given)) throw new InputError(`device is ${show(given)}; wanted a GPUDevice.`);
+      if (!isDevice(given)) refuse('device', given, 'a GPUDevice');
       return new Gpu(given, summarise(given.adapterInfo), false);
     }
     const api = typeof navigator === 'undefined' ? undefined : navigator.gpu;
@@ -98,9 +98,7 @@ export class Gpu {
     }
     const { powerPreference } = options;
     if (powerPreference !== undefined && powerPreference !== 'low-power' && powerPreference !== 'high-performance') {
-      throw new InputError(
-        `powerPreference is ${show(powerPreference)}; wanted 'low-power', 'high-performance' or nothing.`,
-      );
+      refuse('powerPreference', powerPreference, "'low-power', 'high-performance' or nothing");
     }
     const adapter = await api.requestAdapter(powerPreference === undefined ? {} : { powerPreference });
     if (adapter === null) {

@@ -8,6 +8,7 @@
 import { type ArenaStep, planArena } from './arena.js';
 import type { Gpu } from './device.js';
 import { ShapeError, WeightsError } from './errors.js';
+import { expectObject, refuse } from './expect.js';
 import { addOutputShape, recordAdd } from './kernels/add.js';
 import { ACTIVATIONS, type Activation, packBiasSlope, type Window } from './kernels/common.js';
 import { concatOutputShape, recordConcat } from './kernels/concat.js';
@@ -89,6 +90,10 @@ export function parseNetwork(
   inputs: Readonly<Record<string, FeatureShape>>,
   outputs: readonly string[] = [],
 ): NetworkGraph {
+  expectObject(inputs, 'The inputs');
+  if (!Array.isArray(outputs) || outputs.some((name) => typeof name !== 'string')) {
+    refuse('The outputs', outputs, 'a list of names');
+  }
   const shapes = new Map(Object.entries(inputs));
   for (const [name, shape] of shapes) assertFeatureShape(shape, `Network input '${name}'`);
   if (!Array.isArray(layers) || layers.length === 0) {
@@ -337,6 +342,7 @@ export interface PackedWeights {
  * @throws WeightsError where one is missing or has another shape or type.
  */
 export function packNetworkWeights(graph: NetworkGraph, file: SafeTensors): PackedWeights {
+  if (!Array.isArray(graph?.nodes)) refuse('The graph', graph, 'what parseNetwork gives');
   const parts: { readonly name: string; readonly values: Float32Array }[] = [];
   const slopeOf = (name: string, activation: Activation, channels: number) =>
     activation === 'prelu' ? requireFloats(file, `${name}.slope`, [channels]) : undefined;

@@ -3,6 +3,7 @@
  * tensors' bytes without holes or overlaps. Nothing in the file is trusted: every length and offset is checked before use.
  */
 import { WeightsError } from './errors.js';
+import { refuse } from './expect.js';
 import { show } from './show.js';
 
 interface DTypeArrays {
@@ -102,6 +103,7 @@ export function requireTensor<D extends SafeDType>(
   dtype: D,
   shape: readonly (number | undefined)[],
 ): SafeTensorOf<D> {
+  if (!isSafeDType(dtype)) refuse('dtype', dtype, Object.keys(BYTES).join(', '));
   const tensor = lookUp(file, name, shape);
   if (!hasDType(tensor, dtype)) throw new WeightsError(`Tensor '${name}' is ${tensor.dtype}; wanted ${dtype}.`);
   return tensor;
@@ -145,8 +147,11 @@ function decodeHalf(half: number): number {
 }
 
 function lookUp(file: SafeTensors, name: string, shape: readonly (number | undefined)[]): SafeTensor {
-  const tensor = file.tensors.get(name);
-  const wanted = `[${shape.map((size) => size ?? 'any').join(', ')}]`;
+  if (!(file?.tensors instanceof Map)) refuse('The file', file, 'what parseSafetensors gives');
+  if (typeof name !== 'string') refuse('name', name, 'text');
+  if (!Array.isArray(shape)) refuse('shape', shape, 'a list');
+  const tensor: SafeTensor | undefined = file.tensors.get(name);
+  const wanted = `[${shape.map((size) => (size === undefined ? 'any' : show(size))).join(', ')}]`;
   if (tensor === undefined) {
     throw new WeightsError(
       `Tensor '${name}' ${wanted} is missing; the file has ${[...file.tensors.keys()].join(', ').slice(0, 200)}.`,

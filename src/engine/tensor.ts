@@ -4,6 +4,8 @@
  */
 import type { Gpu } from './device.js';
 import { ShapeError } from './errors.js';
+import { expectNumbers, expectObject } from './expect.js';
+import { show } from './show.js';
 
 /** Shape of one item of a batch. A vector is `1 x 1 x channels`. */
 export interface FeatureShape {
@@ -36,13 +38,21 @@ export function itemBlocks({ height, width, channels }: FeatureShape): number {
   return height * width * blocksOf(channels);
 }
 
-/** Bytes of `batch` items. */
+/** Bytes of `batch` items. @throws ShapeError */
 export function tensorBytes(shape: FeatureShape, batch = 1): number {
+  assertFeatureShape(shape, 'A tensor');
+  if (!Number.isSafeInteger(batch) || batch < 0)
+    throw new ShapeError(`A batch is ${show(batch)}; wanted a whole number.`);
   return batch * itemBlocks(shape) * BLOCK_BYTES;
 }
 
+/** NaN, too: who looks for it wants to see it. */
+function isNumber(value: unknown): boolean {
+  return typeof value === 'number';
+}
+
 export function formatShape({ height, width, channels }: FeatureShape): string {
-  return `[${height}, ${width}, ${channels}]`;
+  return `[${[height, width, channels].map(show).join(', ')}]`;
 }
 
 /** The binding that covers exactly this tensor. */
@@ -68,6 +78,7 @@ export function assertTensorShape(tensor: Tensor, wanted: FeatureShape, role: st
 
 /** @throws ShapeError where a size of `shape` is not a whole number >= 1. */
 export function assertFeatureShape(shape: FeatureShape, role: string): void {
+  expectObject(shape, `The shape of ${role}`);
   for (const size of [shape.height, shape.width, shape.channels]) {
     if (!Number.isSafeInteger(size) || size < 1) {
       throw new ShapeError(`${role} has shape ${formatShape(shape)}; wanted whole numbers >= 1.`);
@@ -77,12 +88,12 @@ export function assertFeatureShape(shape: FeatureShape, role: string): void {
 
 /**
  * Dense `[N, H, W, C]` values to the GPU's layout, padding channels 0.
- * @throws ShapeError where the count is not a multiple of one item.
+ * @throws ShapeError where the count is not a multiple of one item; InputError for what are no numbers.
  */
-export function packTensor(
-  values: ArrayLike<number>,
-  { height, width, channels }: FeatureShape,
-): Float32Array<ArrayBuffer> {
+export function packTensor(values: ArrayLike<number>, shape: FeatureShape): Float32Array<ArrayBuffer> {
+  assertFeatureShape(shape, 'A tensor');
+  expectNumbers('values', values, undefined, isNumber);
+  const { height, width, channels } = shape;
   const pixels = values.length / channels;
   if (values.length === 0 || pixels % (height * width) !== 0) {
     throw new ShapeError(
@@ -99,10 +110,17 @@ export function packTensor(
   return packed;
 }
 
-/** The GPU's layout to dense `[N, H, W, C]` values. */
+/**
+ * The GPU's layout to dense `[N, H, W, C]` values.
+ * @throws ShapeError where `packed` is no whole number of pixels of so many channels.
+ */
 export function unpackTensor(packed: ArrayLike<number>, channels: number): Float32Array<ArrayBuffer> {
-  const stride = blocksOf(channels) * 4;
+  expectNumbers('packed', packed, undefined, isNumber);
+  const stride = Number.isSafeInteger(channels) && channels > 0 ? blocksOf(channels) * 4 : 0;
   const pixels = packed.length / stride;
+  if (!Number.isSafeInteger(pixels)) {
+    throw new ShapeError(`${packed.length} values are no whole number of pixels of ${show(channels)} channels.`);
+  }
   const values = new Float32Array(pixels * channels);
   for (let pixel = 0; pixel < pixels; pixel++) {
     for (let channel = 0; channel < channels; channel++) {

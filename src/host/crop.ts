@@ -1,5 +1,6 @@
 /** Cuts square crops out of the frame texture. See crop.wgsl. */
 import type { Gpu } from '../engine/device.js';
+import { expectFields, expectPositive } from '../engine/expect.js';
 import type { Kernel, KernelDeclaration } from '../engine/pipelines.js';
 import type { Step } from '../engine/plan.js';
 import { preprocess } from '../engine/preprocess.js';
@@ -30,11 +31,23 @@ export interface PixelTransform {
   readonly y0: number;
 }
 
-/** Crop pixels -> picture pixels: crop pixel `i` is at `centre + (i - (S - 1) / 2) side / S`. */
-export function cropToPicture({ centreX, centreY, side, size }: Crop): PixelTransform {
+/**
+ * Crop pixels -> picture pixels: crop pixel `i` is at `centre + (i - (S - 1) / 2) side / S`.
+ * @throws InputError for what is no crop.
+ */
+export function cropToPicture(crop: Crop): PixelTransform {
+  checkCrop(crop);
+  const { centreX, centreY, side, size } = crop;
   const scale = side / size;
   const half = ((size - 1) / 2) * scale;
   return { scale, x0: centreX - half, y0: centreY - half };
+}
+
+/** @throws InputError for what is no square of a picture. */
+export function checkCrop(crop: Crop): void {
+  expectFields('The crop', crop, ['centreX', 'centreY', 'side', 'size']);
+  expectPositive("The crop's side", crop.side);
+  expectPositive("The crop's size", crop.size);
 }
 
 const PARAMS = new UniformStruct({ size: 'u32', black: 'f32', range: 'f32' });

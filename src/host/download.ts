@@ -2,6 +2,7 @@
  * Weights from URLs: a manifest and the files that it lists, with progress, checked against the manifest, and kept for the next time.
  */
 import { InputError, WebGPUUnavailableError, WeightsError } from '../engine/errors.js';
+import { expectObject, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 import { dropFile, findFile, findManifest, keep } from './cache.js';
 import { asRecord, inFile, isPositive } from './json.js';
@@ -50,6 +51,15 @@ export interface ManifestKind<M extends { readonly files: ManifestFiles }, T> {
 /** A manifest is a few hundred bytes; more than this is no manifest. */
 const MAX_MANIFEST_BYTES = 2 ** 20;
 
+/** What the types say already, for callers without them. @throws InputError */
+export function checkDownloadOptions(options: DownloadOptions): void {
+  expectObject(options, 'The options');
+  const { onProgress, signal, cache } = options;
+  if (onProgress !== undefined && typeof onProgress !== 'function') refuse('onProgress', onProgress, 'a function');
+  if (signal !== undefined && !(signal instanceof AbortSignal)) refuse('signal', signal, 'an AbortSignal');
+  if (cache !== undefined && typeof cache !== 'boolean') refuse('cache', cache, 'true or false');
+}
+
 /** No folders and no schemes: the files lie where the manifest lies, on the server that the caller named. */
 const FILE_NAME = /^\w[\w.-]*$/;
 
@@ -88,12 +98,15 @@ export async function fetchListed<M extends { readonly files: ManifestFiles }, T
   kind: ManifestKind<M, T>,
   options: DownloadOptions,
 ): Promise<T> {
+  checkDownloadOptions(options);
   const { signal, cache = true } = options;
   signal?.throwIfAborted();
   if (globalThis.crypto?.subtle === undefined) {
     throw new WebGPUUnavailableError('No crypto.subtle here. Wanted: a secure context (https or localhost).');
   }
-  const urls: WeightUrls = typeof from === 'string' || from instanceof URL ? { manifest: from } : from;
+  const urls: WeightUrls = isUrl(from) ? { manifest: from } : from;
+  expectObject(urls, 'weights');
+  if (urls.files !== undefined) expectObject(urls.files, 'weights.files');
   const url = parseUrl(urls.manifest, globalThis.location?.href);
   const { manifest, bytes } = await fetchManifest(url, (text) => kind.parseManifest(text), cache, signal);
   const names = kind.choose(manifest);
@@ -177,7 +190,12 @@ async function findChecked(entry: ManifestFile): Promise<ArrayBuffer | undefined
   return undefined;
 }
 
+function isUrl(value: unknown): value is string | URL {
+  return typeof value === 'string' || value instanceof URL;
+}
+
 function parseUrl(url: string | URL, base: string | URL | undefined): URL {
+  if (!isUrl(url)) refuse("A file's address", url, 'a URL');
   try {
     return new URL(url, base);
   } catch (cause) {

@@ -4,6 +4,7 @@
  */
 import type { Gpu } from '../engine/device.js';
 import { InputError } from '../engine/errors.js';
+import { refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 
 /** Pixels as the DOM's ImageData holds them: RGBA bytes, rows from the top. */
@@ -168,7 +169,7 @@ export class FrameTexture {
  * @throws InputError for a texture that crop.wgsl cannot read.
  */
 export function pictureOfTexture(texture: GPUTexture): PictureSize {
-  if (!isTexture(texture)) throw new InputError(`The texture is ${show(texture)}; wanted a GPUTexture.`);
+  if (!isTexture(texture)) refuse('The texture', texture, 'a GPUTexture');
   const { width, height, format, dimension, usage, sampleCount, depthOrArrayLayers } = texture;
   if (!TEXTURE_FORMATS.includes(format)) {
     throw new InputError(`The texture's format is ${format}; wanted one of ${TEXTURE_FORMATS.join(', ')}.`);

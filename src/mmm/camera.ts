@@ -2,8 +2,7 @@
  * The pose for other people's cameras (docs/outputs.md, with a figure). The model of a fullpose pose is scaled orthography: the picture is a
  * plane, lines of sight are parallel, and depth is in picture pixels like everything else.
  */
-import { InputError } from '../engine/errors.js';
-import { show } from '../engine/show.js';
+import { expectNumbers, expectObject, expectPositive, refuse } from '../engine/expect.js';
 import type { Matrix3, Pose } from './pose.js';
 
 /** 4x4, column-major, as three.js, WebGPU and WebGL hold it: `Matrix4.fromArray(m)`. */
@@ -27,8 +26,10 @@ interface Size {
  * head.matrixAutoUpdate = false;
  * head.matrix.fromArray(toThreeMatrix(face.pose));
  * ```
+ * @throws InputError for what is no pose.
  */
-export function toThreeMatrix({ matrix: m }: Pick<Pose, 'matrix'>): Matrix4 {
+export function toThreeMatrix(pose: Pick<Pose, 'matrix'>): Matrix4 {
+  const m = matrixOf(pose);
   return [m[0], -m[4], m[8], 0, m[1], -m[5], m[9], 0, m[2], -m[6], m[10], 0, m[3], -m[7], m[11], 1];
 }
 
@@ -100,14 +101,19 @@ const FACE_CENTRE = [0, 0, 0.9] as const;
  * head.matrix.fromArray(toPerspective(face.pose, picture, { verticalFov }).matrix);
  * ```
  * @param reference the model's point that is seen exactly where it was
- * @throws InputError for a size or field of view that is none.
+ * @throws InputError for a pose, size, field of view or point that is none.
  */
 export function toPerspective(
-  { rotation: r, scale, matrix: m }: Pick<Pose, 'rotation' | 'scale' | 'matrix'>,
+  pose: Pick<Pose, 'rotation' | 'scale' | 'matrix'>,
   picture: Size,
   view: PinholeView,
   reference: readonly [number, number, number] = FACE_CENTRE,
 ): PerspectivePose {
+  const m = matrixOf(pose);
+  const { rotation: r, scale } = pose;
+  expectNumbers('pose.rotation', r, 9);
+  expectPositive('pose.scale', scale);
+  expectNumbers('reference', reference, 3);
   const { width, height } = checkSize(picture);
   const focalLength = focalLengthOf(view, height);
   const [px, py, pz] = reference;
@@ -132,17 +138,22 @@ export function toPerspective(
   };
 }
 
+function matrixOf(pose: Pick<Pose, 'matrix'>): Pose['matrix'] {
+  expectObject(pose, 'The pose');
+  expectNumbers('pose.matrix', pose.matrix, 12);
+  return pose.matrix;
+}
+
 function focalLengthOf(view: PinholeView, height: number): number {
+  expectObject(view, 'The view');
   const { verticalFov, focalLength }: { verticalFov?: number; focalLength?: number } = view;
   if (focalLength === undefined) {
-    if (verticalFov === undefined || !(verticalFov > 0 && verticalFov < 180)) {
-      throw new InputError(`verticalFov is ${show(verticalFov)}; wanted degrees between 0 and 180, or a focalLength.`);
+    if (verticalFov === undefined || !Number.isFinite(verticalFov) || verticalFov <= 0 || verticalFov >= 180) {
+      refuse('verticalFov', verticalFov, 'degrees between 0 and 180, or a focalLength');
     }
     return height / 2 / Math.tan((verticalFov * Math.PI) / 360);
   }
-  if (!(focalLength > 0 && focalLength < Infinity)) {
-    throw new InputError(`focalLength is ${show(focalLength)}; wanted pixels above 0.`);
-  }
+  expectPositive('focalLength', focalLength);
   return focalLength;
 }
 
@@ -159,11 +170,11 @@ function multiply(p: Matrix3, q: Matrix3): Matrix3 {
   return [at(0, 0), at(0, 1), at(0, 2), at(1, 0), at(1, 1), at(1, 2), at(2, 0), at(2, 1), at(2, 2)];
 }
 
-function checkSize({ width, height }: Size): Size {
-  if (!(width > 0 && height > 0 && width < Infinity && height < Infinity)) {
-    throw new InputError(`The picture's size is ${show(width)} x ${show(height)}; wanted numbers above 0.`);
-  }
-  return { width, height };
+function checkSize(picture: Size): Size {
+  expectObject(picture, 'The picture');
+  expectPositive("The picture's width", picture.width);
+  expectPositive("The picture's height", picture.height);
+  return picture;
 }
 
 /**
@@ -172,6 +183,7 @@ function checkSize({ width, height }: Size): Size {
  */
 export function toUnitSquare(points: ArrayLike<number>, picture: Size): Float32Array<ArrayBuffer> {
   const { width, height } = checkSize(picture);
+  expectNumbers('points', points);
   return Float32Array.from(points, (value, i) =>
     i % 3 === 0 ? (value + 0.5) / width : i % 3 === 1 ? (value + 0.5) / height : value / width,
   );

@@ -3,6 +3,7 @@
  * The reference of shaders/decode.wgsl, and what a caller without a GPU at hand can use.
  */
 
+import { expectFields, expectNumbers, expectObject, expectPositive, refuse } from '../engine/expect.js';
 import type { PixelTransform } from '../host/crop.js';
 import type { QuantisedBasis, ShapeModel } from './model.js';
 import { type ParameterLayout, quaternionOf, translationOf } from './parameters.js';
@@ -11,12 +12,16 @@ import { quaternionToMatrix } from './pose.js';
 /**
  * Face shape in the model frame.
  * @returns [V,3] in decimetres, y up
+ * @throws InputError for what is no model, or coefficients that are no numbers.
  */
 export function decodeShape(
   model: ShapeModel,
   identity: ArrayLike<number>,
   expression: ArrayLike<number>,
 ): Float64Array<ArrayBuffer> {
+  checkModel(model);
+  expectNumbers('identity', identity);
+  expectNumbers('expression', expression);
   const shape = Float64Array.from(model.mean);
   accumulate(shape, model.identity, identity);
   accumulate(shape, model.expression, expression);
@@ -27,6 +32,7 @@ export function decodeShape(
  * Vertices of one parameter vector in crop pixels: x right, y down, z toward the viewer.
  * @param cropSize S; the flip to y down is `(S - 1) - y`
  * @returns [V,3]
+ * @throws InputError for what is no model or layout, or parameters that do not fit it.
  */
 export function decodeVertices(
   model: ShapeModel,
@@ -34,12 +40,16 @@ export function decodeVertices(
   parameters: Float32Array | Float64Array,
   cropSize: number,
 ): Float64Array<ArrayBuffer> {
+  expectObject(layout, 'The layout');
+  for (const span of [layout.identity, layout.expression]) expectNumbers('a span of the layout', span, 2);
+  expectPositive('cropSize', cropSize);
+  expectNumbers('parameters', parameters, layout.count);
   const [identity, identityCount] = layout.identity;
   const [expression, expressionCount] = layout.expression;
   const vertices = decodeShape(
     model,
-    parameters.subarray(identity, identity + identityCount),
-    parameters.subarray(expression, expression + expressionCount),
+    parameters.slice(identity, identity + identityCount),
+    parameters.slice(expression, expression + expressionCount),
   );
   const r = quaternionToMatrix(quaternionOf(parameters));
   const [tx, ty] = translationOf(parameters);
@@ -52,23 +62,47 @@ export function decodeVertices(
   return vertices;
 }
 
-/** Points [n,3] at the vertices `indices`, e.g. the 68 landmarks. */
+/**
+ * Points [n,3] at the vertices `indices`, e.g. the 68 landmarks.
+ * @throws InputError for an index that has no vertex.
+ */
 export function pickVertices(vertices: ArrayLike<number>, indices: ArrayLike<number>): Float64Array<ArrayBuffer> {
+  expectNumbers('vertices', vertices);
+  expectNumbers('indices', indices);
   const points = new Float64Array(indices.length * 3);
   for (let i = 0; i < points.length; i++) {
-    points[i] = vertices[(indices[Math.floor(i / 3)] ?? 0) * 3 + (i % 3)] ?? Number.NaN;
+    const index = indices[Math.floor(i / 3)];
+    points[i] =
+      vertices[(index ?? 0) * 3 + (i % 3)] ?? refuse('index', index, `one of ${vertices.length / 3} vertices`);
   }
   return points;
 }
 
-/** Moves points [n,3] from crop pixels to picture pixels in place; z is scaled with x and y. */
+/**
+ * Moves points [n,3] from crop pixels to picture pixels in place; z is scaled with x and y.
+ * @throws InputError for points or a transform that are none.
+ */
 export function toPicturePixels<T extends Float32Array | Float64Array>(points: T, transform: PixelTransform): T {
+  expectNumbers('points', points);
+  expectFields('transform', transform, ['scale', 'x0', 'y0']);
   for (let i = 0; i + 2 < points.length; i += 3) {
     points[i] = points[i]! * transform.scale + transform.x0;
     points[i + 1] = points[i + 1]! * transform.scale + transform.y0;
     points[i + 2] = points[i + 2]! * transform.scale;
   }
   return points;
+}
+
+/** @throws InputError for what is no face model of `loadFaceModel`'s. */
+export function checkModel(model: ShapeModel): void {
+  const parts: Partial<ShapeModel> = model ?? {};
+  const { mean } = parts;
+  const fits = (['identity', 'expression'] as const).every((name) => {
+    const { count, values, scale }: Partial<QuantisedBasis> = parts[name] ?? {};
+    if (!(mean instanceof Float32Array && values instanceof Int8Array && scale instanceof Float32Array)) return false;
+    return values.length === mean.length * scale.length && count === scale.length;
+  });
+  if (!fits) refuse('The model', Object.keys(parts), "one of loadFaceModel's");
 }
 
 function accumulate(shape: Float64Array, basis: QuantisedBasis, coefficients: ArrayLike<number>): void {

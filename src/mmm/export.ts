@@ -4,6 +4,7 @@
  * shown as a plane of its own size. Triangles are counter-clockwise seen from outside.
  */
 import { InputError } from '../engine/errors.js';
+import { refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 
 /** One face, ready to be written. */
@@ -103,7 +104,7 @@ export function writePly(mesh: MeshDescription): Uint8Array<ArrayBuffer> {
 }
 
 function check(mesh: MeshDescription): void {
-  if (typeof mesh !== 'object' || mesh === null) throw new InputError(`The mesh is ${show(mesh)}; wanted an object.`);
+  if (typeof mesh !== 'object' || mesh === null) refuse('The mesh', mesh, 'an object');
   const { vertices, triangles, uv, colours, pictureHeight, comment } = mesh;
   expectArray('vertices', vertices, [Float32Array, Float64Array]);
   expectArray('triangles', triangles, [Uint32Array]);
@@ -115,10 +116,8 @@ function check(mesh: MeshDescription): void {
   if (stray !== undefined) throw new InputError(`A mesh triangle names vertex ${stray}; there are ${count}.`);
   if (uv !== undefined) expectArray('uv', uv, [Float32Array], [count, 2]);
   if (colours !== undefined) expectArray('colours', colours, [Uint8Array, Uint8ClampedArray], [count, 3]);
-  if (!Number.isFinite(pictureHeight))
-    throw new InputError(`pictureHeight is ${show(pictureHeight)}; wanted a finite number.`);
-  if (comment !== undefined && typeof comment !== 'string')
-    throw new InputError(`The mesh's comment is ${show(comment)}; wanted text.`);
+  if (!Number.isFinite(pictureHeight)) refuse('pictureHeight', pictureHeight, 'a finite number');
+  if (comment !== undefined && typeof comment !== 'string') refuse("The mesh's comment", comment, 'text');
 }
 
 type ArrayType = new (length: number) => ArrayLike<number>;

@@ -3,8 +3,9 @@
  * morph targets by name and the face's own expression as their weights. One file, no extensions.
  */
 import { InputError } from '../engine/errors.js';
+import { expectNumbers, expectObject, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
-import { decodeShape } from './decode.js';
+import { checkModel, decodeShape } from './decode.js';
 import type { FaceModel } from './model.js';
 
 /** A face as `align` gives it, as far as its shape goes. */
@@ -72,17 +73,33 @@ class GlbBuffer {
 
 /**
  * Writes a GLB file.
- * @throws InputError for a texture that is neither PNG nor JPEG, or a face of another model.
+ * @throws InputError for a texture that is neither PNG nor JPEG, or a model or face that is none, or the face of another model.
  */
 export function writeGlb(model: FaceModel, face: FaceShape, options: GlbOptions = {}): Uint8Array<ArrayBuffer> {
+  checkModel(model);
+  const { vertexCount, triangles, uv, expressionNames: names } = model;
+  if (
+    model.mean.length / 3 !== vertexCount ||
+    !(triangles instanceof Uint32Array && uv instanceof Float32Array && Array.isArray(names)) ||
+    !names.every((name) => typeof name === 'string') ||
+    uv.length / 2 !== vertexCount ||
+    names.length !== model.expression.count
+  ) {
+    refuse('The model', Object.keys(model), "one of loadFaceModel's");
+  }
+  expectObject(face, 'The face');
+  expectObject(face.expression, "The face's expression");
+  expectNumbers("The face's identity", face.identity);
+  expectObject(options, 'The options');
   const { texture, morphTargets = true } = options;
+  if (typeof morphTargets !== 'boolean') refuse('morphTargets', morphTargets, 'true or false');
   if (face.identity.length !== model.identity.count) {
     throw new InputError(
       `The face has ${face.identity.length} identity numbers; the model has ${model.identity.count}.`,
     );
   }
-  const names = model.expressionNames;
   const weights = names.map((name) => face.expression[name] ?? 0);
+  expectNumbers("The face's expression", weights);
   const shape = decodeShape(model, face.identity, morphTargets ? [] : weights);
   const positions = Float32Array.from(shape, (value) => value * METRES);
   const buffer = new GlbBuffer();
@@ -116,7 +133,7 @@ export function writeGlb(model: FaceModel, face: FaceShape, options: GlbOptions 
       ...(texture === undefined ? { baseColorFactor: [0.8, 0.65, 0.55, 1] } : { baseColorTexture: { index: 0 } }),
     },
   };
-  const image = texture && { bufferView: buffer.view(texture), mimeType: mimeTypeOf(texture) };
+  const image = texture !== undefined && { bufferView: buffer.view(texture), mimeType: mimeTypeOf(texture) };
   return pack(buffer, {
     asset: { version: '2.0', generator: 'fullpose' },
     scene: 0,
@@ -197,6 +214,7 @@ function normals(positions: Float32Array, triangles: Uint32Array): Float32Array<
 }
 
 function mimeTypeOf(bytes: Uint8Array): string {
+  if (!(bytes instanceof Uint8Array)) refuse('The texture', bytes, 'the bytes of a PNG or JPEG file');
   if (bytes[0] === 0x89 && bytes[1] === 0x50) return 'image/png';
   if (bytes[0] === 0xff && bytes[1] === 0xd8) return 'image/jpeg';
   throw new InputError(`The texture starts with bytes ${show([...bytes.subarray(0, 4)])}; wanted a PNG or JPEG file.`);

@@ -1,5 +1,6 @@
 /** PNG, for textures: RGB or RGBA, 8 bits, no interlacing. Works wherever there is a CompressionStream: pages, workers, Node. */
 import { InputError } from '../engine/errors.js';
+import { expectObject, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10] as const;
@@ -7,7 +8,7 @@ const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10] as const;
 /**
  * Encodes RGBA bytes.
  * @param options.alpha whether alpha is kept (default true)
- * @throws InputError where the bytes are not width x height x 4.
+ * @throws InputError for what is no picture, and where the bytes are not width x height x 4.
  */
 export async function encodePng(
   picture: {
@@ -15,10 +16,17 @@ export async function encodePng(
     readonly height: number;
     readonly data: Uint8Array | Uint8ClampedArray;
   },
-  { alpha = true }: { readonly alpha?: boolean } = {},
+  options: { readonly alpha?: boolean } = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
+  expectObject(picture, 'The picture');
+  expectObject(options, 'The options');
   const { width, height, data } = picture;
-  if (!(width > 0 && height > 0) || data.length !== width * height * 4) {
+  const { alpha = true } = options;
+  if (typeof alpha !== 'boolean') refuse('alpha', alpha, 'true or false');
+  if (!(data instanceof Uint8Array || data instanceof Uint8ClampedArray)) {
+    refuse("The picture's data", data, 'a Uint8Array or Uint8ClampedArray');
+  }
+  if (!isSide(width) || !isSide(height) || data.length !== width * height * 4) {
     throw new InputError(`The pixels are ${show(data.length)} bytes; wanted ${show(width)} x ${show(height)} x 4.`);
   }
   const channels = alpha ? 4 : 3;
@@ -53,6 +61,10 @@ export async function encodePng(
     at += bytes.length;
   }
   return file;
+}
+
+function isSide(value: unknown): boolean {
+  return typeof value === 'number' && Number.isInteger(value) && value > 0;
 }
 
 /** A chunk of a PNG file: length, type, data, CRC of type and data. */

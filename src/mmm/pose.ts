@@ -7,6 +7,7 @@
  * `Rz(c) = [cos c sin c 0; -sin c cos c 0; 0 0 1]`. Positive yaw moves the nose toward image left.
  */
 
+import { expectFields, expectNumbers, expectPositive } from '../engine/expect.js';
 import type { PixelTransform } from '../host/crop.js';
 
 /** `(q0, q1, q2, q3)`, q0 the real part. `|q|^2` is the scale. */
@@ -53,8 +54,13 @@ const DEGREES = 180 / Math.PI;
 /** Below this `cos(yaw)` pitch and roll turn about one axis and only their sum or difference is defined. */
 const GIMBAL_COSINE = 1e-6;
 
-/** `R(q)`, quadratic in q: a rotation times `|q|^2`. */
-export function quaternionToMatrix([a, b, c, d]: Quaternion): Matrix3 {
+/**
+ * `R(q)`, quadratic in q: a rotation times `|q|^2`.
+ * @throws InputError for what is no quaternion.
+ */
+export function quaternionToMatrix(quaternion: Quaternion): Matrix3 {
+  expectNumbers('quaternion', quaternion, 4);
+  const [a, b, c, d] = quaternion;
   return [
     a * a + b * b - c * c - d * d,
     2 * (b * c + a * d),
@@ -71,9 +77,10 @@ export function quaternionToMatrix([a, b, c, d]: Quaternion): Matrix3 {
 /**
  * The scaled quaternion with `R(q) = m` and `q0 >= 0` for a rotation times a positive scale.
  * The component largest in magnitude is found first, so no division is ever by a small number.
+ * @throws InputError for a matrix that turns nothing.
  */
 export function matrixToQuaternion(m: Matrix3): Quaternion {
-  const scale = Math.cbrt(determinant(m));
+  const scale = scaleOf(m);
   const trace = m[0] + m[4] + m[8];
   // 4 q_i^2, exact for any scale because R is quadratic in q and trace = 3 q0^2 - q1^2 - q2^2 - q3^2.
   const squares = [
@@ -98,8 +105,13 @@ export function matrixToQuaternion(m: Matrix3): Quaternion {
   return [products[0] / divisor, products[1] / divisor, products[2] / divisor, products[3] / divisor];
 }
 
-/** 300W-LP angles -> rotation matrix `Rx(pitch) Ry(yaw) Rz(roll)`. */
-export function eulerToMatrix({ yaw, pitch, roll }: EulerAngles): Matrix3 {
+/**
+ * 300W-LP angles -> rotation matrix `Rx(pitch) Ry(yaw) Rz(roll)`.
+ * @throws InputError for what are no angles.
+ */
+export function eulerToMatrix(angles: EulerAngles): Matrix3 {
+  expectFields('angles', angles, ['yaw', 'pitch', 'roll']);
+  const { yaw, pitch, roll } = angles;
   const [ca, sa] = [Math.cos(pitch / DEGREES), Math.sin(pitch / DEGREES)];
   const [cb, sb] = [Math.cos(yaw / DEGREES), Math.sin(yaw / DEGREES)];
   const [cc, sc] = [Math.cos(roll / DEGREES), Math.sin(roll / DEGREES)];
@@ -119,9 +131,10 @@ export function eulerToMatrix({ yaw, pitch, roll }: EulerAngles): Matrix3 {
 /**
  * Rotation times any positive scale -> 300W-LP angles, yaw in [-90, 90]. At exact profile, where pitch and roll turn about the
  * same axis (gimbal lock), roll is reported as 0 and pitch carries the whole turn.
+ * @throws InputError for a matrix that turns nothing.
  */
 export function matrixToEuler(m: Matrix3): EulerAngles {
-  const scale = Math.cbrt(determinant(m));
+  const scale = scaleOf(m);
   const sine = Math.min(1, Math.max(-1, -m[2] / scale));
   const yaw = Math.asin(sine) * DEGREES;
   if (Math.hypot(m[5], m[8]) < GIMBAL_COSINE * scale) {
@@ -130,8 +143,12 @@ export function matrixToEuler(m: Matrix3): EulerAngles {
   return { yaw, pitch: Math.atan2(m[5], m[8]) * DEGREES, roll: Math.atan2(m[1], m[0]) * DEGREES };
 }
 
-/** 300W-LP angles and a scale -> scaled quaternion, `|q|^2 = scale`, `q0 >= 0`. */
+/**
+ * 300W-LP angles and a scale -> scaled quaternion, `|q|^2 = scale`, `q0 >= 0`.
+ * @throws InputError for what are no angles, or a scale not above 0.
+ */
 export function eulerToQuaternion(angles: EulerAngles, scale = 1): Quaternion {
+  expectPositive('scale', scale);
   const m = eulerToMatrix(angles);
   return matrixToQuaternion([
     m[0] * scale,
@@ -152,6 +169,7 @@ export function eulerToQuaternion(angles: EulerAngles, scale = 1): Quaternion {
  * @param translation t2d in crop pixels, y up
  * @param cropSize S, the crop's side in its own pixels: the flip to y down is `(S - 1) - y`
  * @param toPicture crop pixels -> picture pixels
+ * @throws InputError for an argument that cannot be used, as a quaternion of length 0.
  */
 export function poseInPicture(
   quaternion: Quaternion,
@@ -160,6 +178,9 @@ export function poseInPicture(
   toPicture: PixelTransform,
 ): Pose {
   const r = quaternionToMatrix(quaternion);
+  expectNumbers('translation', translation, 2);
+  expectPositive('cropSize', cropSize);
+  expectFields('toPicture', toPicture, ['scale', 'x0', 'y0']);
   const [q0, q1, q2, q3] = quaternion;
   const f = q0 * q0 + q1 * q1 + q2 * q2 + q3 * q3;
   const k = toPicture.scale;
@@ -184,6 +205,11 @@ export function poseInPicture(
   };
 }
 
-function determinant(m: Matrix3): number {
-  return m[0] * (m[4] * m[8] - m[5] * m[7]) - m[1] * (m[3] * m[8] - m[5] * m[6]) + m[2] * (m[3] * m[7] - m[4] * m[6]);
+/** The scale of a rotation times a scale. @throws InputError where it is no such thing: not above 0. */
+function scaleOf(m: Matrix3): number {
+  expectNumbers('matrix', m, 9);
+  const determinant =
+    m[0] * (m[4] * m[8] - m[5] * m[7]) - m[1] * (m[3] * m[8] - m[5] * m[6]) + m[2] * (m[3] * m[7] - m[4] * m[6]);
+  expectPositive("The matrix's determinant", determinant);
+  return Math.cbrt(determinant);
 }

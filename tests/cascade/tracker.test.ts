@@ -286,6 +286,32 @@ describe('FaceTracker', () => {
     }
   });
 
+  it('looks again after a detector that threw at once, and does not believe what is no list of boxes', async () => {
+    vi.stubGlobal('ImageData', class {});
+    vi.stubGlobal('createImageBitmap', async () => ({ close() {} }));
+    try {
+      const detect = vi.fn(async (): Promise<FaceBox[]> => []);
+      const { next } = await tracking({ detector: { detect }, maxFaces: 2, detectEvery: 0 });
+      const spots = [{ x: 100, y: 100 }];
+      await next(spots, [boxAt(100, 100)]);
+      detect.mockImplementationOnce(() => {
+        throw new RangeError('at once');
+      });
+      await next(spots);
+      await new Promise((resolve) => setTimeout(resolve));
+      await expect(next(spots)).rejects.toThrow('at once');
+      const nonsense: unknown = [{ x0: Number.NaN }];
+      detect.mockResolvedValueOnce(nonsense as FaceBox[]);
+      expect(summary(await next(spots))).toBe('1:2');
+      await new Promise((resolve) => setTimeout(resolve));
+      await expect(next(spots)).rejects.toThrow(/detector's boxes hold one that is .*; wanted finite numbers x0/);
+      expect(summary(await next(spots))).toBe('1:3');
+      expect(detect).toHaveBeenCalledTimes(3);
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
+
   it('wants times that increase, one frame at a time, until a reset', async () => {
     const { aligner, tracker } = await tracking();
     aligner.spots = [{ x: 100, y: 100 }];
@@ -364,6 +390,9 @@ describe('FaceTracker', () => {
     const { tracker } = await tracking();
     const boxes: unknown = 'here';
     await expect(tracker.track(FRAME, 1, { boxes: boxes as FaceBox[] })).rejects.toThrow(/boxes are .*wanted a list/);
+    const empty: unknown = null;
+    await expect(tracker.track(FRAME, 1, { boxes: [empty as FaceBox] })).rejects.toThrow(/boxes hold one that is null/);
+    await expect(tracker.track(FRAME, 1, empty as object)).rejects.toThrow(/options are null; wanted an object/);
     tracker.destroy();
     tracker[Symbol.dispose]();
     await expect(tracker.track(FRAME, 2)).rejects.toThrow(/destroyed/);

@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { fuzzExports, unknownFunctions } from '../../reliability/exports.js';
 import { fuzzParsers } from '../../reliability/parsers.js';
 import { formatTable } from '../../reliability/report.js';
 import { Tally } from '../../reliability/tally.js';
-import { InputError } from '../../src/engine/errors.js';
+import { FullposeError, InputError } from '../../src/engine/errors.js';
 import { show } from '../../src/engine/show.js';
+import { unpackTensor } from '../../src/engine/tensor.js';
+import { eulerToQuaternion, matrixToEuler, pickVertices, quaternionToMatrix } from '../../src/index.js';
 
 describe('damaged files and impossible boxes', () => {
   it('give typed errors only, in more than 10,000 cases', { timeout: 300_000 }, async () => {
@@ -11,6 +14,29 @@ describe('damaged files and impossible boxes', () => {
     expect(tally.failures).toEqual([]);
     expect(tally.counts).toMatchObject({ uncaught: 0, hangs: 0, untyped: 0 });
     expect(tally.counts.cases).toBeGreaterThanOrEqual(10_000);
+  });
+});
+
+describe('exported functions', () => {
+  it('are all called with what they should not be given', () => {
+    expect(unknownFunctions()).toEqual([]);
+  });
+
+  it('refuse it with typed errors, take what is right, and give no NaN', async () => {
+    const tally = new Tally();
+    await fuzzExports(tally, 3000, 1);
+    expect(tally.failures).toEqual([]);
+    expect(tally.counts).toMatchObject({ uncaught: 0, hangs: 0, untyped: 0 });
+  });
+
+  it.each<[string, () => unknown]>([
+    ['no channels, once without an end', () => unpackTensor([1, 2, 3, 4], 0)],
+    ['a matrix that turns nothing', () => matrixToEuler([0, 0, 0, 0, 0, 0, 0, 0, 0])],
+    ['a quaternion with NaN', () => quaternionToMatrix([1, Number.NaN, 0, 0])],
+    ['a scale below 0', () => eulerToQuaternion({ yaw: 0, pitch: 0, roll: 0 }, -1)],
+    ['a vertex that is not there', () => pickVertices([1, 2, 3], [1])],
+  ])('tell %s', (_, call) => {
+    expect(call).toThrow(FullposeError);
   });
 });
 

@@ -1,0 +1,36 @@
+/** Arguments of callers who have no types: every refusal is an InputError that says what was found and what was wanted. */
+import { InputError } from './errors.js';
+import { show } from './show.js';
+
+/** @throws InputError, always. */
+export function refuse(what: string, found: unknown, wanted: string): never {
+  throw new InputError(`${what} ${what.endsWith('s') ? 'are' : 'is'} ${show(found)}; wanted ${wanted}.`);
+}
+
+/** @throws InputError where `value` is no object. */
+export function expectObject(value: unknown, what: string): void {
+  if (typeof value !== 'object' || value === null) refuse(what, value, 'an object');
+}
+
+/** @throws InputError unless `values` are finite numbers in a list or typed array, `count` of them where that is given. */
+export function expectNumbers(what: string, values: ArrayLike<number>, count?: number, test = Number.isFinite): void {
+  const list: unknown = values;
+  // A DataView has none of a list's methods.
+  const isList = Array.isArray(list) || (ArrayBuffer.isView(list) && 'every' in list);
+  if (!isList || values.length !== (count ?? values.length) || !(values as number[]).every(test)) {
+    refuse(what, values, `${show(count ?? 'only')} finite numbers`);
+  }
+}
+
+/** @throws InputError unless every field of `fields` is a finite number in `value`. */
+export function expectFields(what: string, value: object, fields: readonly string[]): void {
+  expectObject(value, what);
+  if (!fields.every((field) => Number.isFinite(Reflect.get(value, field)))) {
+    refuse(what, value, `finite numbers ${fields.join(', ')}`);
+  }
+}
+
+/** @throws InputError unless `value` is a finite number above 0. */
+export function expectPositive(what: string, value: number): void {
+  if (!(Number.isFinite(value) && value > 0)) refuse(what, value, 'a finite number above 0');
+}
