@@ -18,7 +18,7 @@ import type { ParameterLayout } from '../mmm/parameters.js';
 import type { Geometry } from './kernels/common.js';
 import { type DecodeBuffers, packBasis, packMean, packScale, recordDecode } from './kernels/decode.js';
 import { type LandmarkTable, outputBytes, packLandmarks, recordOutputs } from './kernels/outputs.js';
-import { packAnchors, packFilters, recordPaf } from './kernels/paf.js';
+import { packAnchors, recordPaf, uploadFilters } from './kernels/paf.js';
 import { recordRaster } from './kernels/raster.js';
 import { packCodes, recordResolve } from './kernels/resolve.js';
 import type { CascadeWeights, NetworkDescription } from './weights.js';
@@ -323,13 +323,15 @@ function recordIteration(parts: Parts, file: SafeTensors, k: number): PlanBuilde
     recordGeometry(builder, prefix, spec, network.parameters, args);
   }
   const { triangles, codes, anchors } = model;
-  const filters = packFilters(
+  const filters = uploadFilters(
+    gpu,
+    `${prefix}${pac.name}`,
     requireFloats(file, `${pac.name}.weight`, [pac.outChannels, 3, 3, 3]),
     requireFloats(file, `${pac.name}.bias`, [pac.outChannels]),
   );
   const resolve = { label: `${prefix}resolve`, stage: 'resolve' };
   recordResolve(builder, resolve, spec, { geometry, triangles, codes, image, stem });
-  const gather = { geometry, anchors, image, weights: gpu.uploadBuffer(`${prefix}${pac.name}`, filters), output: paf };
+  const gather = { geometry, anchors, image, filters, output: paf };
   recordPaf(builder, { label: `${prefix}paf`, stage: 'paf' }, spec, gather);
   const weights = new NetworkWeights(gpu, `${prefix}weights`, packNetworkWeights(graph, file));
   recordNetwork(builder, {

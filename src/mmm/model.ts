@@ -168,7 +168,7 @@ function readBasis(file: SafeTensors, name: 'identity' | 'expression', vertexCou
   const count = shape[0] ?? 0;
   const scale = requireTensor(file, `${name}_scale`, 'F32', [count]).data;
   expectFinite(`${name}_scale`, scale);
-  // The GPU reads these as snorm8, where -128 means -127.
+  // Quantisation is symmetric: a file with -128 was not written by it.
   if (values.includes(-128)) throw new WeightsError(`Tensor '${name}' holds -128; wanted values from -127 to 127.`);
   return { count, values, scale };
 }

@@ -2,10 +2,10 @@
 // x = X.x, y = (size - 1) - X.y, z = X.z.
 //
 // parameters [N, stride] vec4: 0 = scaled quaternion, 1.xy = t2d, 2.. = shape coefficients, four a vec4 (a group).
-// mean [V] vec4 = x, y, z, 0 in decimetres.
-// basis [quads, 3, V] vec4u: component k of quad h holds the four snorm8 offsets of group 4h + k along one axis, so that neighbouring
-// invocations read neighbouring words. Groups past the last are 0.
-// scale [groups] vec4: offset of coefficient 1 where the snorm8 is 1.
+// mean [3, V] in decimetres.
+// basis [groups, 3, V]: the four offsets of a group along one axis, a byte each, lowest first; the last is signed, the others are 128 too large.
+// scale [groups] vec4: offset of coefficient 1 where the byte is 1, times 1, 2^-8, 2^-16 and 2^-24: the kernel leaves every byte in its place,
+// since a mask costs less than a shift.
 // vertices [N, V] vec4 = x, y, z, 0.
 // One invocation computes four vertices, `share` apart, so that the coefficients are read once for all: global id x = the first of them, y = face.
 
@@ -20,32 +20,26 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> parameters: array<vec4f>;
-@group(0) @binding(1) var<storage, read> mean: array<vec4f>;
-@group(0) @binding(2) var<storage, read> basis: array<vec4u>;
+@group(0) @binding(1) var<storage, read> mean: array<f32>;
+@group(0) @binding(2) var<storage, read> basis: array<u32>;
 @group(0) @binding(3) var<storage, read> scale: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> vertices: array<vec4f>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-fn coefficients(first: u32, group: u32) -> vec4f {
-  // The last quad may be part empty; what lies behind it is another face's pose.
-  if (group >= params.groups) {
-    return vec4f();
-  }
-  return parameters[first + 2 + group] * scale[group];
+fn mean_of(vertex: u32) -> vec3f {
+  return vec3f(mean[vertex], mean[vertex + params.vertices], mean[vertex + 2 * params.vertices]);
 }
 
-fn dot_quad(words: vec4u, c: mat4x4f) -> f32 {
-  return dot(unpack4x8snorm(words.x), c[0]) + dot(unpack4x8snorm(words.y), c[1])
-    + dot(unpack4x8snorm(words.z), c[2]) + dot(unpack4x8snorm(words.w), c[3]);
+fn dot_bytes(word: u32, c: vec4f) -> f32 {
+  return dot(vec4f(vec4i(vec4u(word) & vec4u(0xff, 0xff00, 0xff0000, 0xff000000))), c);
 }
 
-// What the quad whose first axis starts at `words` adds to a vertex.
-fn offset(words: u32, vertex: u32, c: mat4x4f) -> vec3f {
-  let at = words + vertex;
+// What a group adds to a vertex; `at` is the vertex' word on the first axis.
+fn offset(at: u32, c: vec4f) -> vec3f {
   return vec3f(
-    dot_quad(basis[at], c),
-    dot_quad(basis[at + params.vertices], c),
-    dot_quad(basis[at + 2 * params.vertices], c),
+    dot_bytes(basis[at], c),
+    dot_bytes(basis[at + params.vertices], c),
+    dot_bytes(basis[at + 2 * params.vertices], c),
   );
 }
 
@@ -71,30 +65,28 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= params.share) {
     return;
   }
-  let first = id.y * params.stride;
+  let first = id.y * params.stride + 2;
   // Beyond the last vertex it computes the last one again, and does not store it.
   let last = params.vertices - 1;
   let vertex = vec4u(id.x) + params.share * vec4u(0, 1, 2, 3);
   let source = min(vertex, vec4u(last));
-  var shape0 = mean[source.x].xyz;
-  var shape1 = mean[source.y].xyz;
-  var shape2 = mean[source.z].xyz;
-  var shape3 = mean[source.w].xyz;
-  for (var group = 0u; group < params.groups; group += 4) {
-    let c = mat4x4f(
-      coefficients(first, group),
-      coefficients(first, group + 1),
-      coefficients(first, group + 2),
-      coefficients(first, group + 3),
-    );
-    let words = group / 4 * 3 * params.vertices;
-    shape0 += offset(words, source.x, c);
-    shape1 += offset(words, source.y, c);
-    shape2 += offset(words, source.z, c);
-    shape3 += offset(words, source.w, c);
+  var shape0 = mean_of(source.x);
+  var shape1 = mean_of(source.y);
+  var shape2 = mean_of(source.z);
+  var shape3 = mean_of(source.w);
+  // What the bytes that are 128 too large add to every coordinate.
+  var excess = 0.0;
+  for (var group = 0u; group < params.groups; group++) {
+    let c = parameters[first + group] * scale[group];
+    let words = group * 3 * params.vertices;
+    excess += dot(c, vec4f(128.0, 32768.0, 8388608.0, 0.0));
+    shape0 += offset(words + source.x, c);
+    shape1 += offset(words + source.y, c);
+    shape2 += offset(words + source.z, c);
+    shape3 += offset(words + source.w, c);
   }
-  store(id.y, vertex.x, shape0);
-  store(id.y, vertex.y, shape1);
-  store(id.y, vertex.z, shape2);
-  store(id.y, vertex.w, shape3);
+  store(id.y, vertex.x, shape0 - excess);
+  store(id.y, vertex.y, shape1 - excess);
+  store(id.y, vertex.z, shape2 - excess);
+  store(id.y, vertex.w, shape3 - excess);
 }

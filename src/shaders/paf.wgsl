@@ -3,13 +3,14 @@
 // output[n, a, c] = relu(m (sum over v, u, rgb of W[c, v, u, rgb] I[y + v - 1, x + u - 1, rgb] + b[c])), m = 0.5 where occluded, else 1.
 //
 // vertices [N, V] vec4 crop pixels; visibility [N, size, size] keys of raster.wgsl; anchors [A]; image [N, size, size] vec4 = r, g, b, 0.
-// weights [C4, 28] vec4: 27 taps in the order v, u, rgb, then the bias, of four channels (0 for padding channels).
+// filters [4, 28] vec4: 27 taps in the order v, u, rgb, then the bias, of four channels (0 for padding channels).
 // output [N, A, C4] vec4.
 // The patch is sampled bilinearly on image axes; pixels outside the crop are 0, and so is the whole patch of an anchor that is not finite
 // or 2048 px or more away. Occluded: the anchor's triangle faces away or is one that raster.wgsl skips, or, inside the crop, the pixel nearest
 // to the anchor shows something nearer than that triangle by more than the tolerance.
-// One invocation computes all channels of two anchors, `share` apart, so that the weights are read once for both: global id x = the first of
-// them, y = face. With shared_geometry, face 0's vertices and visibility serve all.
+// One invocation computes up to 16 channels, from the block params.first_block on, of three anchors, `share` apart: global id x = the first of
+// them, y = face. With shared_geometry, face 0's vertices and visibility serve all. All invocations read the same filters at constant places,
+// which uniform memory is made for.
 
 //#include "lib/triangle.wgsl"
 
@@ -19,10 +20,11 @@ struct Params {
   id_bits: u32,
   depth_shift: u32,
   anchors: u32,
-  // Half the anchors, rounded up.
+  // A third of the anchors, rounded up.
   share: u32,
   // vec4s of output channels
   blocks: u32,
+  first_block: u32,
   shared_geometry: u32,
 }
 
@@ -39,7 +41,7 @@ struct Anchor {
 @group(0) @binding(1) var<storage, read> visibility: array<u32>;
 @group(0) @binding(2) var<storage, read> anchors: array<Anchor>;
 @group(0) @binding(3) var<storage, read> image: array<vec4f>;
-@group(0) @binding(4) var<storage, read> weights: array<vec4f>;
+@group(0) @binding(4) var<uniform> filters: array<vec4f, 112>;
 @group(0) @binding(5) var<storage, read_write> output: array<vec4f>;
 @group(1) @binding(0) var<uniform> params: Params;
 
@@ -111,9 +113,36 @@ fn gather(index: u32, face: u32) -> Samples {
   return samples;
 }
 
-// Weights of one sample of the patch: a column for each of r, g, b.
-fn sample_weights(at: u32) -> mat3x4f {
-  return mat3x4f(weights[at], weights[at + 1], weights[at + 2]);
+// Filters of one sample of the patch: a column for each of r, g, b.
+fn taps(at: u32) -> mat3x4f {
+  return mat3x4f(filters[at], filters[at + 1], filters[at + 2]);
+}
+
+// Responses of four channels at three anchors, whose numbers are `at`. `part` is a constant wherever this is called.
+fn respond(part: u32, face: u32, at: vec3u, p: Samples, q: Samples, r: Samples) {
+  let channels = params.first_block + part;
+  if (channels < params.blocks) {
+    let first = 28 * part;
+    let bias = filters[first + 27];
+    let sums = mat3x4f(bias, bias, bias)
+      + taps(first) * mat3x3f(p.upper[0], q.upper[0], r.upper[0])
+      + taps(first + 3) * mat3x3f(p.upper[1], q.upper[1], r.upper[1])
+      + taps(first + 6) * mat3x3f(p.upper[2], q.upper[2], r.upper[2])
+      + taps(first + 9) * mat3x3f(p.middle[0], q.middle[0], r.middle[0])
+      + taps(first + 12) * mat3x3f(p.middle[1], q.middle[1], r.middle[1])
+      + taps(first + 15) * mat3x3f(p.middle[2], q.middle[2], r.middle[2])
+      + taps(first + 18) * mat3x3f(p.lower[0], q.lower[0], r.lower[0])
+      + taps(first + 21) * mat3x3f(p.lower[1], q.lower[1], r.lower[1])
+      + taps(first + 24) * mat3x3f(p.lower[2], q.lower[2], r.lower[2]);
+    let to = (face * params.anchors + at) * params.blocks + channels;
+    output[to.x] = max(sums[0] * p.response, vec4f());
+    if (at.y < params.anchors) {
+      output[to.y] = max(sums[1] * q.response, vec4f());
+    }
+    if (at.z < params.anchors) {
+      output[to.z] = max(sums[2] * r.response, vec4f());
+    }
+  }
 }
 
 @compute @workgroup_size(64)
@@ -121,34 +150,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= params.share) {
     return;
   }
-  let second = id.x + params.share;
-  // With an odd number of anchors the last one is gathered twice, and stored once.
-  let p = gather(id.x, id.y);
-  let q = gather(min(second, params.anchors - 1), id.y);
-  for (var quad = 0u; quad < params.blocks; quad++) {
-    let first = quad * 28;
-    let bias = weights[first + 27];
-    var p_sum = bias;
-    var q_sum = bias;
-    let upper0 = sample_weights(first);
-    let upper1 = sample_weights(first + 3);
-    let upper2 = sample_weights(first + 6);
-    p_sum += upper0 * p.upper[0] + upper1 * p.upper[1] + upper2 * p.upper[2];
-    q_sum += upper0 * q.upper[0] + upper1 * q.upper[1] + upper2 * q.upper[2];
-    let middle0 = sample_weights(first + 9);
-    let middle1 = sample_weights(first + 12);
-    let middle2 = sample_weights(first + 15);
-    p_sum += middle0 * p.middle[0] + middle1 * p.middle[1] + middle2 * p.middle[2];
-    q_sum += middle0 * q.middle[0] + middle1 * q.middle[1] + middle2 * q.middle[2];
-    let lower0 = sample_weights(first + 18);
-    let lower1 = sample_weights(first + 21);
-    let lower2 = sample_weights(first + 24);
-    p_sum += lower0 * p.lower[0] + lower1 * p.lower[1] + lower2 * p.lower[2];
-    q_sum += lower0 * q.lower[0] + lower1 * q.lower[1] + lower2 * q.lower[2];
-    let start = id.y * params.anchors * params.blocks + quad;
-    output[start + id.x * params.blocks] = max(p_sum * p.response, vec4f());
-    if (second < params.anchors) {
-      output[start + second * params.blocks] = max(q_sum * q.response, vec4f());
-    }
-  }
+  let at = id.x + params.share * vec3u(0, 1, 2);
+  // Beyond the last anchor the last one is gathered again, and not stored.
+  let last = params.anchors - 1;
+  let p = gather(at.x, id.y);
+  let q = gather(min(at.y, last), id.y);
+  let r = gather(min(at.z, last), id.y);
+  respond(0, id.y, at, p, q, r);
+  respond(1, id.y, at, p, q, r);
+  respond(2, id.y, at, p, q, r);
+  respond(3, id.y, at, p, q, r);
 }

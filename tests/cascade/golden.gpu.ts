@@ -3,7 +3,7 @@
  * network alone is compared in tests/engine/network.gpu.ts.
  */
 import { Cascade } from '../../src/cascade/cascade.js';
-import { packAnchors, packFilters, recordPaf } from '../../src/cascade/kernels/paf.js';
+import { packAnchors, recordPaf, uploadFilters } from '../../src/cascade/kernels/paf.js';
 import { recordRaster } from '../../src/cascade/kernels/raster.js';
 import { packCodes, recordResolve } from '../../src/cascade/kernels/resolve.js';
 import { parseWeights } from '../../src/cascade/weights.js';
@@ -141,7 +141,7 @@ export const golden = gpuSuite('golden fixtures', (test) => {
             geometry: { vertices, visibility, shared: false },
             anchors: gpu.uploadBuffer('anchors', packAnchors(model.anchors)),
             image: uploadTensor(gpu, 'image', batchOf(faces, picture, image)),
-            weights: gpu.uploadBuffer('filters', packFilters(filters, bias)),
+            filters: uploadFilters(gpu, 'filters', filters, bias),
             output,
           },
         ),

@@ -1,6 +1,6 @@
 import { packBasis, packMean, packScale, recordDecode } from '../../src/cascade/kernels/decode.js';
 import { packLandmarks, recordOutputs } from '../../src/cascade/kernels/outputs.js';
-import { packAnchors, packFilters, recordPaf } from '../../src/cascade/kernels/paf.js';
+import { packAnchors, recordPaf, uploadFilters } from '../../src/cascade/kernels/paf.js';
 import { recordRaster } from '../../src/cascade/kernels/raster.js';
 import { packCodes, recordResolve } from '../../src/cascade/kernels/resolve.js';
 import type { Gpu } from '../../src/engine/device.js';
@@ -311,7 +311,7 @@ async function comparePaf(
           },
           anchors: gpu.uploadBuffer('anchors', packAnchors(model.anchors)),
           image: uploadTensor(gpu, 'image', batchOf(faces.length, picture, image)),
-          weights: gpu.uploadBuffer('filters', packFilters(weights, bias)),
+          filters: uploadFilters(gpu, 'filters', weights, bias),
           output,
         },
       ),
@@ -340,7 +340,7 @@ async function comparePaf(
 
 export const pafKernel = gpuSuite('paf', (test) => {
   for (const shared of [false, true]) {
-    for (const channels of [1, 6, 16]) {
+    for (const channels of [1, 6, 16, 35]) {
       test(`small model, ${channels} channels, ${shared ? 'shared geometry' : 'own geometry'}`, async ({ gpu }) => {
         const model = loadFaceModel(smallModelFile({ anchorRows: 5, anchorColumns: 15 }));
         const layout = layoutOf(model);
@@ -399,10 +399,7 @@ export const pafKernel = gpuSuite('paf', (test) => {
             },
             anchors: gpu.uploadBuffer('anchors', packAnchors(model.anchors)),
             image: uploadTensor(gpu, 'image', batchOf(3, picture, new Float32Array(3 * size * size * 3).fill(1))),
-            weights: gpu.uploadBuffer(
-              'filters',
-              packFilters(new Float32Array(108).fill(1), Float32Array.of(1, 2, 3, -1)),
-            ),
+            filters: uploadFilters(gpu, 'filters', new Float32Array(108).fill(1), Float32Array.of(1, 2, 3, -1)),
             output,
           },
         ),

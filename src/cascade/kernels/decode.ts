@@ -33,31 +33,29 @@ function groupCount(layout: ParameterLayout): number {
   return (layout.count - SHAPE_OFFSET) / 4;
 }
 
-/** [V,3] -> [V] vec4 with w = 0. */
+/** The mean face as [3,V]. */
 export function packMean(model: FaceModel): Float32Array<ArrayBuffer> {
-  const packed = new Float32Array(model.vertexCount * 4);
-  for (let v = 0; v < model.vertexCount; v++) packed.set(model.mean.subarray(v * 3, v * 3 + 3), v * 4);
-  return packed;
+  const { mean, vertexCount } = model;
+  return Float32Array.from(mean, (_, i) => mean[(i % vertexCount) * 3 + Math.floor(i / vertexCount)]!);
 }
 
 /**
- * Both bases as [quads, 3, V] vec4u: word k of quad h holds the offsets of coefficients 4 (4h + k) .. + 3, lowest byte first.
+ * Both bases as [groups,3,V] words: the offsets of four coefficients, lowest byte first. The last one is signed, the others are offset by 128.
  * @throws InputError where the layout has not a place for every column of the model.
  */
 export function packBasis(model: FaceModel, layout: ParameterLayout): Int8Array<ArrayBuffer> {
-  const quads = Math.ceil(groupCount(layout) / 4);
-  const packed = new Int8Array(quads * 3 * model.vertexCount * 16);
+  const packed = new Int8Array(groupCount(layout) * 3 * model.vertexCount * 4);
   for (const [basis, [offset, count], name] of parts(model, layout)) {
     if (basis.count !== count) {
       throw new InputError(`The face model has ${basis.count} ${name} columns; the parameter layout has ${count}.`);
     }
     for (let column = 0; column < count; column++) {
       const coefficient = offset - SHAPE_OFFSET + column;
-      const quad = Math.floor(coefficient / 16);
+      const [group, byte] = [Math.floor(coefficient / 4), coefficient % 4];
       for (let v = 0; v < model.vertexCount; v++) {
         for (let axis = 0; axis < 3; axis++) {
-          packed[((quad * 3 + axis) * model.vertexCount + v) * 16 + (coefficient % 16)] =
-            basis.values[(column * model.vertexCount + v) * 3 + axis]!;
+          packed[((group * 3 + axis) * model.vertexCount + v) * 4 + byte] =
+            basis.values[(column * model.vertexCount + v) * 3 + axis]! + (byte < 3 ? 128 : 0);
         }
       }
     }
@@ -65,11 +63,14 @@ export function packBasis(model: FaceModel, layout: ParameterLayout): Int8Array<
   return packed;
 }
 
-/** [groups] vec4: the offset of coefficient 1 where the snorm8 is 1, that is 127 times the file's scale; 0 for padding. */
+/** [groups] vec4: the file's scale over 1, 2^8, 2^16 and 2^24, by the place of a coefficient's byte in its word; 0 for padding. */
 export function packScale(model: FaceModel, layout: ParameterLayout): Float32Array<ArrayBuffer> {
   const packed = new Float32Array(groupCount(layout) * 4);
   for (const [basis, [offset, count]] of parts(model, layout)) {
-    for (let column = 0; column < count; column++) packed[offset - SHAPE_OFFSET + column] = basis.scale[column]! * 127;
+    for (let column = 0; column < count; column++) {
+      const coefficient = offset - SHAPE_OFFSET + column;
+      packed[coefficient] = basis.scale[column]! / 256 ** (coefficient % 4);
+    }
   }
   return packed;
 }

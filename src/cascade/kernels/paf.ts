@@ -1,4 +1,5 @@
 /** Pose adaptive convolution, gather and filters in one. See paf.wgsl. */
+import type { Gpu } from '../../engine/device.js';
 import { ShapeError } from '../../engine/errors.js';
 import type { StepNames } from '../../engine/kernels/common.js';
 import type { Kernel, KernelDeclaration } from '../../engine/pipelines.js';
@@ -18,20 +19,25 @@ const PARAMS = new UniformStruct({
   anchors: 'u32',
   share: 'u32',
   blocks: 'u32',
+  first_block: 'u32',
   shared_geometry: 'u32',
 });
 
 const kernel: Kernel = {
   name: 'paf',
   code: preprocess(source, { files: LIBRARY }),
-  bindings: ['read', 'read', 'read', 'read', 'read', 'read-write'],
+  bindings: ['read', 'read', 'read', 'read', 'uniform', 'read-write'],
 };
 
 /** Taps of one filter: 3 x 3 positions of 3 colours. */
 const TAPS = 27;
 
+/** Blocks of four channels that one dispatch computes, and the bytes of their filters: any device's uniform bindings may start at such multiples. */
+const BLOCKS_EACH = 4;
+const FILTER_BYTES = BLOCKS_EACH * (TAPS + 1) * 16;
+
 /** Anchors that one invocation computes. */
-const ANCHORS_EACH = 2;
+const ANCHORS_EACH = 3;
 
 /** Anchors as an array of the struct { v0, v1, v2: u32, w0, w1, w2: f32 }. */
 export function packAnchors({ vertices, weights }: AnchorGrid): Uint8Array<ArrayBuffer> {
@@ -47,21 +53,21 @@ export function packAnchors({ vertices, weights }: AnchorGrid): Uint8Array<Array
 }
 
 /**
- * Filters [C,3,3,3] (channel, v, u, rgb) and biases [C] as [C4,28] vec4: 27 taps, then the bias, of four channels each.
+ * Uploads filters [C,3,3,3] (channel, v, u, rgb) and biases [C] as [C4,28] vec4, C4 a multiple of 4: 27 taps, then the bias, of four channels each.
  * @throws ShapeError where the arrays do not fit each other.
  */
-export function packFilters(weights: Float32Array, bias: Float32Array): Float32Array<ArrayBuffer> {
+export function uploadFilters(gpu: Gpu, label: string, weights: Float32Array, bias: Float32Array): GPUBuffer {
   const channels = bias.length;
   if (weights.length !== channels * TAPS) {
     throw new ShapeError(`The pose adaptive filters hold ${weights.length} weights; wanted [${channels},3,3,3].`);
   }
-  const packed = new Float32Array(blocksOf(channels) * (TAPS + 1) * 4);
+  const packed = new Float32Array((Math.ceil(channels / (4 * BLOCKS_EACH)) * FILTER_BYTES) / 4);
   for (let c = 0; c < channels; c++) {
     const first = Math.floor(c / 4) * (TAPS + 1) * 4 + (c % 4);
     for (let tap = 0; tap < TAPS; tap++) packed[first + tap * 4] = weights[c * TAPS + tap]!;
     packed[first + TAPS * 4] = bias[c]!;
   }
-  return packed;
+  return gpu.uploadBuffer(label, packed, GPUBufferUsage.UNIFORM);
 }
 
 /** Adds the pose adaptive convolution of `image` [N,S,S,3] at the anchors of `geometry` into `output` [N,rows,columns,C] to a plan. */
@@ -73,38 +79,43 @@ export function recordPaf(
     readonly geometry: Geometry;
     readonly anchors: GPUBuffer;
     readonly image: Tensor;
-    readonly weights: GPUBuffer;
+    /** `uploadFilters`. */
+    readonly filters: GPUBuffer;
     readonly output: Tensor;
   },
 ): void {
-  const { geometry, anchors, image, weights, output } = args;
+  const { geometry, anchors, image, filters, output } = args;
   const { idBits, depthShift } = keyLayout(spec.triangleCount, spec.size);
   const { height, width, channels } = output.shape;
   const share = Math.ceil((height * width) / ANCHORS_EACH);
-  builder.add({
-    ...names,
-    kernel,
-    bindings: [
-      { buffer: geometry.vertices },
-      { buffer: geometry.visibility },
-      { buffer: anchors },
-      tensorBinding(image),
-      { buffer: weights },
-      tensorBinding(output),
-    ],
-    params: PARAMS.pack({
-      vertices: spec.vertexCount,
-      size: spec.size,
-      id_bits: idBits,
-      depth_shift: depthShift,
-      anchors: height * width,
-      share,
-      blocks: blocksOf(channels),
-      shared_geometry: geometry.shared ? 1 : 0,
-    }),
-    workgroups: [Math.ceil(share / WORKGROUP_SIZE), 1, 1],
-    batchAxis: 1,
-  });
+  const blocks = blocksOf(channels);
+  for (let block = 0; block < blocks; block += BLOCKS_EACH) {
+    builder.add({
+      ...names,
+      kernel,
+      bindings: [
+        { buffer: geometry.vertices },
+        { buffer: geometry.visibility },
+        { buffer: anchors },
+        tensorBinding(image),
+        { buffer: filters, offset: (block / BLOCKS_EACH) * FILTER_BYTES, size: FILTER_BYTES },
+        tensorBinding(output),
+      ],
+      params: PARAMS.pack({
+        vertices: spec.vertexCount,
+        size: spec.size,
+        id_bits: idBits,
+        depth_shift: depthShift,
+        anchors: height * width,
+        share,
+        blocks,
+        first_block: block,
+        shared_geometry: geometry.shared ? 1 : 0,
+      }),
+      workgroups: [Math.ceil(share / WORKGROUP_SIZE), 1, 1],
+      batchAxis: 1,
+    });
+  }
 }
 
 export const declarations: readonly KernelDeclaration[] = [{ shader: 'paf.wgsl', kernels: [kernel], params: PARAMS }];
