@@ -1,10 +1,11 @@
 /** The page of `npm run track-video`: tracks a clip frame by frame, whatever the time it takes. */
+import { VideoFrames } from '../../cli/page/video.js';
 import { FaceAligner } from '../../src/cascade/aligner.js';
 import { type FaceBox, landmarksBox } from '../../src/cascade/boxes.js';
 import type { Detector } from '../../src/cascade/detector.js';
 import { FaceTracker, type TrackedFace, type TrackingAligner } from '../../src/cascade/tracker.js';
 import { FaceDetector } from '../../src/detect/index.js';
-import { decodeVideo, readWebm } from './webm.js';
+import type { PictureSource } from '../../src/host/frame.js';
 
 export interface ClipRequest {
   readonly url: string;
@@ -51,10 +52,9 @@ const faceDetector = await FaceDetector.create({ weights: '/weights/detector.jso
 
 /** The faces of a frame, detected once, whoever asks. */
 class FrameDetector implements Detector {
-  #last: { readonly picture: unknown; readonly boxes: Promise<readonly FaceBox[]> } | undefined;
+  #last: { readonly picture: PictureSource; readonly boxes: Promise<readonly FaceBox[]> } | undefined;
 
-  detect(picture: unknown): Promise<readonly FaceBox[]> {
-    if (!(picture instanceof OffscreenCanvas)) throw new Error('wanted the canvas of the frame');
+  detect(picture: PictureSource): Promise<readonly FaceBox[]> {
     if (this.#last?.picture !== picture) this.#last = { picture, boxes: faceDetector.detect(picture) };
     return this.#last.boxes;
   }
@@ -92,16 +92,8 @@ function pairOfAligners(): { readonly leader: TrackingAligner; readonly follower
   };
 }
 
-function canvasOf(frame: VideoFrame): OffscreenCanvas {
-  const canvas = new OffscreenCanvas(frame.displayWidth, frame.displayHeight);
-  const context = canvas.getContext('2d');
-  if (context === null) throw new Error('the browser gave no 2D canvas');
-  context.drawImage(frame, 0, 0);
-  return canvas;
-}
-
 /** The frame's larger side beside the face, over the whole frame. */
-function backgroundOf(frame: OffscreenCanvas, landmarks: ArrayLike<number>): OffscreenCanvas {
+function backgroundOf(frame: ImageBitmap, landmarks: ArrayLike<number>): OffscreenCanvas {
   const { x0, x1 } = landmarksBox(landmarks);
   // Hair and ears reach beyond the landmarks.
   const margin = 0.35 * (x1 - x0);
@@ -114,7 +106,7 @@ function backgroundOf(frame: OffscreenCanvas, landmarks: ArrayLike<number>): Off
 }
 
 /** Frames that a face known in `frame` outlives a cut to the frame's background. */
-async function framesToLose(frame: OffscreenCanvas, landmarks: ArrayLike<number>, iterations: number) {
+async function framesToLose(frame: ImageBitmap, landmarks: ArrayLike<number>, iterations: number) {
   const tracker = await FaceTracker.create({ aligner, iterations });
   await tracker.track(frame, 0, { boxes: [landmarksBox(landmarks)] });
   const known = await tracker.track(frame, 40);
@@ -127,10 +119,8 @@ async function framesToLose(frame: OffscreenCanvas, landmarks: ArrayLike<number>
 }
 
 async function track({ url, first, end, iterations, alone, cuts }: ClipRequest): Promise<ClipReply> {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url}: status ${response.status}`);
-  const video = readWebm(await response.arrayBuffer());
-  const last = Math.min(end, video.frames.length);
+  const video = await VideoFrames.open(url, url, undefined);
+  const last = Math.min(end, video.count);
   const detector = new FrameDetector();
   const { leader, follower } = pairOfAligners();
   const options = { detector, iterations };
@@ -139,16 +129,15 @@ async function track({ url, first, end, iterations, alone, cuts }: ClipRequest):
   const rows: FrameRow[] = [];
   const lost: (number | null)[] = [];
   const numbers = (face: Pick<TrackedFace, 'landmarks'> | undefined) => (face ? [...face.landmarks] : null);
-  let index = -1;
-  for await (const decoded of decodeVideo(video, last)) {
-    index++;
+  for (let index = 0; index < last; index++) {
+    const next = await video.next();
+    if (next === undefined) break;
+    const { picture: frame, time } = next;
     if (index < first) {
-      decoded.close();
+      frame.close();
       continue;
     }
-    const frame = canvasOf(decoded);
-    decoded.close();
-    const timestampMs = video.frames[index]!.timestampMs;
+    const timestampMs = 1000 * time;
     const [tracked] = await plain.track(frame, timestampMs);
     const [smoothed] = await smooth.track(frame, timestampMs);
     const boxes = alone ? (await detector.detect(frame)).slice(0, 1) : [];
@@ -164,8 +153,10 @@ async function track({ url, first, end, iterations, alone, cuts }: ClipRequest):
     if (tracked && cuts > 0 && (index - first) % Math.ceil((last - first) / cuts) === 0) {
       lost.push(await framesToLose(frame, tracked.landmarks, iterations));
     }
+    frame.close();
     if ((index - first) % 25 === 24) window.onTrackingProgress?.(`${index - first + 1} of ${last - first} frames`);
   }
+  video.close();
   const { vendor, architecture, description } = aligner.device.adapterInfo;
   return { adapter: [vendor, architecture, description].filter((part) => part !== '').join(' '), rows, cuts: lost };
 }

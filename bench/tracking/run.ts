@@ -139,7 +139,7 @@ await runMain(async () => {
     return exitCodes.ok;
   }
   await fetchClips();
-  const host = await PageHost.open();
+  const host = await PageHost.open({ packages: ['mediabunny'] });
   try {
     const page = await host.openPage('/bench/tracking/', async (opened) => {
       opened.on('pageerror', (error) => process.stderr.write(`page: ${String(error)}\n`));
