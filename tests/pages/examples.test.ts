@@ -20,11 +20,12 @@ afterAll(async () => {
   await host?.close();
 });
 
-/** Opens an example and waits until its status says `wanted`. */
-async function open(name: string, wanted: RegExp): Promise<void> {
+/** Opens an example and waits until its status says `wanted`. @param prepare code that runs in the page before its own */
+async function open(name: string, wanted: RegExp, prepare = ''): Promise<void> {
   errors = [];
-  page = await host.openPage(`/examples/${name}/`, (opened) => {
+  page = await host.openPage(`/examples/${name}/`, async (opened) => {
     opened.setDefaultTimeout(readyTimeoutMs);
+    await opened.evaluateOnNewDocument(prepare);
     opened.on('pageerror', (error) => errors.push(String(error)));
     opened.on('console', (message) => {
       if (message.type() === 'error') errors.push(message.text());
@@ -210,5 +211,122 @@ describe('three', () => {
     expect(Math.max(...projected.map(distance))).toBeLessThan(1);
     expect(painted).toHaveLength(17);
     expect(Math.max(...painted.map((point, i) => distance(point, i * 4)))).toBeLessThan(1);
+  });
+});
+
+describe('video', () => {
+  /** A webcam that sees the sample's head sway by 4 pixels. */
+  const webcam = `
+    navigator.mediaDevices.getUserMedia = async () => {
+      const photo = new Image();
+      photo.src = '/assets/astronaut.png';
+      await photo.decode();
+      const canvas = document.createElement('canvas');
+      canvas.width = canvas.height = 320;
+      const context = canvas.getContext('2d');
+      setInterval(() => context.drawImage(photo, 4 * Math.sin(performance.now() / 400) - 70, 30), 33);
+      return canvas.captureStream(30);
+    };`;
+
+  it('follows the face of a file and of a webcam', { timeout: readyTimeoutMs }, async () => {
+    await open('video', /^Ready/, webcam);
+    /** As many frames with faces as asked for: ids, and where the first one's nose tip is. */
+    const next = (count: number) =>
+      inExample<{ ids: number[]; nose: readonly [number, number] }[]>(
+        'video',
+        `const seen = [];
+        for (let last; seen.length < ${count}; last = main.faces) {
+          while (main.faces === last || main.faces.length === 0) await new Promise(requestAnimationFrame);
+          const { landmarks } = main.faces[0];
+          seen.push({ ids: main.faces.map(({ id }) => id), nose: [landmarks[90], landmarks[91]] });
+        }
+        return seen;`,
+      );
+    const input = await (await page.$('input'))?.toElement('input');
+    await input?.uploadFile(join(repositoryRoot, 'tests/fixtures/videos/turned.mp4'));
+    const [file] = await next(1);
+    expect(Math.abs((file?.nose[0] ?? 0) - 80)).toBeLessThan(10);
+    await page.click('button');
+    await page.waitForFunction(() => document.querySelector('video')?.videoHeight === 320);
+    await page.waitForFunction(() =>
+      /^face \d+: yaw -?\d+$/.test(document.querySelector('p:last-child')?.textContent ?? ''),
+    );
+    const frames = (await next(6)).slice(2);
+    for (const { ids, nose } of frames) {
+      expect(ids).toEqual(frames[0]?.ids);
+      expect(Math.hypot(nose[0] - 160, nose[1] - 160)).toBeLessThan(25);
+    }
+    const dots = await page.$eval('canvas', (canvas) => {
+      const { data } = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height) ?? { data: [] };
+      return data.filter((value, i) => i % 4 === 1 && value > 200).length;
+    });
+    expect(dots).toBeGreaterThan(68);
+  });
+});
+
+describe('own detector', () => {
+  it('aligns what the detector of the browser finds', { timeout: readyTimeoutMs }, async () => {
+    const fake = `window.FaceDetector = class {
+      async detect() { return [{ boundingBox: new DOMRect(165, 55, 130, 130) }]; }
+    };`;
+    await open('own-detector', /^1 found/, fake);
+    const faces = await inExample<number[][]>('own-detector', 'return main.landmarks.map((points) => [...points])');
+    expect(faces).toHaveLength(1);
+    expectSampleFace(faces[0] ?? [], 1);
+  });
+
+  it('says so where the browser has none', async () => {
+    await open('own-detector', /^This browser has no face detector/, 'delete window.FaceDetector;');
+  });
+});
+
+describe('encode', () => {
+  it('draws the mesh over the face, and reads nothing back', { timeout: readyTimeoutMs }, async () => {
+    const count = `
+      window.maps = 0;
+      const { mapAsync } = GPUBuffer.prototype;
+      GPUBuffer.prototype.mapAsync = function (...args) {
+        window.maps++;
+        return mapAsync.apply(this, args);
+      };`;
+    await open('encode', /vertices/, count);
+    const { maps, drawn, wanted, area } = await inExample<
+      Record<'drawn' | 'wanted', number[]> & Record<'maps' | 'area', number>
+    >(
+      'encode',
+      `
+      while (main.frames < 1) await new Promise(requestAnimationFrame);
+      const [before, first] = [window.maps, main.frames];
+      while (main.frames < first + 3) await new Promise(requestAnimationFrame);
+      const maps = window.maps - before;
+
+      const photo = new Image();
+      photo.src = '/assets/astronaut.png';
+      await photo.decode();
+      const read = (source) => {
+        const context = new OffscreenCanvas(512, 512).getContext('2d', { willReadFrequently: true });
+        context.drawImage(source, 0, 0);
+        return context.getImageData(0, 0, 512, 512).data;
+      };
+      main.draw(0);
+      const [scene, bare] = [read(document.querySelector('canvas')), read(photo)];
+      // The mesh is blue, and the photo is as it was everywhere else.
+      let [x0, y0, x1, y1, area] = [512, 512, 0, 0, 0];
+      for (let i = 0; i < 512 * 512; i++) {
+        if ([0, 1, 2].every((c) => Math.abs(scene[4 * i + c] - bare[4 * i + c]) < 4)) continue;
+        const [x, y] = [i % 512, Math.floor(i / 512)];
+        [x0, y0, x1, y1] = [Math.min(x0, x), Math.min(y0, y), Math.max(x1, x), Math.max(y1, y)];
+        area++;
+      }
+      const [face] = await main.aligner.align(photo, [main.box], { outputs: ['vertices'] });
+      const axis = (at) => [...face.vertices.filter((_, i) => i % 3 === at)];
+      const [xs, ys] = [axis(0), axis(1)];
+      const wanted = [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+      return { maps, drawn: [x0, y0, x1, y1], wanted, area };
+      `,
+    );
+    expect(maps).toBe(0);
+    for (const [i, side] of drawn.entries()) expect(Math.abs(side - (wanted[i] ?? 0))).toBeLessThan(1.5);
+    expect(area).toBeGreaterThan(0.5 * 95 * 110);
   });
 });
