@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,23 @@ import { repositoryRoot } from '../../scripts/page-host.js';
 
 const types: Readonly<Record<string, string>> = { '.js': 'text/javascript', '.json': 'application/json' };
 
-/** A site: what a page written for a CDN is, as `docs/loading.md` has it. */
+/** What the documentation shows for a CDN. */
+const snippet = /^```html\n(.*?)^```$/ms.exec(readFileSync(join(repositoryRoot, 'docs/loading.md'), 'utf8'))?.[1] ?? '';
+
+/** The snippet with another CDN, going on with a photo from there. */
+const snippetPage = (cdn: string) => `<!doctype html>
+${snippet.replaceAll('https://cdn.jsdelivr.net/npm/fullpose', cdn).replace(
+  '</script>',
+  `  const photo = new Image();
+  photo.crossOrigin = 'anonymous';
+  photo.src = '${cdn}/assets/astronaut.png';
+  await photo.decode();
+  const [face] = await aligner.align(photo, await detector.detect(photo));
+  window.outcome = { nose: [...face.landmarks.slice(90, 92)], steps: [] };
+</script>`,
+)}`;
+
+/** A site that reports how its weights come. */
 const page = (cdn: string) => `<!doctype html>
 <canvas id="picture" width="80" height="80"></canvas>
 <script type="module">
@@ -31,6 +47,7 @@ const page = (cdn: string) => `<!doctype html>
 
 interface Outcome {
   readonly landmarks?: number;
+  readonly nose?: readonly number[];
   readonly error?: string;
   readonly steps: readonly { readonly loaded: number; readonly total: number; readonly fromCache: boolean }[];
 }
@@ -51,6 +68,8 @@ describe('the built library on a page of another origin', () => {
   /** Paths that the CDN was asked for; `refusing` answers 503 to all but scripts. */
   let asked: string[] = [];
   let refusing = false;
+  /** What the site serves. */
+  let html = '';
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'fullpose-cdn-'));
@@ -74,7 +93,7 @@ describe('the built library on a page of another origin', () => {
         );
       }
     });
-    site = await listen((_, response) => response.setHeader('Content-Type', 'text/html').end(page(cdn.origin)));
+    site = await listen((_, response) => response.setHeader('Content-Type', 'text/html').end(html));
     browser = await launchBrowser();
   });
 
@@ -85,8 +104,8 @@ describe('the built library on a page of another origin', () => {
     rmSync(folder, { recursive: true });
   });
 
-  async function visit(): Promise<Outcome> {
-    asked = [];
+  async function visit(content: string): Promise<Outcome> {
+    [asked, html] = [[], content];
     const opened = await browser.newPage();
     await opened.goto(site.origin);
     const outcome = await opened.waitForFunction(() => Reflect.get(window, 'outcome'), { timeout: 180_000 });
@@ -95,8 +114,19 @@ describe('the built library on a page of another origin', () => {
     return value as Outcome;
   }
 
+  it("runs the documentation's lines for a CDN: aligner and detector find their weights there", async () => {
+    expect(snippet).toContain('https://cdn.jsdelivr.net/npm/fullpose/dist/index.js');
+    const { nose = [] } = await visit(snippetPage(cdn.origin));
+    expect(Math.hypot((nose[0] ?? 0) - 230, (nose[1] ?? 0) - 130)).toBeLessThan(25);
+    expect(asked).toContain('/weights/detector.json');
+    const opened = await browser.newPage();
+    await opened.goto(site.origin);
+    await opened.evaluate(() => caches.delete('fullpose-weights'));
+    await opened.close();
+  });
+
   it('loads the weights that lie beside the module, and from the cache once the server refuses', async () => {
-    const first = await visit();
+    const first = await visit(page(cdn.origin));
     expect(first.error).toBeUndefined();
     expect(first.landmarks).toBe(68 * 3);
     expect(asked).toContain('/weights/iteration2.safetensors');
@@ -104,7 +134,7 @@ describe('the built library on a page of another origin', () => {
     expect(first.steps.at(-1)?.loaded).toBe(first.steps.at(-1)?.total);
 
     refusing = true;
-    const second = await visit();
+    const second = await visit(page(cdn.origin));
     expect(second.error).toBeUndefined();
     expect(second.landmarks).toBe(68 * 3);
     expect(asked.filter((path) => path.startsWith('/weights/'))).toEqual(['/weights/manifest.json']);

@@ -21,6 +21,22 @@ const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
 const firstPage = readFileSync(join(repositoryRoot, 'docs/guide/first-page.html'), 'utf8');
 const firstApp = readFileSync(join(repositoryRoot, 'docs/guide/first-app.ts'), 'utf8');
 
+/** An app that finds the faces itself, with all that the package has for that. */
+const tracking = `import { FaceAligner } from 'fullpose';
+import { FaceDetector } from 'fullpose/detect';
+import { FaceTracker, type TrackedFace } from 'fullpose/track';
+import { weights } from 'fullpose/weights';
+
+const photo = document.querySelector('img')!;
+await photo.decode();
+const aligner = await FaceAligner.create({ weights });
+const detector = await FaceDetector.create({ device: aligner.device });
+const tracker = await FaceTracker.create({ aligner, detector, smoothing: true });
+await tracker.track(photo, 0);
+const faces: readonly TrackedFace[] = await tracker.track(photo, 40);
+document.body.append(faces.map(({ id, age, landmarks }) => \`face \${id} of age \${age}, nose tip: \${landmarks.slice(90, 93).join(', ')}\`).join());
+`;
+
 beforeAll(async () => {
   app = mkdtempSync(join(tmpdir(), 'fullpose-package-'));
   // Builds first, by the script "prepack".
@@ -106,9 +122,12 @@ describe('the packed library', () => {
     run('@arethetypeswrong/cli/dist/index.js', tarball, '--profile', 'esm-only');
   });
 
-  it('type-checks where there is only TypeScript', () => {
+  it.each([
+    ['the first app', firstApp],
+    ['an app with detector and tracker', tracking],
+  ])('type-checks %s where there is only TypeScript', (_, code) => {
     const path = join(app, 'main.ts');
-    writeFileSync(path, firstApp);
+    writeFileSync(path, code);
     const program = ts.createProgram([path], {
       strict: true,
       noEmit: true,
@@ -142,14 +161,19 @@ describe('the packed library', () => {
     expectNose(await textOf(app));
   });
 
-  it('gives landmarks in a Vite app', async () => {
-    writeFileSync(join(app, 'main.ts'), firstApp);
+  it.each([
+    ['landmarks', firstApp, 'nose tip'],
+    ['landmarks of faces that nobody points out', tracking, 'face 1 of age 1'],
+  ])('gives %s in a Vite app', async (_, code, wanted) => {
+    writeFileSync(join(app, 'main.ts'), code);
     writeFileSync(
       join(app, 'index.html'),
       '<!doctype html><img src="./photo.png" alt="" /><script type="module" src="./main.ts"></script>',
     );
     await bundle({});
-    expectNose(await textOf(join(app, 'dist')));
+    const text = await textOf(join(app, 'dist'));
+    expect(text).toContain(wanted);
+    expectNose(text);
   });
 });
 
