@@ -38,7 +38,7 @@ export type { StageTime } from './engine/profiler.js';
 export { clearCache } from './host/cache.js';
 export { type Crop, cropToPicture, type PixelTransform } from './host/crop.js';
 export type { DownloadOptions, LoadProgress, WeightUrls } from './host/download.js';
-export type { PictureSource, PixelData } from './host/frame.js';
+export type { PictureSource, PixelData, UploadedPicture } from './host/frame.js';
 export {
   type Matrix4,
   type PerspectivePose,

@@ -2,12 +2,13 @@
  * `FaceAligner`: pictures and boxes in, faces out. The one class that a caller needs.
  */
 import type { Gpu } from '../engine/device.js';
-import { DeviceLostError, InputError } from '../engine/errors.js';
+import { type DeviceLostError, InputError } from '../engine/errors.js';
 import { expectNumbers, expectObject, refuse } from '../engine/expect.js';
 import { Plan } from '../engine/plan.js';
 import type { StageTime } from '../engine/profiler.js';
 import { CROP_RECORD_BYTES, type Crop, checkCrop, cropRecord, writeCropRecord } from '../host/crop.js';
-import type { Frame, PictureSource, PreparedPicture } from '../host/frame.js';
+import { type Frame, type PictureSource, type PreparedPicture, UploadedPicture } from '../host/frame.js';
+import { Revivable } from '../host/revivable.js';
 import { Turns } from '../host/turns.js';
 import type { FaceModel } from '../mmm/model.js';
 import type { ParameterLayout } from '../mmm/parameters.js';
@@ -47,18 +48,14 @@ export class FaceAligner {
   readonly model: FaceModel;
   readonly #weights: CascadeWeights;
   readonly #reader: FaceReader;
-  readonly #options: Pick<AlignerOptions, 'powerPreference' | 'maxFaces' | 'textureSize' | 'tuningStorage'>;
+  readonly #device: Revivable<DeviceState>;
   /** Uploads and submits take turns; only readbacks overlap. */
   readonly #turns: Turns;
-  readonly #ownsDevice: boolean;
   /** Crop records of one frame, reused. */
   readonly #records: DataView<ArrayBuffer>;
   /** What the faces of one frame start from, reused. */
   readonly #parameters: Float32Array<ArrayBuffer>;
   readonly #counters = { frames: 0, faces: 0, submits: 0, dispatches: 0, bytesRead: 0 };
-  #state: DeviceState;
-  #recovery: Promise<void> | undefined;
-  #destroyed = false;
 
   /**
    * Loads weights, finds a GPU and prepares everything; `align` then compiles and allocates nothing.
@@ -75,19 +72,24 @@ export class FaceAligner {
   private constructor(weights: CascadeWeights, options: AlignerOptions, state: DeviceState) {
     const { powerPreference, maxFaces, textureSize, tuningStorage, device } = options;
     this.#weights = weights;
-    this.#options = {
+    const kept = {
       ...(powerPreference !== undefined && { powerPreference }),
       ...(maxFaces !== undefined && { maxFaces }),
       ...(textureSize !== undefined && { textureSize }),
       ...(tuningStorage !== undefined && { tuningStorage }),
     };
+    this.#device = new Revivable('aligner', state, device === undefined, ({ tuning }, next) =>
+      DeviceState.create(weights, { ...kept, tuning, ...(next !== undefined && { device: next }) }),
+    );
     this.#turns = new Turns(options.maxPending ?? DEFAULT_MAX_PENDING);
-    this.#ownsDevice = device === undefined;
-    this.#state = state;
     this.#records = new DataView(new ArrayBuffer(state.cascade.maxFaces * CROP_RECORD_BYTES));
     this.#parameters = new Float32Array(state.cascade.maxFaces * weights.network.parameters.count);
     this.model = weights.model;
     this.#reader = new FaceReader(weights.model, weights.network.parameters);
+  }
+
+  get #state(): DeviceState {
+    return this.#device.state;
   }
 
   /** The device in use: the caller's, or the aligner's own. Another one after `recover`. */
@@ -127,6 +129,31 @@ export class FaceAligner {
 
   get counters(): AlignerCounters {
     return { ...this.#counters };
+  }
+
+  /**
+   * Puts a picture on the GPU once for several calls: of this aligner, and of whatever else takes pictures on its device, as a `FaceDetector`.
+   *
+   * ```ts
+   * const picture = await aligner.upload(photo);
+   * const faces = await aligner.align(picture, await detector.detect(picture));
+   * picture.destroy();
+   * ```
+   * @param into one that no unfinished call of others reads; it is filled anew and returned where it is of the device in use
+   * @throws InputError for a source that cannot be used; DeviceLostError; FullposeError `busy`; OutOfMemoryError. What the GPU refuses, the
+   * calls that are given the picture throw.
+   */
+  upload(source: PictureSource, into?: UploadedPicture): Promise<UploadedPicture> {
+    return this.#turns.admit(async () => {
+      const { gpu } = this.#state;
+      gpu.assertAlive();
+      if (into !== undefined && !(into instanceof UploadedPicture)) refuse('into', into, "one of upload's pictures");
+      const picture = into?.device === gpu.device ? into : new UploadedPicture(gpu);
+      return this.#turns.take(
+        () => picture.prepare(source),
+        async (prepared) => picture.fill(prepared),
+      );
+    });
   }
 
   /**
@@ -291,41 +318,16 @@ export class FaceAligner {
    * lost too; otherwise as `create`. The aligner stays lost then, and `recover` may be called again.
    */
   recover(options: { readonly device?: GPUDevice } = {}): Promise<void> {
-    this.#recovery ??= this.#recover(options).finally(() => {
-      this.#recovery = undefined;
-    });
-    return this.#recovery;
+    return this.#device.recover(options);
   }
 
   /** Frees everything made here. Calls in flight reject with DeviceLostError. Calling it twice does nothing. */
   destroy(): void {
-    this.#destroyed = true;
-    this.#state.destroy();
+    this.#device.destroy();
   }
 
   [Symbol.dispose](): void {
     this.destroy();
-  }
-
-  async #recover(options: { readonly device?: GPUDevice }): Promise<void> {
-    expectObject(options, 'The options of recover');
-    const { device } = options;
-    const lost = await this.#state.gpu.lossOr(undefined);
-    if (this.#destroyed) throw new DeviceLostError('destroyed', 'destroy() was called on this aligner');
-    if (lost === undefined) return;
-    if (device === undefined && !this.#ownsDevice) {
-      throw new InputError('The device that was lost was yours; wanted a new one: recover({ device }).');
-    }
-    const state = await DeviceState.create(this.#weights, {
-      ...this.#options,
-      tuning: this.tuning,
-      ...(device !== undefined && { device }),
-    });
-    this.#state.destroy();
-    this.#state = state;
-    if (!this.#destroyed) return;
-    state.destroy();
-    throw new DeviceLostError('destroyed', 'destroy() was called on this aligner');
   }
 
   #iterationsOf(options: AlignOptions): number {

@@ -9,4 +9,6 @@ import type { FaceBox } from './boxes.js';
 export interface Detector {
   /** Boxes in picture pixels, the surest or largest first; none is an empty list. The source is not changed before the promise resolves. */
   detect(source: PictureSource): Promise<readonly FaceBox[]>;
+  /** Where this is the aligner's device, a tracker gives `detect` the picture that it uploaded there (`UploadedPicture`), not the caller's source. */
+  readonly device?: GPUDevice;
 }

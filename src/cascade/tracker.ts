@@ -5,7 +5,7 @@
 import { FullposeError, InputError } from '../engine/errors.js';
 import { expectFields, expectObject, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
-import { copyPicture, isTexture, type PictureSource } from '../host/frame.js';
+import { copyPicture, isTexture, type PictureSource, UploadedPicture } from '../host/frame.js';
 import { checkModel } from '../mmm/decode.js';
 import { moveParameters, PICTURE_FRAME, quaternionOf } from '../mmm/parameters.js';
 import type { FaceAligner } from './aligner.js';
@@ -23,7 +23,9 @@ export interface LostRule {
 }
 
 /** What the tracker asks of an aligner. */
-export interface TrackingAligner extends Pick<FaceAligner, 'maxFaces' | 'iterations' | 'model' | 'layout'> {
+export interface TrackingAligner
+  extends Pick<FaceAligner, 'maxFaces' | 'iterations' | 'model' | 'layout'>,
+    Partial<Pick<FaceAligner, 'device' | 'upload'>> {
   align(source: PictureSource, boxes: readonly FaceBox[]): Promise<Face[]>;
   refine(
     source: PictureSource,
@@ -102,6 +104,8 @@ export class FaceTracker {
   #tracks: readonly Track[] = [];
   #nextId = 1;
   #lastMs = Number.NEGATIVE_INFINITY;
+  /** Each frame in turn, on the GPU once for all that a call asks of the aligner and a detector on its device. */
+  #picture: UploadedPicture | undefined;
   #look: Look | undefined;
   #lookedMs = Number.NEGATIVE_INFINITY;
   #busy = false;
@@ -193,6 +197,7 @@ export class FaceTracker {
   destroy(): void {
     this.reset();
     this.#destroyed = true;
+    this.#picture?.destroy();
   }
 
   [Symbol.dispose](): void {
@@ -205,17 +210,29 @@ export class FaceTracker {
     boxes: readonly FaceBox[] | undefined,
   ): Promise<TrackedFace[]> {
     const [era, known] = [this.#era, this.#tracks];
-    const looking = boxes === undefined ? this.#lookFor(frame, timestampMs) : boxes;
-    const [candidates, results] = await Promise.all([looking, this.#refine(frame, known)]);
+    const { upload } = this.#aligner;
+    const picture = upload === undefined ? frame : await this.#upload(frame, upload);
+    const looking = boxes === undefined ? this.#lookFor(frame, picture, timestampMs) : boxes;
+    const [candidates, results] = await Promise.all([looking, this.#refine(picture, known)]);
     const kept = distinct(known.flatMap((track, i) => this.#next(track, results[i], timestampMs) ?? []));
     const room = this.#options.maxFaces - kept.length;
-    const joined = await this.#join(frame, newBoxes(candidates, kept).slice(0, room), timestampMs);
+    const joined = await this.#join(picture, newBoxes(candidates, kept).slice(0, room), timestampMs);
     const tracks = [...kept, ...joined];
     if (this.#era === era) {
       this.#tracks = tracks;
       this.#lastMs = timestampMs;
     }
     return tracks.map(({ id, age, shown }) => ({ ...shown, id, age }));
+  }
+
+  async #upload(frame: PictureSource, upload: FaceAligner['upload']): Promise<PictureSource> {
+    const last = this.#picture;
+    const picture = await upload.call(this.#aligner, frame, last);
+    this.#picture = picture;
+    if (last !== picture) last?.destroy();
+    // Destroyed meanwhile: the rest of the call finds out.
+    if (this.#destroyed) picture.destroy();
+    return picture;
   }
 
   /** Finds known faces again: in one batch, and in another those that the whole cascade is needed for, known before or seen by what was found. */
@@ -277,14 +294,15 @@ export class FaceTracker {
    * Boxes where new faces may be. With no face to follow the detector is awaited: there is nothing else to give. Otherwise it looks at a copy
    * of the frame while the video goes on, and its boxes serve the frame after.
    */
-  async #lookFor(frame: PictureSource, timestampMs: number): Promise<readonly FaceBox[]> {
+  async #lookFor(frame: PictureSource, picture: PictureSource, timestampMs: number): Promise<readonly FaceBox[]> {
     const detector = this.#detector;
     const { maxFaces, detectEvery } = this.#options;
+    const isShared = detector?.device !== undefined && detector.device === this.#aligner.device;
     if (detector === undefined || this.#tracks.length >= maxFaces) return [];
     if (this.#tracks.length === 0) {
       this.#look = undefined;
       this.#lookedMs = timestampMs;
-      return checkBoxes(await detector.detect(frame), DETECTED);
+      return checkBoxes(await detector.detect(isShared ? picture : frame), DETECTED);
     }
     const look = this.#look;
     if (look !== undefined) {
@@ -296,7 +314,7 @@ export class FaceTracker {
     if (timestampMs - this.#lookedMs < detectEvery) return [];
     this.#lookedMs = timestampMs;
     // A texture cannot be copied here; the caller may write to it as soon as this call ends.
-    if (isTexture(frame)) return checkBoxes(await detector.detect(frame), DETECTED);
+    if (isTexture(frame) || frame instanceof UploadedPicture) return checkBoxes(await detector.detect(frame), DETECTED);
     const copy = await copyPicture(frame);
     const started: Look = {};
     this.#look = started;

@@ -8,6 +8,7 @@ import { show } from '../engine/show.js';
 import type { Crop } from '../host/crop.js';
 import { checkDownloadOptions, type DownloadOptions, type WeightUrls } from '../host/download.js';
 import { type Frame, FrameTexture, type PictureSource } from '../host/frame.js';
+import { Revivable } from '../host/revivable.js';
 import { Turns } from '../host/turns.js';
 import { detectorWeights } from './bundled.js';
 import { type DetectedFace, distinctFaces, suppress, toFace } from './faces.js';
@@ -61,9 +62,7 @@ const DEFAULT_MAX_PENDING = 64;
  * beyond some 60 degrees of yaw it finds few.
  */
 export class FaceDetector implements Detector {
-  readonly #gpu: Gpu;
-  readonly #scanner: Scanner;
-  readonly #frame: FrameTexture;
+  readonly #device: Revivable<Searching>;
   readonly #inputSize: number;
   readonly #search: Search;
   readonly #turns: Turns;
@@ -78,39 +77,29 @@ export class FaceDetector implements Detector {
     checkOptions(options);
     const weights = await loadWeights(options);
     options.signal?.throwIfAborted();
-    const { device, powerPreference } = options;
-    const gpu = await Gpu.create({
-      label: 'fullpose detector',
-      ...(device !== undefined && { device }),
-      ...(powerPreference !== undefined && { powerPreference }),
-    });
-    try {
-      const scanner = await Scanner.create(gpu, weights, MOST_REGIONS, options.minScore ?? DEFAULT_MIN_SCORE);
-      options.signal?.throwIfAborted();
-      return new FaceDetector(gpu, scanner, weights.inputSize, options);
-    } catch (error) {
-      gpu.destroy();
-      throw error;
-    }
+    const create = (device: GPUDevice | undefined) => startSearching(weights, options, device);
+    const state = await create(options.device);
+    if (options.signal?.aborted) state.destroy();
+    options.signal?.throwIfAborted();
+    const revivable = new Revivable('detector', state, options.device === undefined, (_, device) => create(device));
+    return new FaceDetector(revivable, weights.inputSize, options);
   }
 
-  private constructor(gpu: Gpu, scanner: Scanner, inputSize: number, options: FaceDetectorOptions) {
-    this.#gpu = gpu;
-    this.#scanner = scanner;
-    this.#frame = new FrameTexture(gpu);
+  private constructor(device: Revivable<Searching>, inputSize: number, options: FaceDetectorOptions) {
+    this.#device = device;
     this.#inputSize = inputSize;
     this.#search = options.search ?? 'until-found';
     this.#turns = new Turns(options.maxPending ?? DEFAULT_MAX_PENDING);
   }
 
-  /** The device in use: the caller's, or the detector's own. */
+  /** The device in use: the caller's, or the detector's own. Another one after `recover`. */
   get device(): GPUDevice {
-    return this.#gpu.device;
+    return this.#device.state.gpu.device;
   }
 
-  /** Resolves, never rejects, once the device is lost. Make a new detector then. */
+  /** Resolves, never rejects, once the device in use is lost. A new promise after `recover`. */
   get lost(): Promise<DeviceLostError> {
-    return this.#gpu.lost;
+    return this.#device.state.gpu.lost;
   }
 
   get counters(): DetectorCounters {
@@ -127,41 +116,52 @@ export class FaceDetector implements Detector {
     return this.#turns.admit(async () => {
       expectObject(options, 'The options');
       const search = checkSearch(options.search ?? this.#search);
-      this.#gpu.assertAlive();
+      const state = this.#device.state;
+      state.gpu.assertAlive();
       return this.#turns.take(
-        () => this.#frame.prepare(source),
+        () => state.frame.prepare(source),
         async (prepared) => {
-          this.#gpu.assertAlive();
+          state.gpu.assertAlive();
           this.#counters.pictures++;
-          return this.#find(await prepared.upload(), search);
+          return this.#find(state.scanner, await prepared.upload(), search);
         },
       );
     });
   }
 
+  /**
+   * Brings the detector back after its device was lost, as `FaceAligner.recover` does: `await aligner.recover()`, then
+   * `await detector.recover({ device: aligner.device })` where the device is the aligner's.
+   * @param options.device the new device, where the old one was the caller's
+   * @throws InputError where the caller's device was lost and there is no new one; DeviceLostError after `destroy`, or where the new device is
+   * lost too; otherwise as `create`. The detector stays lost then, and `recover` may be called again.
+   */
+  recover(options: { readonly device?: GPUDevice } = {}): Promise<void> {
+    return this.#device.recover(options);
+  }
+
   /** Frees everything made here. Calls in flight reject with DeviceLostError. Calling it twice does nothing. */
   destroy(): void {
-    this.#frame.destroy();
-    this.#gpu.destroy();
+    this.#device.destroy();
   }
 
   [Symbol.dispose](): void {
     this.destroy();
   }
 
-  async #find(frame: Frame, search: Search): Promise<readonly DetectedFace[]> {
+  async #find(scanner: Scanner, frame: Frame, search: Search): Promise<readonly DetectedFace[]> {
     const [whole = [], ...rest] = searchSteps(frame.picture, this.#inputSize);
-    if (search === 'everywhere') return this.#look(frame, [whole, ...rest].flat());
+    if (search === 'everywhere') return this.#look(scanner, frame, [whole, ...rest].flat());
     const steps = search === 'whole' ? [whole] : [whole, ...rest];
     for (const step of steps) {
-      const faces = await this.#look(frame, step);
+      const faces = await this.#look(scanner, frame, step);
       if (faces.length > 0) return faces;
     }
     return [];
   }
 
-  async #look(frame: Frame, regions: readonly Crop[]): Promise<readonly DetectedFace[]> {
-    const { candidates, dispatches, bytesRead } = await this.#scanner.scan(frame, regions);
+  async #look(scanner: Scanner, frame: Frame, regions: readonly Crop[]): Promise<readonly DetectedFace[]> {
+    const { candidates, dispatches, bytesRead } = await scanner.scan(frame, regions);
     this.#counters.submits++;
     this.#counters.dispatches += dispatches;
     this.#counters.bytesRead += bytesRead;
@@ -169,6 +169,38 @@ export class FaceDetector implements Detector {
       suppress(candidates.filter((candidate) => candidate.item === item)).map((face) => toFace(face, region)),
     );
     return distinctFaces(faces);
+  }
+}
+
+/** What lives and dies with one device. */
+interface Searching {
+  readonly gpu: Gpu;
+  readonly scanner: Scanner;
+  readonly frame: FrameTexture;
+  destroy(): void;
+}
+
+async function startSearching(
+  weights: DetectorWeights,
+  { powerPreference, minScore = DEFAULT_MIN_SCORE }: FaceDetectorOptions,
+  device: GPUDevice | undefined,
+): Promise<Searching> {
+  const gpu = await Gpu.create({
+    label: 'fullpose detector',
+    ...(device !== undefined && { device }),
+    ...(powerPreference !== undefined && { powerPreference }),
+  });
+  try {
+    const scanner = await Scanner.create(gpu, weights, MOST_REGIONS, minScore);
+    const frame = new FrameTexture(gpu);
+    const destroy = () => {
+      frame.destroy();
+      gpu.destroy();
+    };
+    return { gpu, scanner, frame, destroy };
+  } catch (error) {
+    gpu.destroy();
+    throw error;
   }
 }
 

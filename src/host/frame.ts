@@ -29,17 +29,18 @@ export type PictureSource =
   | ImageData
   | PixelData
   | VideoFrame
-  | GPUTexture;
+  | GPUTexture
+  | UploadedPicture;
 
 /** What a texture can be filled from. */
-type Drawable = Exclude<PictureSource, GPUTexture | Blob>;
+type Drawable = Exclude<PictureSource, GPUTexture | UploadedPicture | Blob>;
 
 /** A picture in a texture, at its upper left corner. */
 export interface Frame {
   readonly texture: GPUTexture;
   /** The texture's part that is the picture, in texels. */
   readonly texels: PictureSize;
-  /** The picture as the caller knows it; larger than `texels` where it was too large for a texture. */
+  /** The picture as the caller knows it; larger than `texels` where it was drawn down. */
   readonly picture: PictureSize;
   /** Rejects with a typed error where the GPU refused the picture. */
   readonly accepted: Promise<void>;
@@ -65,28 +66,35 @@ export interface PreparedPicture {
 /** Formats whose values crop.wgsl can read as they are. */
 const TEXTURE_FORMATS: readonly GPUTextureFormat[] = ['rgba8unorm', 'bgra8unorm', 'rgba16float', 'rgb10a2unorm'];
 
+/** Pictures of more texels than this (4 bytes each: 128 MiB) are drawn down to it. A photo of 32 megapixels is not. */
+export const MOST_TEXELS = 2 ** 25;
+
 export class FrameTexture {
   readonly #gpu: Gpu;
+  readonly #most: number;
   #texture: GPUTexture | undefined;
 
-  constructor(gpu: Gpu) {
+  /** @param most texels of a picture; one of more is drawn down */
+  constructor(gpu: Gpu, most = MOST_TEXELS) {
     this.#gpu = gpu;
+    this.#most = most;
   }
 
   /**
-   * Looks at a source and does what takes time: decoding an image, shrinking a picture beyond the largest texture.
-   * @throws InputError for a source that is empty, not loaded, closed or of no known kind.
+   * Looks at a source and does what takes time: decoding an image, drawing down a picture that is too large.
+   * @throws InputError for a source that is empty, not loaded, closed, of another device or of no known kind.
    */
   async prepare(source: PictureSource): Promise<PreparedPicture> {
-    if (isTexture(source)) return prepareTexture(source);
+    if (isTexture(source)) return prepared(textureFrame(source));
+    if (source instanceof UploadedPicture) return prepared(source.frameOn(this.#gpu.device));
     if (isBlob(source)) {
       const bitmap = await copyPicture(source);
       try {
-        const prepared = await this.prepare(bitmap);
+        const inner = await this.prepare(bitmap);
         return {
-          ...prepared,
+          ...inner,
           release: () => {
-            prepared.release();
+            inner.release();
             bitmap.close();
           },
         };
@@ -96,12 +104,13 @@ export class FrameTexture {
       }
     }
     const picture = sizeOf(source);
-    const most = this.#gpu.limits.maxTextureDimension2D;
-    const shrink = Math.max(picture.width, picture.height) / most;
+    const { width, height } = picture;
+    const longest = this.#gpu.limits.maxTextureDimension2D;
+    const shrink = Math.max(width / longest, height / longest, Math.sqrt((width * height) / this.#most));
     if (shrink > 1 || is(source, 'HTMLImageElement')) {
       const texels = {
-        width: Math.max(1, Math.min(most, Math.round(picture.width / Math.max(1, shrink)))),
-        height: Math.max(1, Math.min(most, Math.round(picture.height / Math.max(1, shrink)))),
+        width: Math.max(1, Math.floor(width / shrink)),
+        height: Math.max(1, Math.floor(height / shrink)),
       };
       const bitmap = await copyPicture(source, shrink > 1 ? texels : undefined);
       // Without shrinking the bitmap's size rules: it has been turned upright.
@@ -145,7 +154,9 @@ export class FrameTexture {
   async #ensure({ width, height }: PictureSize): Promise<GPUTexture> {
     const old = this.#texture;
     if (old !== undefined && old.width >= width && old.height >= height) return old;
-    const size = [Math.max(width, old?.width ?? 0), Math.max(height, old?.height ?? 0)];
+    // Room for both, so that pictures that take turns make no texture each; but wide and high ones together may be far more than either.
+    const both: [number, number] = [Math.max(width, old?.width ?? 0), Math.max(height, old?.height ?? 0)];
+    const size = both[0] * both[1] > this.#most ? [width, height] : both;
     // Work already submitted keeps the old texture's memory until it is done.
     this.destroy();
     const usage = GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST | GPUTextureUsage.RENDER_ATTACHMENT;
@@ -161,6 +172,50 @@ export class FrameTexture {
     }
     this.#texture = texture;
     return texture;
+  }
+}
+
+/** A picture on the GPU, uploaded once for several calls: see `FaceAligner.upload`. */
+export class UploadedPicture {
+  /** The device it lies on; calls on another one refuse it. */
+  readonly device: GPUDevice;
+  readonly #texture: FrameTexture;
+  #frame: Frame | undefined;
+
+  /** @ignore */
+  constructor(gpu: Gpu) {
+    this.device = gpu.device;
+    this.#texture = new FrameTexture(gpu);
+  }
+
+  /** Frees its texture. Calling it twice does nothing. */
+  destroy(): void {
+    this.#frame = undefined;
+    this.#texture.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+
+  /** @ignore */
+  prepare(source: PictureSource): Promise<PreparedPicture> {
+    return this.#texture.prepare(source);
+  }
+
+  /** @ignore */
+  async fill(picture: PreparedPicture): Promise<this> {
+    this.#frame = await picture.upload();
+    return this;
+  }
+
+  /** @ignore */
+  frameOn(device: GPUDevice): Frame {
+    if (this.#frame === undefined || this.device !== device) {
+      const found = this.#frame === undefined ? 'was destroyed' : 'lies on another device';
+      throw new InputError(`The uploaded picture ${found}; wanted one on the device in use.`);
+    }
+    return this.#frame;
   }
 }
 
@@ -185,10 +240,14 @@ export function pictureOfTexture(texture: GPUTexture): PictureSize {
   return { width, height };
 }
 
-function prepareTexture(texture: GPUTexture): PreparedPicture {
+function textureFrame(texture: GPUTexture): Frame {
   const picture = pictureOfTexture(texture);
-  const frame = { texture, texels: picture, picture, accepted: Promise.resolve() };
-  return { picture, upload: async () => frame, release: () => {} };
+  return { texture, texels: picture, picture, accepted: Promise.resolve() };
+}
+
+/** A picture that is in a texture already. */
+function prepared(frame: Frame): PreparedPicture {
+  return { picture: frame.picture, upload: async () => frame, release: () => {} };
 }
 
 /**
@@ -196,7 +255,7 @@ function prepareTexture(texture: GPUTexture): PreparedPicture {
  * @throws InputError for what cannot be decoded.
  */
 export async function copyPicture(
-  source: Exclude<PictureSource, GPUTexture>,
+  source: Exclude<PictureSource, GPUTexture | UploadedPicture>,
   resize?: PictureSize,
 ): Promise<ImageBitmap> {
   try {

@@ -1,0 +1,27 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+
+const read = (path: string) => readFileSync(path, 'utf8');
+
+describe('the documentation', () => {
+  it('lists every code of an error, and no other', () => {
+    const [, union = ''] = /export type ErrorCode =([^;]+);/.exec(read('src/engine/errors.ts')) ?? [];
+    const codes = [...union.matchAll(/'([\w-]+)'/g)].map(([, code]) => code);
+    const listed = [...read('docs/guide/troubleshooting.md').matchAll(/^\| `([\w-]+)` \|/gm)].map(([, code]) => code);
+    expect(codes.length).toBeGreaterThan(5);
+    expect(listed).toEqual(codes);
+  });
+
+  it.each(['first-page.html', 'first-app.ts'])('shows in the README the %s that is tested', (file) => {
+    expect(read('README.md')).toContain(`\n${read(`docs/guide/${file}`)}\`\`\`\n`);
+  });
+
+  it('has a link to every page', () => {
+    const config = read('docs/.vitepress/config.ts');
+    const pages = readdirSync('docs', { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.md') && !/^(api|\.vitepress)\//.test(path) && path !== 'index.md')
+      .map((path) => path.replace(/\.md$/, ''));
+    expect(pages.length).toBeGreaterThan(15);
+    for (const page of pages) expect(config).toContain(`link: '/${page}'`);
+  });
+});
