@@ -64,14 +64,13 @@ export class ComputeRaster implements Strategy {
       visibility: gpu.createBuffer('raster.visibility', faces * size * size * 4, GPUBufferUsage.STORAGE),
       shared: false,
     };
-    const image = createTensor(gpu, 'raster.image', { height: size, width: size, channels: 3 }, faces);
     const stem = createTensor(gpu, 'raster.stem', { height: size, width: size, channels: 8 }, faces);
     const { triangles, codes } = buffers;
     const names = (stage: string) => ({ label: stage, stage });
     const builder = new PlanBuilder(gpu, 'raster');
     recordFill(builder, names('clear'), { buffer: geometry.visibility, itemBytes: size * size * 4 });
     recordRaster(builder, names('raster'), spec, { ...geometry, triangles });
-    recordResolve(builder, names('resolve'), spec, { geometry, triangles, codes, image, stem });
+    recordResolve(builder, names('resolve'), spec, { geometry, triangles, codes, stem });
     const plan = await builder.build();
     this.#timer = await GpuTimer.create(gpu, [timedPass('raster', (pass) => plan.encode(pass, faces))]);
     this.#read = async () => {

@@ -6,8 +6,8 @@ import { type CascadeWeights, parseWeights } from '../src/cascade/weights.js';
 import { Gpu } from '../src/engine/device.js';
 import { readBuffer } from '../src/engine/readback.js';
 import { parseSafetensors, requireTensor } from '../src/engine/safetensors.js';
-import { packTensor } from '../src/engine/tensor.js';
 import type { PixelData } from '../src/host/frame.js';
+import { writeCrops } from '../tests/cascade/crops.js';
 import { shippedWeights } from '../tests/cascade/shipped-weights.js';
 import { largestDifference } from './report.js';
 import { listenToErrors } from './watch.js';
@@ -81,7 +81,7 @@ async function goldenError(gpu: Gpu, weights: CascadeWeights, golden: ArrayBuffe
   const faces = image.length / (cropSize * cropSize * 3);
   const expected = requireTensor(file, 'landmarks', 'F32', [faces, 68, 3]).data;
   const cascade = await Cascade.create(gpu, weights, { maxFaces: faces });
-  gpu.device.queue.writeBuffer(cascade.image.buffer, 0, packTensor(image, cascade.image.shape));
+  writeCrops(cascade, image);
   const encoder = gpu.device.createCommandEncoder();
   const pass = encoder.beginComputePass();
   cascade.plan(cascade.iterations).encode(pass, faces);

@@ -12,7 +12,7 @@ import { requireFloats, type SafeTensors } from '../engine/safetensors.js';
 import { show } from '../engine/show.js';
 import { createTensor, type Tensor } from '../engine/tensor.js';
 import { chooseVariants, type LayerVariants, withVariants } from '../engine/tuning.js';
-import { CROP_RECORD_BYTES, Cropper } from '../host/crop.js';
+import { CROP_RECORD_BYTES, Cropper, PIXEL_BYTES } from '../host/crop.js';
 import type { FaceModel } from '../mmm/model.js';
 import type { ParameterLayout } from '../mmm/parameters.js';
 import type { Geometry } from './kernels/common.js';
@@ -99,7 +99,7 @@ interface Parts {
   readonly network: NetworkDescription;
   readonly spec: MeshSpec;
   readonly model: ModelBuffers;
-  readonly image: Tensor;
+  readonly pixels: GPUBuffer;
   readonly stem: Tensor;
   readonly paf: Tensor;
   readonly delta: Tensor;
@@ -117,8 +117,8 @@ export class Cascade {
   readonly model: ModelBuffers;
   /** Crop records, one a face (`writeCropRecord`); write them before the frame is submitted. */
   readonly faces: GPUBuffer;
-  /** Crops [N,S,S,3]. */
-  readonly image: Tensor;
+  /** Crops [N,S,S] in unorm16; the stem holds the same as floats. */
+  readonly pixels: GPUBuffer;
   /** p^0 .. p^K, each [N,1,1,count]; those of iterations that a frame did not run are left from an earlier one. */
   readonly parameters: readonly Tensor[];
   /** Inputs of the two streams, as the last iteration left them. */
@@ -155,7 +155,7 @@ export class Cascade {
     const { parts, faces, start, iterations, endings } = value;
     await accepted;
     const [cropper, startPlan, ...rest] = await Promise.all([
-      Cropper.create(gpu, faces, parts.image),
+      Cropper.create(gpu, faces, { image: parts.stem, pixels: parts.pixels }),
       start.build(),
       ...[...iterations, ...endings].map((builder) => builder.build()),
     ]);
@@ -192,7 +192,7 @@ export class Cascade {
     this.maxFaces = maxFaces;
     this.model = parts.model;
     this.faces = faces;
-    this.image = parts.image;
+    this.pixels = parts.pixels;
     this.parameters = parts.parameters;
     this.stem = parts.stem;
     this.paf = parts.paf;
@@ -281,7 +281,6 @@ function createParts(gpu: Gpu, weights: CascadeWeights, maxFaces: number): Parts
   const { network, model, initialParameters } = weights;
   const { cropSize: size, parameters: layout, pac, graph } = network;
   const spec = meshSpec(model, size);
-  const picture = (channels: number) => ({ height: size, width: size, channels });
   const vector = { height: 1, width: 1, channels: layout.count };
   const parameters = Array.from({ length: weights.iterations.length + 1 }, (_, k) =>
     createTensor(gpu, `p${k}`, vector, maxFaces),
@@ -295,8 +294,12 @@ function createParts(gpu: Gpu, weights: CascadeWeights, maxFaces: number): Parts
     network,
     spec,
     model: buffers,
-    image: createTensor(gpu, 'image', picture(3), maxFaces),
-    stem: createTensor(gpu, 'stem', picture(8), maxFaces),
+    pixels: gpu.createBuffer(
+      'pixels',
+      maxFaces * size * size * PIXEL_BYTES,
+      GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
+    ),
+    stem: createTensor(gpu, 'stem', { height: size, width: size, channels: 8 }, maxFaces),
     paf: createTensor(gpu, 'paf', { height: pac.rows, width: pac.columns, channels: pac.outChannels }, maxFaces),
     delta: createTensor(gpu, 'delta', vector, maxFaces),
     parameters,
@@ -313,7 +316,7 @@ function createParts(gpu: Gpu, weights: CascadeWeights, maxFaces: number): Parts
 
 /** Iteration k: geometry of p^k (drawn at load for k = 0), both streams' inputs, the network, p^{k+1} = p^k + update. */
 function recordIteration(parts: Parts, file: SafeTensors, k: number): PlanBuilder {
-  const { gpu, network, spec, model, image, stem, paf, delta, parameters, workspace } = parts;
+  const { gpu, network, spec, model, pixels, stem, paf, delta, parameters, workspace } = parts;
   const { pac, graph } = network;
   const prefix = `iteration${k}/`;
   const builder = new PlanBuilder(gpu, `iteration${k}`);
@@ -330,8 +333,8 @@ function recordIteration(parts: Parts, file: SafeTensors, k: number): PlanBuilde
     requireFloats(file, `${pac.name}.bias`, [pac.outChannels]),
   );
   const resolve = { label: `${prefix}resolve`, stage: 'resolve' };
-  recordResolve(builder, resolve, spec, { geometry, triangles, codes, image, stem });
-  const gather = { geometry, anchors, image, filters, output: paf };
+  recordResolve(builder, resolve, spec, { geometry, triangles, codes, stem });
+  const gather = { geometry, anchors, pixels, filters, output: paf };
   recordPaf(builder, { label: `${prefix}paf`, stage: 'paf' }, spec, gather);
   const weights = new NetworkWeights(gpu, `${prefix}weights`, packNetworkWeights(graph, file));
   recordNetwork(builder, {

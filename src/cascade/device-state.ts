@@ -72,10 +72,10 @@ export class DeviceState {
     this.staging = staging;
     this.encoder = encoder;
     this.tuning = tuning;
-    const { model, geometry, faces: crops, image, stem, maxFaces } = cascade;
+    const { model, geometry, faces: crops, stem, maxFaces } = cascade;
     this.#inspector = new Lazy(() => Inspector.create(gpu, weights, model, textureSize));
     this.#renderings = new Lazy(() =>
-      Renderings.create(gpu, weights, { model, geometry, crops, image, stem, maxFaces, textureSize }),
+      Renderings.create(gpu, weights, { model, geometry, crops, stem, maxFaces, textureSize }),
     );
   }
 

@@ -33,7 +33,6 @@ export class Inspector {
       const parameters = createTensor(gpu, 'inspector.parameters', { height: 1, width: 1, channels: layout.count });
       const geometry = createGeometry(gpu, 'inspector', spec, 1, false);
       const stem = createTensor(gpu, 'inspector.stem', { height: size, width: size, channels: 8 });
-      const image = createTensor(gpu, 'inspector.image', { height: size, width: size, channels: 3 });
       const crops = gpu.createBuffer(
         'inspector.crop',
         CROP_RECORD_BYTES,
@@ -41,7 +40,7 @@ export class Inspector {
       );
       const builder = new PlanBuilder(gpu, 'inspector');
       recordGeometry(builder, '', spec, layout, { parameters: parameters.buffer, model, geometry });
-      return { builder, parameters, crops, args: { model, geometry, crops, image, stem, maxFaces: 1, textureSize } };
+      return { builder, parameters, crops, args: { model, geometry, crops, stem, maxFaces: 1, textureSize } };
     });
     await accepted;
     const { builder, parameters, crops, args } = value;

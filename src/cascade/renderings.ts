@@ -56,9 +56,7 @@ export interface RenderingArgs {
   readonly geometry: Geometry;
   /** Crop records, one a face. */
   readonly crops: GPUBuffer;
-  /** Crops [N,S,S,3]; they reach no output. */
-  readonly image: Tensor;
-  /** [N,S,S,8], overwritten where PNCC is asked for. */
+  /** [N,S,S,8]; its PNCC is overwritten where PNCC is asked for. */
   readonly stem: Tensor;
   readonly maxFaces: number;
   /** Side of the texture in texels. */
@@ -95,7 +93,7 @@ export class Renderings {
 
   /** What it makes belongs to `gpu` and is freed with it. */
   static async create(gpu: Gpu, { model, network }: CascadeWeights, args: RenderingArgs): Promise<Renderings> {
-    const { geometry, crops, image, stem, textureSize: size, maxFaces } = args;
+    const { geometry, crops, stem, textureSize: size, maxFaces } = args;
     const { triangles, codes } = args.model;
     const spec = meshSpec(model, network.cropSize);
     const { value, accepted } = gpu.watch('The buffers of the renderings could not be made', () => {
@@ -110,7 +108,7 @@ export class Renderings {
         output: gpu.createBuffer('texture.output', maxFaces * size * size * 4, usage),
       };
       const resolve = new PlanBuilder(gpu, 'renderings.resolve');
-      recordResolve(resolve, { label: 'pncc', stage: 'pncc' }, spec, { geometry, triangles, codes, image, stem });
+      recordResolve(resolve, { label: 'pncc', stage: 'pncc' }, spec, { geometry, triangles, codes, stem });
       return { buffers, resolve };
     });
     await accepted;

@@ -60,7 +60,7 @@ export class Scanner {
     await accepted;
     const [plan, cropper] = await Promise.all([
       builder.build(),
-      Cropper.create(gpu, buffers.batch, image, weights.inputRange),
+      Cropper.create(gpu, buffers.batch, { image, range: weights.inputRange }),
     ]);
     return new Scanner({ gpu, plan, cropper, ...buffers }, most);
   }

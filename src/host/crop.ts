@@ -4,7 +4,7 @@ import { expectFields, expectPositive } from '../engine/expect.js';
 import type { Kernel, KernelDeclaration } from '../engine/pipelines.js';
 import type { Step } from '../engine/plan.js';
 import { preprocess } from '../engine/preprocess.js';
-import { type Tensor, tensorBinding } from '../engine/tensor.js';
+import { blocksOf, type Tensor, tensorBinding } from '../engine/tensor.js';
 import { UniformStruct } from '../engine/uniform.js';
 import source from '../shaders/crop.wgsl?raw';
 import pictureLib from '../shaders/lib/picture.wgsl?raw';
@@ -50,13 +50,15 @@ export function checkCrop(crop: Crop): void {
   expectPositive("The crop's size", crop.size);
 }
 
-const PARAMS = new UniformStruct({ size: 'u32', black: 'f32', range: 'f32' });
+const PARAMS = new UniformStruct({ size: 'u32', black: 'f32', range: 'f32', blocks: 'u32' });
 
-const kernel: Kernel = {
-  name: 'crop',
-  code: preprocess(source, { files: PICTURE_LIBRARY }),
-  bindings: ['texture', 'read', 'read-write'],
-};
+const [kernel, kernelWithPixels] = [false, true].map(
+  (PIXELS): Kernel => ({
+    name: 'crop',
+    code: preprocess(source, { files: PICTURE_LIBRARY, flags: { PIXELS } }),
+    bindings: ['texture', 'read', 'read-write', ...(PIXELS ? (['read-write'] as const) : [])],
+  }),
+) as [Kernel, Kernel];
 
 /** Bytes of one crop's record in the `crops` buffer. */
 export const CROP_RECORD_BYTES = 32;
@@ -114,21 +116,33 @@ export function writeCropRecord(view: DataView, index: number, record: CropRecor
   view.setUint32(at + 28, record.tag ?? 0, true);
 }
 
-/** The step that crops from `frame` as `crops` say into `image` [N,S,S,3], whose values go from `black` to `white`. */
+/** Where crops go. */
+export interface CropTarget {
+  /** [N,S,S,C]: the first three channels, and a 0 in the fourth if there is one. */
+  readonly image: Tensor;
+  /** Values of black and white in `image`; default 0 and 1. */
+  readonly range?: readonly [black: number, white: number];
+  /** [N,S,S] vec2u: the colours as unorm16 (clamped to 0 to 1), r | g << 16, b. Not with another range. */
+  readonly pixels?: GPUBuffer;
+}
+
+/** Bytes of one of the `pixels`. */
+export const PIXEL_BYTES = 8;
+
+/** The step that crops from `frame` as `crops` say. */
 export function cropStep(
   frame: GPUTextureView,
   crops: GPUBuffer,
-  image: Tensor,
-  [black, white]: readonly [number, number] = [0, 1],
+  { image, range: [black, white] = [0, 1], pixels }: CropTarget,
 ): Step {
-  const { width: size } = image.shape;
+  const { width: size, channels } = image.shape;
   const tiles = Math.ceil(size / TILE);
   return {
     label: 'crop',
     stage: 'crop',
-    kernel,
-    bindings: [frame, { buffer: crops }, tensorBinding(image)],
-    params: PARAMS.pack({ size, black, range: white - black }),
+    kernel: pixels === undefined ? kernel : kernelWithPixels,
+    bindings: [frame, { buffer: crops }, tensorBinding(image), ...(pixels === undefined ? [] : [{ buffer: pixels }])],
+    params: PARAMS.pack({ size, black, range: white - black, blocks: blocksOf(channels) }),
     workgroups: [tiles, tiles, 1],
     batchAxis: 2,
   };
@@ -138,8 +152,10 @@ export function cropStep(
 export type Cropper = FrameStep;
 export const Cropper = {
   /** Compiles the step; its arguments are those of `cropStep`. @throws as `PlanBuilder.build`. */
-  create: (gpu: Gpu, crops: GPUBuffer, image: Tensor, range?: readonly [number, number]): Promise<FrameStep> =>
-    FrameStep.create(gpu, (frame) => cropStep(frame, crops, image, range)),
+  create: (gpu: Gpu, crops: GPUBuffer, target: CropTarget): Promise<FrameStep> =>
+    FrameStep.create(gpu, (frame) => cropStep(frame, crops, target)),
 } as const;
 
-export const declarations: readonly KernelDeclaration[] = [{ shader: 'crop.wgsl', kernels: [kernel], params: PARAMS }];
+export const declarations: readonly KernelDeclaration[] = [
+  { shader: 'crop.wgsl', kernels: [kernel, kernelWithPixels], params: PARAMS },
+];

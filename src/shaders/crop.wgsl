@@ -1,7 +1,8 @@
 // Cuts square crops out of the frame: image[n, y, x] = mean colour of the frame over crop pixel (x, y), from black to white as asked.
 //
 // frame: the picture from its top left corner; texels beyond a crop's width and height are not part of it. Outside the picture is black.
-// crops [N]; image [N, size, size] vec4 = r, g, b, 0 in [black, black + range], not linearised.
+// crops [N]; image [N, size, size, blocks] vec4: block 0 = r, g, b, 0 in [black, black + range], not linearised; the others are not touched.
+// With PIXELS (black 0, range 1) also pixels [N, size, size] = r | g << 16, b in unorm16.
 // Each crop pixel averages taps x taps bilinear samples spread evenly over its footprint (taps = 1: one sample at its centre).
 // One invocation computes one crop pixel: global id x, y = pixel, z = crop.
 // The host guarantees that positions stay within 2^24 of 0.
@@ -12,11 +13,16 @@ struct Params {
   size: u32,
   black: f32,
   range: f32,
+  // vec4s of a pixel of the image
+  blocks: u32,
 }
 
 @group(0) @binding(0) var frame: texture_2d<f32>;
 @group(0) @binding(1) var<storage, read> crops: array<Crop>;
 @group(0) @binding(2) var<storage, read_write> image: array<vec4f>;
+//#if PIXELS
+@group(0) @binding(3) var<storage, read_write> pixels: array<vec2u>;
+//#endif
 @group(1) @binding(0) var<uniform> params: Params;
 
 @compute @workgroup_size(8, 8)
@@ -35,5 +41,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       sum += bilinear(origin + (vec2f(id.xy) + offset) * spread, crop);
     }
   }
-  image[(id.z * params.size + id.y) * params.size + id.x] = vec4f(params.black + params.range * (sum * spacing * spacing), 0.0);
+  let at = (id.z * params.size + id.y) * params.size + id.x;
+  let colour = params.black + params.range * (sum * spacing * spacing);
+  image[at * params.blocks] = vec4f(colour, 0.0);
+//#if PIXELS
+  pixels[at] = vec2u(pack2x16unorm(colour.rg), pack2x16unorm(vec2f(colour.b, 0.0)));
+//#endif
 }

@@ -2,7 +2,8 @@
 // responses of occluded anchors are halved.
 // output[n, a, c] = relu(m (sum over v, u, rgb of W[c, v, u, rgb] I[y + v - 1, x + u - 1, rgb] + b[c])), m = 0.5 where occluded, else 1.
 //
-// vertices [N, V] vec4 crop pixels; visibility [N, size, size] keys of raster.wgsl; anchors [A]; image [N, size, size] vec4 = r, g, b, 0.
+// vertices [N, V] vec4 crop pixels; visibility [N, size, size] keys of raster.wgsl; anchors [A];
+// pixels [N, size, size] = r | g << 16, b in unorm16.
 // filters [4, 28] vec4: 27 taps in the order v, u, rgb, then the bias, of four channels (0 for padding channels).
 // output [N, A, C4] vec4.
 // The patch is sampled bilinearly on image axes; pixels outside the crop are 0, and so is the whole patch of an anchor that is not finite
@@ -40,7 +41,7 @@ struct Anchor {
 @group(0) @binding(0) var<storage, read> vertices: array<vec4f>;
 @group(0) @binding(1) var<storage, read> visibility: array<u32>;
 @group(0) @binding(2) var<storage, read> anchors: array<Anchor>;
-@group(0) @binding(3) var<storage, read> image: array<vec4f>;
+@group(0) @binding(3) var<storage, read> pixels: array<vec2u>;
 @group(0) @binding(4) var<uniform> filters: array<vec4f, 112>;
 @group(0) @binding(5) var<storage, read_write> output: array<vec4f>;
 @group(1) @binding(0) var<uniform> params: Params;
@@ -49,7 +50,9 @@ struct Anchor {
 fn pixel(at: vec2i, first: u32) -> vec3f {
   let size = i32(params.size);
   let nearest = clamp(at, vec2i(0), vec2i(size - 1));
-  return select(vec3f(), image[first + u32(nearest.y * size + nearest.x)].rgb, all(nearest == at));
+  let packed = pixels[first + u32(nearest.y * size + nearest.x)];
+  let colour = vec3f(unpack2x16unorm(packed.x), unpack2x16unorm(packed.y).x);
+  return select(vec3f(), colour, all(nearest == at));
 }
 
 // Three samples one pixel apart, each between two neighbours; `start` is the pixel left of the first.
@@ -82,26 +85,31 @@ fn occluded(t: SnappedTriangle, position: vec3f, first: u32) -> bool {
   return hidden_behind(key, flat_depth(t, params.size), params.id_bits, params.depth_shift);
 }
 
+// Component by component: `.xyz` would load the whole vector.
+fn vertex_at(at: u32) -> vec3f {
+  return vec3f(vertices[at].x, vertices[at].y, vertices[at].z);
+}
+
 fn gather(index: u32, face: u32) -> Samples {
-  let pixels = params.size * params.size;
+  let area = params.size * params.size;
   let geometry = select(face, 0u, params.shared_geometry != 0);
   let anchor = anchors[index];
-  let a = vertices[geometry * params.vertices + anchor.v0].xyz;
-  let b = vertices[geometry * params.vertices + anchor.v1].xyz;
-  let c = vertices[geometry * params.vertices + anchor.v2].xyz;
+  let a = vertex_at(geometry * params.vertices + anchor.v0);
+  let b = vertex_at(geometry * params.vertices + anchor.v1);
+  let c = vertex_at(geometry * params.vertices + anchor.v2);
   let position = anchor.w0 * a + anchor.w1 * b + anchor.w2 * c;
 
   var samples: Samples;
   samples.response = 0.5;
   if (in_range(vec3f(position.xy, 0.0))) {
-    if (!occluded(snap_triangle(a, b, c), position, geometry * pixels)) {
+    if (!occluded(snap_triangle(a, b, c), position, geometry * area)) {
       samples.response = 1.0;
     }
     // Four rows of four pixels hold all nine samples, which share one fractional position.
     let base = floor(position.xy);
     let weight = position.xy - base;
     let corner = vec2i(base) - 1;
-    let first = face * pixels;
+    let first = face * area;
     let row0 = across(corner, weight.x, first);
     let row1 = across(corner + vec2i(0, 1), weight.x, first);
     let row2 = across(corner + vec2i(0, 2), weight.x, first);

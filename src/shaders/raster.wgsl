@@ -22,9 +22,14 @@ struct Params {
 @group(1) @binding(0) var<uniform> params: Params;
 
 // Top edges and left edges own the points on them; the others lose ties by one unit.
-fn bias(p: vec3i, q: vec3i) -> i32 {
-  let d = q.xy - p.xy;
+fn bias(p: vec2i, q: vec2i) -> i32 {
+  let d = q - p;
   return select(-1, 0, d.y < 0 || (d.y == 0 && d.x > 0));
+}
+
+// Component by component: `.xyz` would load the whole vector.
+fn position(vertex: u32) -> vec3f {
+  return vec3f(vertices[vertex].x, vertices[vertex].y, vertices[vertex].z);
 }
 
 @compute @workgroup_size(64)
@@ -34,21 +39,21 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
   let first = id.y * params.vertices;
   let t = snap_triangle(
-    vertices[first + triangles[id.x * 3]].xyz,
-    vertices[first + triangles[id.x * 3 + 1]].xyz,
-    vertices[first + triangles[id.x * 3 + 2]].xyz,
+    position(first + triangles[id.x * 3]),
+    position(first + triangles[id.x * 3 + 1]),
+    position(first + triangles[id.x * 3 + 2]),
   );
   if (t.area == 0) {
     return;
   }
   let front = t.area < 0;
-  let a = t.a;
-  let b = select(t.b, t.c, front);
-  let c = select(t.c, t.b, front);
+  let a = t.a.xy;
+  let b = select(t.b.xy, t.c.xy, front);
+  let c = select(t.c.xy, t.b.xy, front);
 
   let last = i32(params.size) - 1;
-  let low = max((min(a.xy, min(b.xy, c.xy)) + (SUBPIXEL - 1)) >> vec2u(8), vec2i(0));
-  let high = min(max(a.xy, max(b.xy, c.xy)) >> vec2u(8), vec2i(last));
+  let low = max((min(a, min(b, c)) + (SUBPIXEL - 1)) >> vec2u(8), vec2i(0));
+  let high = min(max(a, max(b, c)) >> vec2u(8), vec2i(last));
 
   let nearest = 6 * SUBPIXEL * i32(params.size) - 1;
   let depth = max(u32(clamp(flat_depth(t, params.size), 1, nearest)) >> params.depth_shift, 1u);

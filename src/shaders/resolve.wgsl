@@ -1,8 +1,8 @@
-// Builds the first stream's input: the picture and the PNCC, which is the normalised coordinate code of the visible surface.
+// Writes the PNCC, which is the normalised coordinate code of the visible surface, into the first stream's input.
 //
 // visibility [N, size, size] keys of raster.wgsl; vertices [N, V] vec4 crop pixels; triangles [T, 3];
-// codes [V] = x | y << 16, z: the mean face in unorm16; image [N, size, size] vec4 = r, g, b, 0.
-// stem [N, size, size, 2] vec4 = (r, g, b, pncc x), (pncc y, pncc z, 0, 0). The PNCC is 0 where there is no face.
+// codes [V] = x | y << 16, z: the mean face in unorm16.
+// stem [N, size, size, 8] = r, g, b, pncc x, y, z, 0, 0: the PNCC alone is written, 0 where there is no face.
 // Barycentric weights are fixed point with 16 bits, so the PNCC is the same on every adapter.
 // One invocation computes one pixel: global id x = pixel, y = face. With shared_geometry, face 0's visibility and vertices serve all.
 
@@ -19,13 +19,17 @@ struct Params {
 @group(0) @binding(1) var<storage, read> vertices: array<vec4f>;
 @group(0) @binding(2) var<storage, read> triangles: array<u32>;
 @group(0) @binding(3) var<storage, read> codes: array<vec2u>;
-@group(0) @binding(4) var<storage, read> image: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> stem: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> stem: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
 fn code(vertex: u32) -> vec3u {
   let packed = codes[vertex];
   return vec3u(packed.x & 0xffffu, packed.x >> 16, packed.y);
+}
+
+// Of a triangle that is drawn, so it is in range. Component by component: `.xy` would load the whole vector.
+fn place(vertex: u32) -> vec2i {
+  return snap(vec3f(vertices[vertex].x, vertices[vertex].y, 0.0)).xy;
 }
 
 fn pncc(key: u32, first: u32, point: vec2i) -> vec3f {
@@ -37,21 +41,24 @@ fn pncc(key: u32, first: u32, point: vec2i) -> vec3f {
   let v0 = triangles[triangle];
   let v1 = triangles[triangle + 1];
   let v2 = triangles[triangle + 2];
-  let t = snap_triangle(vertices[first + v0].xyz, vertices[first + v1].xyz, vertices[first + v2].xyz);
-  let front = t.area < 0;
-  let b = select(t.b, t.c, front);
-  let c = select(t.c, t.b, front);
+  let a = place(first + v0);
+  let p1 = place(first + v1);
+  let p2 = place(first + v2);
+  let signed_area = edge(a, p1, p2);
+  let front = signed_area < 0;
+  let b = select(p1, p2, front);
+  let c = select(p2, p1, front);
   // Edge values opposite the second and the third vertex; at a covered pixel none is negative and they sum to the area with the first.
-  let w1 = u32(edge(c, t.a, point));
-  let w2 = u32(edge(t.a, b, point));
-  let area = u32(abs(t.area));
+  let w1 = u32(edge(c, a, point));
+  let w2 = u32(edge(a, b, point));
+  let area = u32(abs(signed_area));
   let shift = u32(max(0, 16 - i32(countLeadingZeros(area))));
   let whole = area >> shift;
   let b1 = ((w1 >> shift) << 16) / whole;
   let b2 = min(65536 - b1, ((w2 >> shift) << 16) / whole);
   let b0 = 65536 - b1 - b2;
-  let colour = (b0 * code(v0) + b1 * code(select(v1, v2, front)) + b2 * code(select(v2, v1, front))) >> vec3u(8);
-  return vec3f(colour) / 16777216.0;
+  let colour = (b0 * code(v0) + b1 * code(select(v1, v2, front)) + b2 * code(select(v2, v1, front)));
+  return vec3f(colour & vec3u(0xffffff00u)) / 4294967296.0;
 }
 
 @compute @workgroup_size(64)
@@ -63,7 +70,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let geometry = select(id.y, 0u, params.shared_geometry != 0);
   let point = vec2i(i32(id.x % params.size), i32(id.x / params.size)) * SUBPIXEL;
   let value = pncc(visibility[geometry * pixels + id.x], geometry * params.vertices, point);
-  let pixel = id.y * pixels + id.x;
-  stem[2 * pixel] = vec4f(image[pixel].rgb, value.x);
-  stem[2 * pixel + 1] = vec4f(value.yz, 0.0, 0.0);
+  let at = (id.y * pixels + id.x) * 8;
+  stem[at + 3] = value.x;
+  stem[at + 4] = value.y;
+  stem[at + 5] = value.z;
 }

@@ -12,7 +12,6 @@ import {
   WeightsError,
 } from '../../src/engine/errors.js';
 import { readBuffer } from '../../src/engine/readback.js';
-import { packTensor } from '../../src/engine/tensor.js';
 import { cropToPicture } from '../../src/host/crop.js';
 import type { PictureSource, PixelData } from '../../src/host/frame.js';
 import { decodeVertices, pickVertices, toPicturePixels } from '../../src/mmm/decode.js';
@@ -22,6 +21,7 @@ import { type GpuCaseContext, gpuSuite } from '../browser/suite.js';
 import { cropReference } from '../reference/crop.js';
 import { rasterReference, resolveReference } from '../reference/raster.js';
 import { countCalls } from './calls.js';
+import { writeCrops } from './crops.js';
 import { wavyPicture as picture } from './pictures.js';
 import { smallWeightBuffers } from './small-weights.js';
 
@@ -77,7 +77,7 @@ async function expectedFace({ gpu }: GpuCaseContext, source: PixelData, box: Fac
   const crop = cropOf(box, source, cropSize);
   const image = cropReference(source, crop.centreX, crop.centreY, crop.side, cropSize);
   const cascade = await Cascade.create(gpu, weights, { maxFaces: 1 });
-  gpu.device.queue.writeBuffer(cascade.image.buffer, 0, packTensor(image, cascade.image.shape));
+  writeCrops(cascade, image);
   const encoder = gpu.device.createCommandEncoder();
   const pass = encoder.beginComputePass();
   cascade.plan(3).encode(pass);

@@ -11,13 +11,13 @@ import type { Gpu } from '../../src/engine/device.js';
 import { recordFill } from '../../src/engine/kernels/fill.js';
 import { readBuffer } from '../../src/engine/readback.js';
 import { parseSafetensors, requireTensor, type SafeTensors } from '../../src/engine/safetensors.js';
-import { createTensor, packTensor } from '../../src/engine/tensor.js';
 import { decodeVertices } from '../../src/mmm/decode.js';
 import { type FaceModel, loadFaceModel } from '../../src/mmm/model.js';
 import { expectClose, expectThat } from '../browser/numbers.js';
 import { type GpuCaseContext, gpuSuite } from '../browser/suite.js';
 import { expectTensor, poisonedTensor, runSteps, uploadTensor } from '../engine/tensors.js';
 import { batchOf } from '../reference/layers.js';
+import { packPixels, writeCrops } from './crops.js';
 import { shippedWeights } from './shipped-weights.js';
 
 const names = { label: 'step', stage: 'stage' } as const;
@@ -85,8 +85,8 @@ export const golden = gpuSuite('golden fixtures', (test) => {
     const keys = requireTensor(file, 'visibility', 'U32', [faces, SIZE, SIZE]).data;
     expectClose(new Uint32Array(await readBuffer(gpu, visibility)), keys, { shape: [faces, SIZE, SIZE] });
 
-    const image = createTensor(gpu, 'image', { height: SIZE, width: SIZE, channels: 3 }, faces);
-    const stem = poisonedTensor(gpu, 'stem', { height: SIZE, width: SIZE, channels: 8 }, faces);
+    const zeros = batchOf(faces, { height: SIZE, width: SIZE, channels: 8 }, new Float32Array(faces * SIZE * SIZE * 8));
+    const stem = uploadTensor(gpu, 'stem', zeros);
     await runSteps(
       gpu,
       (builder) =>
@@ -98,7 +98,6 @@ export const golden = gpuSuite('golden fixtures', (test) => {
             geometry: { vertices, visibility, shared: false },
             triangles: gpu.uploadBuffer('triangles', model.triangles),
             codes: gpu.uploadBuffer('codes', packCodes(model)),
-            image,
             stem,
           },
         ),
@@ -115,7 +114,6 @@ export const golden = gpuSuite('golden fixtures', (test) => {
   test('PAF: positions, occlusion and patches agree with training', async ({ gpu, load }) => {
     const [model, file] = await Promise.all([faceModel(load), fixture(load, 'paf')]);
     const { rows, columns } = model.anchors;
-    const picture = { height: SIZE, width: SIZE, channels: 3 };
     const all = floats(file, 'vertices', [undefined, model.vertexCount, 3]);
     const faces = all.length / (model.vertexCount * 3);
     const image = floats(file, 'image', [faces, SIZE, SIZE, 3]);
@@ -140,7 +138,7 @@ export const golden = gpuSuite('golden fixtures', (test) => {
           {
             geometry: { vertices, visibility, shared: false },
             anchors: gpu.uploadBuffer('anchors', packAnchors(model.anchors)),
-            image: uploadTensor(gpu, 'image', batchOf(faces, picture, image)),
+            pixels: gpu.uploadBuffer('pixels', packPixels(image)),
             filters: uploadFilters(gpu, 'filters', filters, bias),
             output,
           },
@@ -168,7 +166,7 @@ export const golden = gpuSuite('golden fixtures', (test) => {
     const cascade = await Cascade.create(gpu, weights, { maxFaces: faces + 1 });
 
     // The fixture's crops in place of the crop pass.
-    gpu.device.queue.writeBuffer(cascade.image.buffer, 0, packTensor(image, cascade.image.shape));
+    writeCrops(cascade, image);
     const encoder = gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     cascade.plan(iterations).encode(pass, faces);

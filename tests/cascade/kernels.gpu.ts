@@ -24,6 +24,7 @@ import {
   rasterReference,
   resolveReference,
 } from '../reference/raster.js';
+import { packPixels } from './crops.js';
 import { awkwardTriangles, type TestMesh, tessellatedQuad } from './meshes.js';
 
 const names = { label: 'step', stage: 'stage' } as const;
@@ -230,8 +231,9 @@ export const rasterKernel = gpuSuite('raster', (test) => {
     );
     const keys = await raster(gpu, faces, model.triangles, size);
     const codes = normalisedCoordinateCode(model);
-    const image = randomFloats(5, 4 * size * size * 3, 0, 1);
-    const stem = poisonedTensor(gpu, 'stem', { height: size, width: size, channels: 8 }, 5);
+    const stemShape = { height: size, width: size, channels: 8 };
+    const expected = randomFloats(5, 4 * size * size * 8, 0, 1);
+    const stem = uploadTensor(gpu, 'stem', batchOf(4, stemShape, expected));
     await runSteps(
       gpu,
       (builder) =>
@@ -247,13 +249,11 @@ export const rasterKernel = gpuSuite('raster', (test) => {
             },
             triangles: gpu.uploadBuffer('triangles', model.triangles),
             codes: gpu.uploadBuffer('codes', packCodes(model)),
-            image: uploadTensor(gpu, 'image', batchOf(4, { height: size, width: size, channels: 3 }, image)),
             stem,
           },
         ),
       4,
     );
-    const expected = new Float32Array(4 * size * size * 8);
     for (const [face, vertices] of faces.entries()) {
       const mesh = { vertices, triangles: model.triangles };
       const visibility = rasterReference(mesh, size);
@@ -264,12 +264,10 @@ export const rasterKernel = gpuSuite('raster', (test) => {
       const pncc = resolveReference(mesh, codes, visibility, size);
       for (let pixel = 0; pixel < size * size; pixel++) {
         const at = (face * size * size + pixel) * 8;
-        const rgb = (face * size * size + pixel) * 3;
-        expected.set(image.subarray(rgb, rgb + 3), at);
         expected.set(pncc.subarray(pixel * 3, pixel * 3 + 3), at + 3);
       }
     }
-    await expectTensor(gpu, stem, batchOf(4, { height: size, width: size, channels: 8 }, expected), {});
+    await expectTensor(gpu, stem, batchOf(4, stemShape, expected), {});
   });
 });
 
@@ -295,7 +293,6 @@ async function comparePaf(
   const bias = randomFloats(23, channels, -0.2, 0.5);
   const { rows, columns } = model.anchors;
   const output = poisonedTensor(gpu, 'paf', { height: rows, width: columns, channels }, faces.length + 1);
-  const picture = { height: size, width: size, channels: 3 };
   await runSteps(
     gpu,
     (builder) =>
@@ -310,7 +307,7 @@ async function comparePaf(
             shared,
           },
           anchors: gpu.uploadBuffer('anchors', packAnchors(model.anchors)),
-          image: uploadTensor(gpu, 'image', batchOf(faces.length, picture, image)),
+          pixels: gpu.uploadBuffer('pixels', packPixels(image)),
           filters: uploadFilters(gpu, 'filters', weights, bias),
           output,
         },
@@ -383,7 +380,6 @@ export const pafKernel = gpuSuite('paf', (test) => {
     const size = 8;
     const { rows, columns } = model.anchors;
     const output = poisonedTensor(gpu, 'paf', { height: rows, width: columns, channels: 4 }, faces.length);
-    const picture = { height: size, width: size, channels: 3 };
     await runSteps(
       gpu,
       (builder) =>
@@ -398,7 +394,7 @@ export const pafKernel = gpuSuite('paf', (test) => {
               shared: false,
             },
             anchors: gpu.uploadBuffer('anchors', packAnchors(model.anchors)),
-            image: uploadTensor(gpu, 'image', batchOf(3, picture, new Float32Array(3 * size * size * 3).fill(1))),
+            pixels: gpu.uploadBuffer('pixels', packPixels(new Float32Array(3 * size * size * 3).fill(1))),
             filters: uploadFilters(gpu, 'filters', new Float32Array(108).fill(1), Float32Array.of(1, 2, 3, -1)),
             output,
           },
@@ -561,7 +557,11 @@ export const cropKernel = gpuSuite('crop', (test) => {
       }
       const image = poisonedTensor(gpu, 'image', { height: size, width: size, channels: 3 }, crops.length + 1);
       const faces = gpu.uploadBuffer('faces', records);
-      await runSteps(gpu, (builder) => builder.add(cropStep(frame.createView(), faces, image, range)), crops.length);
+      await runSteps(
+        gpu,
+        (builder) => builder.add(cropStep(frame.createView(), faces, { image, range })),
+        crops.length,
+      );
       const picture = { width, height, data };
       const [black, white] = range;
       const expected = crops.flatMap(({ x, y, side }) =>
@@ -569,6 +569,23 @@ export const cropKernel = gpuSuite('crop', (test) => {
       );
       const shape = { height: size, width: size, channels: 3 };
       await expectTensor(gpu, image, batchOf(crops.length, shape, Float32Array.from(expected)), { atol: 2e-5 });
+
+      // The same into the first channels of a wider tensor, and in unorm16.
+      const wide = { height: size, width: size, channels: 8 };
+      const channels = randomFloats(4, crops.length * size * size * 8, 2, 3);
+      const stem = uploadTensor(gpu, 'stem', batchOf(crops.length, wide, channels));
+      const words = crops.length * size * size * 2;
+      const pixels = poisoned(gpu, 'pixels', words * 4 + 64);
+      const target = { image: stem, pixels };
+      await runSteps(gpu, (builder) => builder.add(cropStep(frame.createView(), faces, target)), crops.length);
+      const colours = expected.map((value) => (value - black) / (white - black));
+      for (let pixel = 0; pixel * 3 < colours.length; pixel++) {
+        channels.set([...colours.slice(pixel * 3, pixel * 3 + 3), 0], pixel * 8);
+      }
+      await expectTensor(gpu, stem, batchOf(crops.length, wide, channels), { atol: 2e-5 });
+      const result = await readBuffer(gpu, pixels);
+      expectUntouched(result, words, 'pixels');
+      expectClose(new Uint16Array(result, 0, words * 2), new Uint16Array(packPixels(colours).buffer), { atol: 2 });
       frame.destroy();
     });
   }

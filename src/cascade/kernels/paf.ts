@@ -70,7 +70,7 @@ export function uploadFilters(gpu: Gpu, label: string, weights: Float32Array, bi
   return gpu.uploadBuffer(label, packed, GPUBufferUsage.UNIFORM);
 }
 
-/** Adds the pose adaptive convolution of `image` [N,S,S,3] at the anchors of `geometry` into `output` [N,rows,columns,C] to a plan. */
+/** Adds the pose adaptive convolution of `pixels` [N,S,S] (src/host/crop.ts) at the anchors of `geometry` into `output` [N,rows,columns,C] to a plan. */
 export function recordPaf(
   builder: PlanBuilder,
   names: StepNames,
@@ -78,13 +78,13 @@ export function recordPaf(
   args: {
     readonly geometry: Geometry;
     readonly anchors: GPUBuffer;
-    readonly image: Tensor;
+    readonly pixels: GPUBuffer;
     /** `uploadFilters`. */
     readonly filters: GPUBuffer;
     readonly output: Tensor;
   },
 ): void {
-  const { geometry, anchors, image, filters, output } = args;
+  const { geometry, anchors, pixels, filters, output } = args;
   const { idBits, depthShift } = keyLayout(spec.triangleCount, spec.size);
   const { height, width, channels } = output.shape;
   const share = Math.ceil((height * width) / ANCHORS_EACH);
@@ -97,7 +97,7 @@ export function recordPaf(
         { buffer: geometry.vertices },
         { buffer: geometry.visibility },
         { buffer: anchors },
-        tensorBinding(image),
+        { buffer: pixels },
         { buffer: filters, offset: (block / BLOCKS_EACH) * FILTER_BYTES, size: FILTER_BYTES },
         tensorBinding(output),
       ],

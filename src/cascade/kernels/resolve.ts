@@ -1,4 +1,4 @@
-/** Visibility keys and picture to the first stream's input. See resolve.wgsl. */
+/** Visibility keys to the PNCC in the first stream's input. See resolve.wgsl. */
 import type { StepNames } from '../../engine/kernels/common.js';
 import type { Kernel, KernelDeclaration } from '../../engine/pipelines.js';
 import type { PlanBuilder } from '../../engine/plan.js';
@@ -14,7 +14,7 @@ const PARAMS = new UniformStruct({ vertices: 'u32', size: 'u32', id_bits: 'u32',
 const kernel: Kernel = {
   name: 'resolve',
   code: preprocess(source, { files: LIBRARY }),
-  bindings: ['read', 'read', 'read', 'read', 'read', 'read-write'],
+  bindings: ['read', 'read', 'read', 'read', 'read-write'],
 };
 
 /** The mean face's normalised coordinates as [V] vec2u: x | y << 16, z. */
@@ -28,7 +28,7 @@ export function packCodes(model: FaceModel): Uint32Array<ArrayBuffer> {
   return packed;
 }
 
-/** Adds the resolve of `geometry` and `image` [N,S,S,3] into `stem` [N,S,S,8] to a plan. */
+/** Adds the resolve of `geometry` into channels 3 to 5 of `stem` [N,S,S,8] to a plan. */
 export function recordResolve(
   builder: PlanBuilder,
   names: StepNames,
@@ -37,11 +37,10 @@ export function recordResolve(
     readonly geometry: Geometry;
     readonly triangles: GPUBuffer;
     readonly codes: GPUBuffer;
-    readonly image: Tensor;
     readonly stem: Tensor;
   },
 ): void {
-  const { geometry, triangles, codes, image, stem } = args;
+  const { geometry, triangles, codes, stem } = args;
   builder.add({
     ...names,
     kernel,
@@ -50,7 +49,6 @@ export function recordResolve(
       { buffer: geometry.vertices },
       { buffer: triangles },
       { buffer: codes },
-      tensorBinding(image),
       tensorBinding(stem),
     ],
     params: PARAMS.pack({

@@ -35,13 +35,13 @@ fn snap_triangle(a: vec3f, b: vec3f, c: vec3f) -> SnappedTriangle {
   t.c = snap(c);
   let extent = max(t.a, max(t.b, t.c)) - min(t.a, min(t.b, t.c));
   if (all(extent.xy <= vec2i(MAX_EXTENT))) {
-    t.area = edge(t.a, t.b, t.c.xy);
+    t.area = edge(t.a.xy, t.b.xy, t.c.xy);
   }
   return t;
 }
 
 // Twice the signed area of p, q, point.
-fn edge(p: vec3i, q: vec3i, point: vec2i) -> i32 {
+fn edge(p: vec2i, q: vec2i, point: vec2i) -> i32 {
   return (q.x - p.x) * (point.y - p.y) - (q.y - p.y) * (point.x - p.x);
 }
 
