@@ -1,4 +1,4 @@
-/** `npm run screenshots`: the README's pictures of the demo, of the bundled sample alone, into docs/images/. */
+/** `npm run screenshots`: the README's pictures, made from the bundled sample alone, into docs/images/. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'puppeteer';
@@ -10,7 +10,10 @@ const folder = join(repositoryRoot, 'docs/images');
 const timeoutMs = 300_000;
 
 /** Round the sample's face, in parts of the picture. */
-const portrait = { x: 0.24, y: 0.04, side: 0.42 } as const;
+const portrait = { x: 0.3, y: 0.09, width: 0.3, height: 0.3 } as const;
+
+/** Height of an output's picture, in pixels. */
+const tile = 224;
 
 const aligned = (page: Page) => page.waitForFunction(() => window.fullposeDemo !== undefined, { timeout: timeoutMs });
 
@@ -27,16 +30,19 @@ async function setLayers(page: Page, wanted: readonly string[]): Promise<void> {
   });
 }
 
-/** A part of the demo's canvas, `height` pixels high, as WebP. */
-async function canvasPart(
-  page: Page,
-  part: { readonly x: number; readonly y: number; readonly width: number; readonly height: number },
-  height: number,
-): Promise<string> {
+interface Part {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A part of a canvas of the demo, `height` pixels high, as WebP. */
+async function canvasPart(page: Page, selector: string, part: Part, height: number): Promise<string> {
   return page.$eval(
-    '#view',
+    selector,
     (element, { x, y, width, height: part }, pixels) => {
-      if (!(element instanceof HTMLCanvasElement)) throw new Error('the demo has no canvas');
+      if (!(element instanceof HTMLCanvasElement)) throw new Error('wanted a canvas');
       const [w, h] = [width * element.width, part * element.height];
       const canvas = document.createElement('canvas');
       canvas.width = Math.round((pixels * w) / h);
@@ -57,12 +63,23 @@ function save(name: string, dataUrl: string): void {
   process.stdout.write(`docs/images/${name}\n`);
 }
 
-mkdirSync(folder, { recursive: true });
-const host = await PageHost.open();
-try {
-  const page = await host.openPage('/demo/', (opened) => opened.setViewport({ width: 1280, height: 800 }));
+/** What the page shows in its window, in both colour schemes. */
+async function saveSchemes(page: Page, name: string): Promise<void> {
+  for (const scheme of ['light', 'dark'] as const) {
+    await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
+    const file = `${name}-${scheme}.webp`;
+    await page.screenshot({ path: join(folder, file), type: 'webp', quality: 78 });
+    process.stdout.write(`docs/images/${file}\n`);
+  }
+}
+
+/** The demo with several faces, and each output of the sample's. */
+async function drawDemo(host: PageHost): Promise<void> {
+  const page = await host.openPage('/demo/', async (opened) => {
+    opened.setDefaultTimeout(timeoutMs);
+    await opened.setViewport({ width: 1280, height: 800 });
+  });
   await aligned(page);
-  const { x, y, side } = portrait;
   for (const [name, layers] of [
     ['landmarks', ['landmarks', 'axes']],
     ['mesh', ['mesh']],
@@ -70,22 +87,37 @@ try {
     ['depth', ['depth']],
   ] as const) {
     await setLayers(page, layers);
-    save(`demo-${name}.webp`, await canvasPart(page, { x, y, width: side, height: side }, 320));
+    save(`output-${name}.webp`, await canvasPart(page, '#view', portrait, tile));
   }
-  await setLayers(page, ['landmarks', 'axes']);
-  for (const scheme of ['light', 'dark'] as const) {
-    await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
-    const path = join(folder, `demo-${scheme}.webp`);
-    await page.screenshot({ path, type: 'webp', quality: 80 });
-    process.stdout.write(`docs/images/demo-${scheme}.webp\n`);
-  }
+  save('output-texture.webp', await canvasPart(page, '#texture', { x: 0, y: 0, width: 1, height: 1 }, tile));
   await page.evaluate(() => {
     window.fullposeDemo = undefined;
   });
   await page.click('#several');
   await aligned(page);
-  await setLayers(page, ['mesh', 'landmarks']);
-  save('demo-several.webp', await canvasPart(page, { x: 0, y: 0, width: 1, height: 1 }, 320));
+  await setLayers(page, ['mesh', 'landmarks', 'axes']);
+  // The texture has a picture of its own, and the times are those of a GPU in software.
+  await page.addStyleTag({ content: '#notice, .below .card:not(.wide) { display: none }' });
+  await page.evaluate(() => document.activeElement instanceof HTMLElement && document.activeElement.blur());
+  await page.mouse.move(0, 0);
+  await saveSchemes(page, 'demo');
+  await page.close();
+}
+
+/** The sample's face turned from profile to profile. */
+async function drawTurnedHeads(host: PageHost): Promise<void> {
+  const page = await host.openPage('/scripts/screenshots/');
+  await page.waitForFunction(() => window.turnedHeads !== undefined, { timeout: timeoutMs });
+  const picture = await page.evaluate(() => window.turnedHeads);
+  if (picture !== undefined) save('turned.webp', picture);
+  await page.close();
+}
+
+mkdirSync(folder, { recursive: true });
+const host = await PageHost.open({ packages: ['three/webgpu', 'three/addons/loaders/GLTFLoader.js'] });
+try {
+  await drawTurnedHeads(host);
+  await drawDemo(host);
 } finally {
   await host.close();
 }
