@@ -12,7 +12,7 @@ const maxFaces = 8;
 export class Session {
   readonly aligner: FaceAligner;
   readonly adapter: AdapterSummary;
-  #detector: FaceDetector;
+  readonly #detector: FaceDetector;
 
   /** @throws as `FaceAligner.create`, and Error where the detector cannot be loaded. */
   static async open(onProgress: (progress: LoadProgress) => void): Promise<Session> {
@@ -35,18 +35,20 @@ export class Session {
 
   /** For one video: it begins without faces. It outlives `recover`. */
   track(smoothing: boolean): Promise<FaceTracker> {
-    const detector: Detector = { detect: (frame) => this.#detector.detect(frame, { search: 'whole' }) };
+    const faces = this.#detector;
+    const detector: Detector = {
+      detect: (frame) => faces.detect(frame, { search: 'whole' }),
+      get device() {
+        return faces.device;
+      },
+    };
     return FaceTracker.create({ aligner: this.aligner, detector, maxFaces, smoothing });
   }
 
   /** Brings back what was lost with the device. */
   async recover(): Promise<void> {
-    const lost = this.#detector;
     await this.aligner.recover();
-    // Whoever saw the loss first has made the new one.
-    if (this.#detector !== lost) return;
-    this.#detector = await FaceDetector.create({ device: this.aligner.device });
-    lost.destroy();
+    await this.#detector.recover({ device: this.aligner.device });
   }
 
   /** The faces of a photo, with their textures. @param mirror fills what is hidden from the other half of the face */
