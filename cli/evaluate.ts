@@ -77,19 +77,24 @@ async function alignAll(crops: readonly Evaluated[]): Promise<readonly Row[]> {
   const { iterations } = session.device;
   const counts = Array.from({ length: iterations }, (_, index) => index + 1);
   const results = new Map<string, Prediction[]>();
-  for (const kind of ['', ', jittered boxes']) for (const k of counts) results.set(`K = ${k}${kind}`, []);
+  const kinds = ['', ', jittered boxes'] as const;
+  for (const kind of kinds) for (const k of counts) results.set(`K = ${k}${kind}`, []);
   const progress = createProgress(crops.length, 'crops');
   try {
     await forEachConcurrent(crops, jobsInFlight, async ({ crop, truth, yaw, boxes }, picture) => {
-      for (const k of counts) {
-        const job = { picture, name: crop.image, boxes, faces: 'all', iterations: k, formats: [] } as const;
-        const reply = await session.align(job);
-        if (reply.status === 'failed') throw new Error(`${crop.image}: ${reply.message}`);
-        const [plain, jittered] = reply.faces;
-        if (plain === undefined || jittered === undefined)
-          throw new Error(`${crop.image}: ${reply.faces.length} faces for 2 boxes`);
-        results.get(`K = ${k}`)?.push({ landmarks: plain.landmarks, truth, yaw });
-        results.get(`K = ${k}, jittered boxes`)?.push({ landmarks: jittered.landmarks, truth, yaw });
+      // One run gives the result of every number of iterations.
+      const job = { picture, name: crop.image, boxes, faces: 'all', steps: true, formats: [] } as const;
+      const reply = await session.align(job);
+      if (reply.status === 'failed') throw new Error(`${crop.image}: ${reply.message}`);
+      if (reply.faces.length !== kinds.length) {
+        throw new Error(`${crop.image}: ${reply.faces.length} faces for ${kinds.length} boxes`);
+      }
+      for (const [i, { steps }] of reply.faces.entries()) {
+        for (const k of counts) {
+          const landmarks = steps?.[k - 1];
+          if (landmarks === undefined) throw new Error(`${crop.image}: no landmarks after ${k} iterations`);
+          results.get(`K = ${k}${kinds[i]}`)?.push({ landmarks, truth, yaw });
+        }
       }
       progress.step();
     });

@@ -31,6 +31,8 @@ export interface AlignJob {
   readonly boxes?: readonly BoxSpec[];
   readonly faces: 'all' | 'largest';
   readonly iterations?: number;
+  /** Whether the landmarks after every iteration are wanted. */
+  readonly steps?: boolean;
   /** What to draw and write beside the numbers: the overlay, and a mesh of each face. */
   readonly formats: readonly DrawnFormat[];
 }
@@ -53,6 +55,8 @@ export interface FaceReply {
   readonly confidence: number;
   /** [68, 3] picture pixels. */
   readonly landmarks: readonly number[];
+  /** The same after 1, 2, ... iterations; only where they were asked for. */
+  readonly steps?: readonly (readonly number[])[];
   /** [68] 1 where the point can be seen, else 0. */
   readonly visibility: readonly number[];
   readonly pose: PoseReply;

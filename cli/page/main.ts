@@ -2,6 +2,7 @@
 import { drawAxes, drawBox, drawLandmarks, drawMesh } from '../../pages/overlay.js';
 import { fetchPicture } from '../../pages/pictures.js';
 import { picturesBase } from '../../pages/routes.js';
+import { FaceReader } from '../../src/cascade/face.js';
 import { FaceDetector } from '../../src/detect/index.js';
 import { Gpu } from '../../src/engine/device.js';
 import { encodePng, writeGlb, writeObj, writePly } from '../../src/export.js';
@@ -59,7 +60,13 @@ class Page {
       if (boxes.length === 0) throw new NoFaceError(job.name);
       const wanted = job.faces === 'all' ? boxes : boxes.slice(0, 1);
       const faces = await this.#aligner.align(picture, wanted, count(job));
-      const found = faces.map((face, index) => ({ face, box: boxAt(wanted, index) }));
+      const reader = new FaceReader(this.#aligner.model, this.#aligner.layout);
+      const stepsOf = (face: Face) => face.path.map((step) => [...reader.repose(face, step).landmarks]);
+      const found = faces.map((face, index) => ({
+        face,
+        box: boxAt(wanted, index),
+        ...(job.steps && { steps: stepsOf(face) }),
+      }));
       return await this.#reply(picture, found, job);
     } finally {
       picture.close();
@@ -187,6 +194,7 @@ interface FoundFace {
   readonly face: Face;
   readonly box: BoxSpec;
   readonly id?: number;
+  readonly steps?: FaceReply['steps'];
 }
 
 interface DrawnFace extends FoundFace {
@@ -209,7 +217,7 @@ function boxAt(boxes: readonly BoxSpec[], index: number): BoxSpec {
   return box;
 }
 
-function toReply({ face, box, id }: FoundFace, meshes: FaceReply['meshes']): FaceReply {
+function toReply({ face, box, id, steps }: FoundFace, meshes: FaceReply['meshes']): FaceReply {
   const { yaw, pitch, roll, matrix } = face.pose;
   const { x0, y0, x1, y1, kind } = box;
   return {
@@ -217,6 +225,7 @@ function toReply({ face, box, id }: FoundFace, meshes: FaceReply['meshes']): Fac
     box: { x0, y0, x1, y1, kind },
     confidence: face.confidence,
     landmarks: [...face.landmarks],
+    ...(steps !== undefined && { steps }),
     visibility: [...face.visibility],
     pose: { yaw, pitch, roll, matrix: [...matrix] },
     identity: [...face.identity],
