@@ -1,11 +1,15 @@
 import type { Plugin } from 'vite';
 
-/** WGSL without what only readers need: whole-line comments (preprocessor directives, `//#`, stay), indentation, empty lines. */
+/**
+ * WGSL without what only readers need: whole-line comments (preprocessor directives, `//#`, stay), indentation, empty lines, and spaces round marks that no
+ * space can split or join: a `=` right after `>` would be another mark.
+ */
 export function stripWgsl(source: string): string {
   return source
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '' && !/^\/\/(?!#)/.test(line))
+    .map((line) => (line.startsWith('//#') ? line : line.replace(/(?<!>) ?([,;:{}()=*+&|]) ?/g, '$1')))
     .join('\n');
 }
 

@@ -58,7 +58,7 @@ export async function findTuning(gpu: Gpu, graph: NetworkGraph, options: TuningO
     variants: Object.fromEntries(variants),
   });
   const shapes = from(chooseVariants(gpu, graph));
-  const fits = (candidate: unknown): candidate is Tuning => isTuningFor(candidate, shapes, graph);
+  const fits = (candidate: unknown): candidate is Tuning => isTuningFor(candidate, shapes, gpu, graph);
   if (typeof tuning !== 'string') return fits(tuning) ? tuning : shapes;
   if (tuning === 'shapes') return shapes;
   const key = `${KEY} ${shapes.network}`;
@@ -75,11 +75,11 @@ export function variantsOf({ variants }: Tuning): LayerVariants {
 }
 
 /** Whether it was made for what `shapes` was made for, and names what can be chosen. */
-function isTuningFor(candidate: unknown, shapes: Tuning, graph: NetworkGraph): candidate is Tuning {
+function isTuningFor(candidate: unknown, shapes: Tuning, gpu: Gpu, graph: NetworkGraph): candidate is Tuning {
   if (typeof candidate !== 'object' || candidate === null) return false;
   const { format, adapter, network, variants }: Partial<Tuning> = candidate;
   if (format !== FORMAT || adapter !== shapes.adapter || network !== shapes.network) return false;
-  return typeof variants === 'object' && variants !== null && fitsGraph(graph, new Map(Object.entries(variants)));
+  return typeof variants === 'object' && variants !== null && fitsGraph(gpu, graph, new Map(Object.entries(variants)));
 }
 
 /** Reading the property alone throws where a page may not store anything. */

@@ -33,6 +33,7 @@ import {
   packFullyConnectedWeights,
   recordFullyConnected,
 } from './kernels/fullyConnected.js';
+import { packHalves } from './kernels/halves.js';
 import { type PoolSpec, poolOutputShape, recordPool } from './kernels/pool.js';
 import type { PlanBuilder } from './plan.js';
 import { requireFloats, type SafeTensors } from './safetensors.js';
@@ -332,18 +333,25 @@ function isWhole(value: unknown, least: number): value is number {
 
 /** A network's weights in the kernels' layouts, in one block. */
 export interface PackedWeights {
-  readonly data: Float32Array<ArrayBuffer>;
-  /** Byte range of each tensor (`<layer>.weight`, `<layer>.bias`, `<layer>.slope`), starting at multiples of 256. */
-  readonly slices: ReadonlyMap<string, { readonly offset: number; readonly bytes: number }>;
+  readonly data: Uint8Array<ArrayBuffer>;
+  /** Each tensor (`<layer>.weight`, `<layer>.bias`, `<layer>.slope`): its bytes, starting at a multiple of 256, and whether they are halves. */
+  readonly slices: ReadonlyMap<string, WeightSlice>;
+}
+
+interface WeightSlice {
+  readonly offset: number;
+  readonly bytes: number;
+  readonly halves: boolean;
 }
 
 /**
- * Takes the tensors that `graph` needs from a weights file and packs them. `bias` holds biases and slopes where a kernel wants both.
+ * Takes the tensors that `graph` needs from a weights file and packs them. `bias` holds biases and slopes where a kernel wants both. The weights of
+ * convolutions and fully connected layers become halves where that changes none, as of any file in 16 bits.
  * @throws WeightsError where one is missing or has another shape or type.
  */
 export function packNetworkWeights(graph: NetworkGraph, file: SafeTensors): PackedWeights {
   if (!Array.isArray(graph?.nodes)) refuse('The graph', graph, 'what parseNetwork gives');
-  const parts: { readonly name: string; readonly values: Float32Array }[] = [];
+  const parts: { readonly name: string; readonly values: Float32Array; readonly halves?: boolean }[] = [];
   const slopeOf = (name: string, activation: Activation, channels: number) =>
     activation === 'prelu' ? requireFloats(file, `${name}.slope`, [channels]) : undefined;
   for (const node of graph.nodes) {
@@ -354,7 +362,8 @@ export function packNetworkWeights(graph: NetworkGraph, file: SafeTensors): Pack
       const { outChannels, kernel, inChannels, activation } = node.spec;
       const values = requireFloats(file, weight, [outChannels, ...kernel, inChannels]);
       const slope = slopeOf(name, activation, outChannels);
-      parts.push({ name: weight, values: packConv2dWeights(node.spec, values) });
+      const halves = planConv2d(node.spec).variant !== 'general';
+      parts.push({ name: weight, values: packConv2dWeights(node.spec, values), halves });
       parts.push({
         name: bias,
         values: packConv2dBiasSlope(node.spec, requireFloats(file, bias, [outChannels]), slope),
@@ -370,7 +379,7 @@ export function packNetworkWeights(graph: NetworkGraph, file: SafeTensors): Pack
       const { outFeatures, input, activation } = node.spec;
       const values = requireFloats(file, weight, [outFeatures, input.height * input.width * input.channels]);
       const slope = slopeOf(name, activation, outFeatures);
-      parts.push({ name: weight, values: packFullyConnectedWeights(node.spec, values) });
+      parts.push({ name: weight, values: packFullyConnectedWeights(node.spec, values), halves: true });
       parts.push({ name: bias, values: packBiasSlope(requireFloats(file, bias, [outFeatures]), slope, outFeatures) });
     } else if (node.op === 'add') {
       const slope = slopeOf(name, node.activation, node.shape.channels);
@@ -380,16 +389,21 @@ export function packNetworkWeights(graph: NetworkGraph, file: SafeTensors): Pack
       parts.push({ name: `${name}.slope`, values });
     }
   }
-  const slices = new Map<string, { readonly offset: number; readonly bytes: number }>();
+  const slices = new Map<string, WeightSlice>();
+  const stored: { readonly offset: number; readonly array: ArrayBufferView }[] = [];
   let end = 0;
-  for (const { name, values } of parts) {
+  for (const { name, values, halves } of parts) {
+    const packed = halves === true ? packHalves(values) : undefined;
+    const array = packed ?? values;
     const offset = alignUp(end);
-    slices.set(name, { offset, bytes: values.byteLength });
-    end = offset + values.byteLength;
+    slices.set(name, { offset, bytes: array.byteLength, halves: packed !== undefined });
+    stored.push({ offset, array });
+    end = offset + array.byteLength;
   }
-  const data = new Float32Array(end / Float32Array.BYTES_PER_ELEMENT);
-  for (const { name, values } of parts)
-    data.set(values, (slices.get(name)?.offset ?? 0) / Float32Array.BYTES_PER_ELEMENT);
+  const data = new Uint8Array(end);
+  for (const { offset, array } of stored) {
+    data.set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength), offset);
+  }
   return { data, slices };
 }
 
@@ -417,13 +431,23 @@ export class NetworkWeights {
 
   /** @throws WeightsError where these weights were packed for another network. */
   binding(name: string): GPUBufferBinding {
+    const { offset, bytes } = this.#slice(name);
+    return { buffer: this.#buffer, offset, size: bytes };
+  }
+
+  /** Whether a tensor is stored in halves. @throws as `binding` */
+  areHalves(name: string): boolean {
+    return this.#slice(name).halves;
+  }
+
+  #slice(name: string): WeightSlice {
     const slice = this.#slices.get(name);
     if (slice === undefined) {
       throw new WeightsError(
         `'${this.#buffer.label}' has no '${name}'; it has ${[...this.#slices.keys()].join(', ')}.`,
       );
     }
-    return { buffer: this.#buffer, offset: slice.offset, size: slice.bytes };
+    return slice;
   }
 
   destroy(): void {
@@ -529,17 +553,14 @@ export function recordNetwork(builder: PlanBuilder, recording: NetworkRecording)
     const target = tensorOf(node.output);
     if (input === undefined) throw new ShapeError(`Layer '${node.name}' has no input.`);
     const layer = (part: string): GPUBufferBinding => weights.binding(`${node.name}.${part}`);
-    if (node.op === 'conv2d') {
-      const args = { input, output: target, weights: layer('weight'), biasSlope: layer('bias') };
-      recordConv2d(builder, names, node.spec, args);
-    } else if (node.op === 'depthwiseConv2d') {
-      const args = { input, output: target, weights: layer('weight'), biasSlope: layer('bias') };
-      recordDepthwiseConv2d(builder, names, node.spec, args);
-    } else if (node.op === 'pool') {
+    if (node.op === 'pool') {
       recordPool(builder, names, node.spec, { input, output: target });
-    } else if (node.op === 'fullyConnected') {
-      const args = { input, output: target, weights: layer('weight'), biasSlope: layer('bias') };
-      recordFullyConnected(builder, names, node.spec, args);
+    } else if (node.op === 'conv2d' || node.op === 'depthwiseConv2d' || node.op === 'fullyConnected') {
+      const halves = weights.areHalves(`${node.name}.weight`);
+      const args = { input, output: target, weights: layer('weight'), biasSlope: layer('bias'), halves };
+      if (node.op === 'conv2d') recordConv2d(builder, names, node.spec, args);
+      else if (node.op === 'fullyConnected') recordFullyConnected(builder, names, node.spec, args);
+      else recordDepthwiseConv2d(builder, names, node.spec, args);
     } else if (node.op === 'concat') {
       recordConcat(builder, names, { inputs: sources, output: target });
     } else if (second !== undefined) {

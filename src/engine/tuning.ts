@@ -4,6 +4,7 @@
  */
 import type { Gpu } from './device.js';
 import {
+  type Conv2dDevice,
   type Conv2dSpec,
   type Conv2dVariant,
   chooseConv2dVariant,
@@ -21,17 +22,18 @@ import { createTensor } from './tensor.js';
 export type LayerVariants = ReadonlyMap<string, Conv2dVariant>;
 
 /** The layers of `graph` that have a choice. */
-function layersWithChoice(graph: NetworkGraph): { readonly name: string; readonly spec: Conv2dSpec }[] {
+function layersWithChoice(
+  device: Conv2dDevice,
+  graph: NetworkGraph,
+): { readonly name: string; readonly spec: Conv2dSpec }[] {
   return graph.nodes.flatMap((node) =>
-    node.op === 'conv2d' && conv2dVariants(node.spec).length > 1 ? [{ name: node.name, spec: node.spec }] : [],
+    node.op === 'conv2d' && conv2dVariants(node.spec, device).length > 1 ? [{ name: node.name, spec: node.spec }] : [],
   );
 }
 
 /** What the shapes and the kind of adapter make the likeliest to be fast. */
-export function chooseVariants({ adapter }: Gpu, graph: NetworkGraph): LayerVariants {
-  return new Map(
-    layersWithChoice(graph).map(({ name, spec }) => [name, chooseConv2dVariant(spec, adapter.isSoftware)]),
-  );
+export function chooseVariants(device: Conv2dDevice, graph: NetworkGraph): LayerVariants {
+  return new Map(layersWithChoice(device, graph).map(({ name, spec }) => [name, chooseConv2dVariant(spec, device)]));
 }
 
 /** `graph` with these variants; other layers stay as they are. */
@@ -43,12 +45,12 @@ export function withVariants(graph: NetworkGraph, variants: LayerVariants): Netw
   return { ...graph, nodes };
 }
 
-/** Whether `variants` names every layer of `graph` that has a choice, no other, and a choice that it has. */
-export function fitsGraph(graph: NetworkGraph, variants: LayerVariants): boolean {
-  const layers = layersWithChoice(graph);
+/** Whether `variants` names every layer of `graph` that has a choice on the device, no other, and a choice that it has. */
+export function fitsGraph(device: Conv2dDevice, graph: NetworkGraph, variants: LayerVariants): boolean {
+  const layers = layersWithChoice(device, graph);
   return (
     layers.length === variants.size &&
-    layers.every(({ name, spec }) => conv2dVariants(spec).some((variant) => variant === variants.get(name)))
+    layers.every(({ name, spec }) => conv2dVariants(spec, device).some((variant) => variant === variants.get(name)))
   );
 }
 
@@ -66,9 +68,9 @@ const ROUNDS = 3;
  */
 export async function measureVariants(gpu: Gpu, graph: NetworkGraph): Promise<LayerVariants> {
   const fastest = new Map<string, Conv2dVariant>();
-  for (const { name, spec } of layersWithChoice(graph)) {
+  for (const { name, spec } of layersWithChoice(gpu, graph)) {
     const candidates = [];
-    for (const variant of conv2dVariants(spec)) candidates.push(await prepare(gpu, name, { ...spec, variant }));
+    for (const variant of conv2dVariants(spec, gpu)) candidates.push(await prepare(gpu, name, { ...spec, variant }));
     try {
       // Also the warm-up.
       let repeats = 1;

@@ -5,7 +5,7 @@
 //
 // input      [N, H, W, C4 * 4] f32, zero outside the picture
 // weights    [O4, stride_y, stride_x, C, 3] mat3x4: one row of a phase's kernel, column = tap, row = output channel of the block;
-//            zero where there is no such tap or output channel
+//            zero where there is no such tap or output channel. HALVES: the same in halves, see lib/halves.wgsl
 // bias_slope [2, O4] vec4: biases, then the slopes of PReLU
 // output     [N, OH, OW, O4] vec4
 //
@@ -18,33 +18,7 @@
 //
 // Conditions are joined by `&`, not `&&`: short circuits are branches, which cost some compilers a hundred times the time here.
 
-//#include "lib/activation.wgsl"
-
-override POOL: bool = false;
-
-struct Params {
-  input_width: i32,
-  input_height: i32,
-  input_channels: i32,
-  // f32s of one input pixel, with its padding channels.
-  input_pixel: i32,
-  output_width: u32,
-  output_height: u32,
-  output_blocks: u32,
-  output_channels: u32,
-  stride_x: i32,
-  stride_y: i32,
-  pad_left: i32,
-  pad_top: i32,
-  tiles_x: u32,
-  tiles: u32,
-}
-
-@group(0) @binding(0) var<storage, read> input: array<f32>;
-@group(0) @binding(1) var<storage, read> weights: array<mat3x4f>;
-@group(0) @binding(2) var<storage, read> bias_slope: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> output: array<vec4f>;
-@group(1) @binding(0) var<uniform> params: Params;
+//#include "lib/windows.wgsl"
 
 // The six columns of a phase that a tile sees: offsets from the start of a row, and which lie inside the picture.
 struct Columns {
@@ -52,12 +26,6 @@ struct Columns {
   right: vec2i,
   left_inside: vec4<bool>,
   right_inside: vec2<bool>,
-}
-
-// Six neighbouring values of one channel.
-struct Row {
-  left: vec4f,
-  right: vec2f,
 }
 
 fn columns_from(x: i32) -> Columns {
@@ -87,60 +55,6 @@ fn load_row(image: u32, y: i32, columns: Columns, channel: i32) -> Row {
     ),
     select(vec2f(), vec2f(input[right.x], input[right.y]), columns.right_inside & vec2<bool>(inside)),
   );
-}
-
-// Adds one kernel row to the four pixels of an output row: column = pixel, row = output channel.
-fn add_row(sum: mat4x4f, kernel: mat3x4f, row: Row) -> mat4x4f {
-  let v = row.left;
-  let w = row.right;
-  return mat4x4f(
-    sum[0] + kernel[0] * v.x + kernel[1] * v.y + kernel[2] * v.z,
-    sum[1] + kernel[0] * v.y + kernel[1] * v.z + kernel[2] * v.w,
-    sum[2] + kernel[0] * v.z + kernel[1] * v.w + kernel[2] * w.x,
-    sum[3] + kernel[0] * v.w + kernel[1] * w.x + kernel[2] * w.y,
-  );
-}
-
-// Writes one output pixel, unless the tile reaches over the edge there.
-fn store(image: u32, x: u32, y: u32, o4: u32, value: vec4f) {
-  if ((x < params.output_width) & (y < params.output_height)) {
-    let pixel = (image * params.output_height + y) * params.output_width + x;
-    output[pixel * params.output_blocks + o4] = zero_padding(value, o4, params.output_channels);
-  }
-}
-
-fn activate_row(sum: mat4x4f, bias: vec4f, slope: vec4f) -> mat4x4f {
-  return mat4x4f(
-    activate(sum[0] + bias, slope),
-    activate(sum[1] + bias, slope),
-    activate(sum[2] + bias, slope),
-    activate(sum[3] + bias, slope),
-  );
-}
-
-// Bias, activation and (pool) for two rows of the tile; `pair` is their place in it, 0 or 1.
-fn finish(image: u32, tile_x: u32, tile_y: u32, pair: u32, o4: u32, upper_sum: mat4x4f, lower_sum: mat4x4f) {
-  let bias = bias_slope[o4];
-  let slope = bias_slope[params.output_blocks + o4];
-  let upper = activate_row(upper_sum, bias, slope);
-  let lower = activate_row(lower_sum, bias, slope);
-  if (POOL) {
-    let x = tile_x * 2u;
-    let y = tile_y * 2u + pair;
-    store(image, x, y, o4, max(max(upper[0], upper[1]), max(lower[0], lower[1])));
-    store(image, x + 1u, y, o4, max(max(upper[2], upper[3]), max(lower[2], lower[3])));
-  } else {
-    let x = tile_x * 4u;
-    let y = tile_y * 4u + pair * 2u;
-    store(image, x, y, o4, upper[0]);
-    store(image, x + 1u, y, o4, upper[1]);
-    store(image, x + 2u, y, o4, upper[2]);
-    store(image, x + 3u, y, o4, upper[3]);
-    store(image, x, y + 1u, o4, lower[0]);
-    store(image, x + 1u, y + 1u, o4, lower[1]);
-    store(image, x + 2u, y + 1u, o4, lower[2]);
-    store(image, x + 3u, y + 1u, o4, lower[3]);
-  }
 }
 
 //#if SPLIT
@@ -204,9 +118,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       let columns = columns_from(origin_x + phase_x);
       for (var channel = first_channel; channel < params.input_channels; channel += SLICES) {
         let weight = phase_weights + channel * 3;
-        let top = weights[weight];
-        let middle = weights[weight + 1];
-        let bottom = weights[weight + 2];
+        let top = kernel_row(weight);
+        let middle = kernel_row(weight + 1);
+        let bottom = kernel_row(weight + 2);
         // Each input row meets every output row whose kernel reaches it, and is then done with.
         let row0 = load_row(image, y, columns, channel);
         sum0 = add_row(sum0, top, row0);
@@ -239,13 +153,13 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     return;
   }
   if (first_channel == 0) {
-    finish(image, tile_x, tile_y, 0u, o4, sum0, sum1);
+    finish(image, tile_x, tile_y * 2u, o4, sum0, sum1);
   }
   if (first_channel == 1) {
-    finish(image, tile_x, tile_y, 1u, o4, sum2, sum3);
+    finish(image, tile_x, tile_y * 2u + 1u, o4, sum2, sum3);
   }
   //#else
-  finish(image, tile_x, tile_y, 0u, o4, sum0, sum1);
-  finish(image, tile_x, tile_y, 1u, o4, sum2, sum3);
+  finish(image, tile_x, tile_y * 2u, o4, sum0, sum1);
+  finish(image, tile_x, tile_y * 2u + 1u, o4, sum2, sum3);
   //#endif
 }

@@ -2,7 +2,7 @@ import { FaceAligner } from '../../src/cascade/aligner.js';
 import { findTuning, type Tuning, type TuningStorage } from '../../src/cascade/tuning.js';
 import type { Gpu } from '../../src/engine/device.js';
 import { InputError } from '../../src/engine/errors.js';
-import type { Conv2dVariant } from '../../src/engine/kernels/conv2d.js';
+import { type Conv2dVariant, conv2dVariants } from '../../src/engine/kernels/conv2d.js';
 import {
   NetworkWeights,
   NetworkWorkspace,
@@ -39,7 +39,7 @@ const LAYERS = [
     name: 'b',
     op: 'conv2d',
     input: 'a',
-    kernel: [3, 3],
+    kernel: [1, 1],
     stride: [1, 1],
     padding: [0, 0],
     inChannels: 9,
@@ -74,8 +74,13 @@ class Memory implements TuningStorage {
   }
 }
 
-function other(variant: Conv2dVariant | undefined): Conv2dVariant {
-  return variant === 'split' ? 'windows' : 'split';
+/** The variant of layer `a` on this device that `variants` does not name. */
+function otherOf(gpu: Gpu, variants: Tuning['variants']): Tuning['variants'] {
+  const [node] = graph.nodes;
+  const choices = node?.op === 'conv2d' ? conv2dVariants(node.spec, gpu) : [];
+  const other = choices.find((variant) => variant !== variants.a);
+  expectThat(other !== undefined, 'layer a has no choice here');
+  return { a: other };
 }
 
 /** The network's result with layer `a` computed by `variant`, and the plan's dispatches. */
@@ -85,7 +90,7 @@ async function run(gpu: Gpu, variant: Conv2dVariant) {
     safetensorsFile({
       'a.weight': { shape: [9, 3, 3, 17], data: randomFloats(1, 9 * 9 * 17) },
       'a.bias': { shape: [9], data: randomFloats(2, 9) },
-      'b.weight': { shape: [5, 3, 3, 9], data: randomFloats(3, 5 * 9 * 9) },
+      'b.weight': { shape: [5, 1, 1, 9], data: randomFloats(3, 5 * 9) },
       'b.bias': { shape: [5], data: randomFloats(4, 5) },
     }),
   );
@@ -107,17 +112,19 @@ export const tuning = gpuSuite('tuning', (test) => {
   test('a variant changes the plan and not the numbers', async ({ gpu }) => {
     const windows = await run(gpu, 'windows');
     const split = await run(gpu, 'split');
+    const quads = await run(gpu, 'quads');
     const general = await run(gpu, 'general');
-    const pipelines = [windows, split, general].map(({ plan }) => plan.steps[0]?.pipeline);
-    expectEqual(new Set(pipelines).size, 3, 'pipelines of layer a');
-    expectEqual(new Set([windows, split, general].map(({ plan }) => plan.steps[1]?.pipeline)).size, 1, 'of layer b');
-    // Sums of 153 terms, then of 81 of those.
+    const all = [windows, split, quads, general];
+    expectEqual(new Set(all.map(({ plan }) => plan.steps[0]?.pipeline)).size, 4, 'pipelines of layer a');
+    expectEqual(new Set(all.map(({ plan }) => plan.steps[1]?.pipeline)).size, 1, 'of layer b');
+    // Sums of 153 terms, then of 9 of those.
     const tolerance = { atol: 2e-4, rtol: 2e-5 };
     expectThat(
       windows.values.some((value) => Math.abs(value) > 1),
       'the network gives zeros',
     );
     expectClose(split.values, windows.values, { ...tolerance, label: 'split' });
+    expectClose(quads.values, windows.values, { ...tolerance, label: 'quads' });
     expectClose(general.values, windows.values, { ...tolerance, label: 'general' });
   });
 
@@ -125,7 +132,7 @@ export const tuning = gpuSuite('tuning', (test) => {
     const before = gpu.memory;
     const variants = await measureVariants(gpu, graph);
     expectEqual([...variants.keys()], ['a']);
-    expectThat(fitsGraph(graph, variants), 'the measured variants do not fit');
+    expectThat(fitsGraph(gpu, graph, variants), 'the measured variants do not fit');
     expectEqual(gpu.memory, before, 'memory');
   });
 
@@ -135,7 +142,7 @@ export const tuning = gpuSuite('tuning', (test) => {
     expectEqual(tuningStorage.only, measured, 'remembered');
     // One that measuring would not give: were it measured again, or chosen from the shapes, it would be another.
     const shapes = await findTuning(gpu, graph, { tuning: 'shapes', tuningStorage });
-    const unlikely = { ...measured, variants: { a: other(shapes.variants.a) } };
+    const unlikely = { ...measured, variants: otherOf(gpu, shapes.variants) };
     tuningStorage.put(unlikely);
     expectEqual(await findTuning(gpu, graph, { tuningStorage }), unlikely, 'by default');
     expectEqual(await findTuning(gpu, graph, { tuning: 'measure', tuningStorage }), unlikely, 'by measure');
@@ -148,7 +155,7 @@ export const tuning = gpuSuite('tuning', (test) => {
     const tuningStorage = new Memory();
     const measured = await findTuning(gpu, graph, { tuning: 'measure', tuningStorage });
     const shapes = await findTuning(gpu, graph, { tuning: 'shapes' });
-    const unlikely = { ...measured, variants: { a: other(shapes.variants.a) } };
+    const unlikely = { ...measured, variants: otherOf(gpu, shapes.variants) };
     const outdated: readonly unknown[] = [
       { ...unlikely, adapter: 'another adapter' },
       { ...unlikely, network: '00000000' },
@@ -185,7 +192,7 @@ export const tuning = gpuSuite('tuning', (test) => {
     expectEqual(await findTuning(gpu, graph, { tuningStorage: broken }), shapes);
     expectEqual(await findTuning(gpu, graph, { tuningStorage: { getItem: refuse, setItem: refuse } }), shapes);
     const measured = await findTuning(gpu, graph, { tuning: 'measure', tuningStorage: broken });
-    expectThat(fitsGraph(graph, new Map(Object.entries(measured.variants))), 'measured nothing');
+    expectThat(fitsGraph(gpu, graph, new Map(Object.entries(measured.variants))), 'measured nothing');
   });
 
   test('the aligner says what it uses, and refuses what is no choice', async ({ gpu }) => {

@@ -36,7 +36,7 @@ describe('the default detector', () => {
     for (const { op } of graph.nodes) ops.set(op, (ops.get(op) ?? 0) + 1);
     expect(Object.fromEntries(ops)).toEqual({ conv2d: 21, depthwiseConv2d: 16, add: 16, pool: 3 });
     expect(graph.macs).toBeGreaterThan(2e7);
-    expect(packNetworkWeights(graph, file).data.every(Number.isFinite)).toBe(true);
+    expect(packNetworkWeights(graph, file).data.byteLength).toBeGreaterThan(200_000);
   });
 });
 

@@ -1,14 +1,16 @@
+import type { Gpu } from '../../src/engine/device.js';
 import { recordActivation } from '../../src/engine/kernels/activation.js';
 import { recordAdd } from '../../src/engine/kernels/add.js';
 import { ACTIVATIONS, type Activation, packBiasSlope, type Window } from '../../src/engine/kernels/common.js';
 import { concatOutputShape, recordConcat } from '../../src/engine/kernels/concat.js';
 import {
-  conv2dVariants,
+  type Conv2dVariant,
   packConv2dBiasSlope,
   packConv2dWeights,
   planConv2d,
   recordConv2d,
 } from '../../src/engine/kernels/conv2d.js';
+import { fitsSplit, fitsWindows } from '../../src/engine/kernels/conv2dWindows.js';
 import {
   depthwiseConv2dOutputShape,
   packDepthwiseConv2dWeights,
@@ -20,10 +22,11 @@ import {
   packFullyConnectedWeights,
   recordFullyConnected,
 } from '../../src/engine/kernels/fullyConnected.js';
+import { packHalves } from '../../src/engine/kernels/halves.js';
 import { poolOutputShape, recordPool } from '../../src/engine/kernels/pool.js';
 import { readBuffer } from '../../src/engine/readback.js';
 import { blocksOf, type FeatureShape } from '../../src/engine/tensor.js';
-import { expectEqual, POISON, poison, randomFloats } from '../browser/numbers.js';
+import { expectEqual, expectThat, POISON, poison, randomFloats } from '../browser/numbers.js';
 import { gpuSuite } from '../browser/suite.js';
 import * as reference from '../reference/layers.js';
 import { expectTensor, poisonedTensor, randomBatch, runSteps, uploadBinding, uploadTensor } from './tensors.js';
@@ -103,6 +106,18 @@ function conv2dName({ input, out, kernel, stride = [1, 1], padding = [0, 0, 0, 0
   return `${input.join('x')} to ${out}, ${window}, ${options.filter((option) => option !== '').join(', ')}`;
 }
 
+/** Floats that are halves, every eighth of them subnormal, which is to say tiny. */
+function randomHalves(seed: number, count: number): Float32Array<ArrayBuffer> {
+  return randomFloats(seed, count).map((value, index) => Math.round(value * 1024) / (index % 8 === 0 ? 2 ** 24 : 1024));
+}
+
+function uploadWeights(gpu: Gpu, packed: Float32Array, halves: boolean): GPUBufferBinding {
+  if (!halves) return uploadBinding(gpu, 'weights', packed);
+  const stored = packHalves(packed);
+  expectThat(stored !== undefined, 'the weights are no halves');
+  return { buffer: gpu.uploadBuffer('weights', stored) };
+}
+
 /** Rounding of a dot product in f32: a few ulps of the sum of |terms|, all at most 1 here. */
 function dotTolerance(terms: number): { readonly atol: number; readonly rtol: number } {
   return { atol: 1e-6 * Math.sqrt(terms), rtol: 2e-6 };
@@ -111,11 +126,16 @@ function dotTolerance(terms: number): { readonly atol: number; readonly rtol: nu
 export const conv2d = gpuSuite('conv2d', (test) => {
   const cases = conv2dCases.flatMap((testCase, index) => {
     const shape = { stride: [1, 1], padding: [0, 0, 0, 0], inChannels: testCase.input[2], ...testCase } as const;
-    const variants = new Set([...conv2dVariants(shape), 'general'] as const);
-    return [...variants].map((variant) => ({ testCase, index, variant }));
+    const general = { testCase, index, variant: 'general', halves: false } as const;
+    if (!fitsWindows(shape)) return [general];
+    const variants: readonly Conv2dVariant[] = ['windows', 'quads', ...(fitsSplit(shape) ? (['split'] as const) : [])];
+    return [
+      general,
+      ...variants.flatMap((variant) => [false, true].map((halves) => ({ testCase, index, variant, halves }))),
+    ];
   });
-  for (const { testCase, index, variant } of cases) {
-    test(`${conv2dName(testCase)}, ${variant}`, async ({ gpu }) => {
+  for (const { testCase, index, variant, halves } of cases) {
+    test(`${conv2dName(testCase)}, ${variant}${halves ? ' of halves' : ''}`, async ({ gpu }) => {
       const { input, out, kernel, stride = [1, 1], padding = [0, 0, 0, 0] } = testCase;
       const { activation = 'none', pool = false, batch = 1, inChannels = input[2] } = testCase;
       const shape: FeatureShape = { height: input[0], width: input[1], channels: input[2] };
@@ -123,7 +143,7 @@ export const conv2d = gpuSuite('conv2d', (test) => {
       const spec = { ...window, input: shape, inChannels, outChannels: out, activation, pool, variant };
       const terms = kernel[0] * kernel[1] * inChannels;
       const values = randomBatch(index, batch, shape);
-      const weights = randomFloats(index + 100, out * terms);
+      const weights = (halves ? randomHalves : randomFloats)(index + 100, out * terms);
       const bias = randomFloats(index + 200, out);
       const slope = randomFloats(index + 300, out);
 
@@ -132,8 +152,9 @@ export const conv2d = gpuSuite('conv2d', (test) => {
       const args = {
         input: source,
         output,
-        weights: uploadBinding(gpu, 'weights', packConv2dWeights(spec, weights)),
+        weights: uploadWeights(gpu, packConv2dWeights(spec, weights), halves),
         biasSlope: uploadBinding(gpu, 'bias', packConv2dBiasSlope(spec, bias, slope)),
+        halves,
       };
       await runSteps(gpu, (builder) => recordConv2d(builder, names, spec, args), batch);
 
@@ -260,21 +281,27 @@ const fullyConnectedCases: readonly (readonly [
 ];
 
 export const fullyConnected = gpuSuite('fullyConnected', (test) => {
-  for (const [index, [height, width, channels, out, activation, batch]] of fullyConnectedCases.entries()) {
-    test(`${height}x${width}x${channels} to ${out}, ${activation}, batch ${batch}`, async ({ gpu }) => {
+  const cases = fullyConnectedCases.flatMap((layer, index) =>
+    [false, true].map((halves) => ({ layer, index, halves })),
+  );
+  for (const { layer, index, halves } of cases) {
+    const [height, width, channels, out, activation, batch] = layer;
+    const title = `${height}x${width}x${channels} to ${out}, ${activation}, batch ${batch}${halves ? ', halves' : ''}`;
+    test(title, async ({ gpu }) => {
       const shape = { height, width, channels };
       const spec = { input: shape, outFeatures: out, activation };
       const features = height * width * channels;
       const values = randomBatch(index, batch, shape);
-      const weights = randomFloats(index + 100, out * features);
+      const weights = (halves ? randomHalves : randomFloats)(index + 100, out * features);
       const bias = randomFloats(index + 200, out);
       const slope = randomFloats(index + 300, out);
       const output = poisonedTensor(gpu, 'output', fullyConnectedOutputShape(spec), batch);
       const args = {
         input: uploadTensor(gpu, 'input', values),
         output,
-        weights: uploadBinding(gpu, 'weights', packFullyConnectedWeights(spec, weights)),
+        weights: uploadWeights(gpu, packFullyConnectedWeights(spec, weights), halves),
         biasSlope: uploadBinding(gpu, 'bias', packBiasSlope(bias, slope, out)),
+        halves,
       };
       await runSteps(gpu, (builder) => recordFullyConnected(builder, names, spec, args), batch);
       const expected = reference.fullyConnected(values, { outFeatures: out, weights, bias, slope, activation });

@@ -215,7 +215,7 @@ export const network = gpuSuite('network', (test) => {
     await refuse({ output: paf }, /Output of fullyConnected 'paf' has shape/);
     const twice = createTensor(gpu, 'output', graph.output.shape, 2);
     await refuse({ output: twice }, /'output' has room for a batch of 2, .* for 1/);
-    const other = new NetworkWeights(gpu, 'other', { data: new Float32Array(4), slices: new Map() });
+    const other = new NetworkWeights(gpu, 'other', { data: new Uint8Array(16), slices: new Map() });
     await refuse({ weights: other }, /'other' has no 'a.conv1.weight'/, WeightsError);
     await expectError(() => workspace.tensor('a.conv1'), ShapeError, /no 'a.conv1'; it has a.pool1/);
   });

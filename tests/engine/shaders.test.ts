@@ -124,7 +124,7 @@ describe('data races', () => {
 });
 
 describe('data races of split convolutions', () => {
-  const split = conv2dWindowsDeclarations[0]?.kernels.find(({ name }) => name === 'conv2dWindows.split');
+  const split = conv2dWindowsDeclarations[0]?.kernels.find(({ name }) => name === 'conv2d.split');
   // 2x2 pixels of one channel, one tile; the interpreter knows no arrays of matrices, so that a row of sums is one vector here.
   const code = (split?.code ?? '')
     .replace('array<mat4x4f, 64>', 'array<vec4f, 64>')

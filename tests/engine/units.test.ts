@@ -4,6 +4,7 @@ import { InputError, ShapeError } from '../../src/engine/errors.js';
 import { packBiasSlope, slideWindow } from '../../src/engine/kernels/common.js';
 import { chooseConv2dVariant, conv2dVariants, packConv2dWeights, planConv2d } from '../../src/engine/kernels/conv2d.js';
 import { packFullyConnectedWeights } from '../../src/engine/kernels/fullyConnected.js';
+import { packHalves } from '../../src/engine/kernels/halves.js';
 import { poolOutputShape } from '../../src/engine/kernels/pool.js';
 import { stageTimes } from '../../src/engine/profiler.js';
 import { packTensor, tensorBytes, unpackTensor } from '../../src/engine/tensor.js';
@@ -58,6 +59,13 @@ describe('slideWindow', () => {
   });
 });
 
+const adapter = { vendor: '', architecture: '', description: '' } as const;
+const hardware = { adapter: { ...adapter, isSoftware: false }, features: new Set(['subgroups']) };
+const software = (...features: readonly string[]) => ({
+  adapter: { ...adapter, isSoftware: true },
+  features: new Set(features),
+});
+
 describe('kernel planners', () => {
   const conv = {
     input: { height: 8, width: 8, channels: 8 },
@@ -78,13 +86,18 @@ describe('kernel planners', () => {
         const reach = (side - 1) / 2;
         const window = { kernel: [side, side], stride: [1, 1], padding: [reach, reach, reach, reach] } as const;
         const spec = { ...conv, ...window, input: { height, width, channels: 6 }, outChannels, pool };
-        for (const variant of [...conv2dVariants(spec), 'general'] as const) {
+        for (const variant of side === 1 ? (['general'] as const) : (['general', 'windows', 'quads'] as const)) {
           const { output, workgroups } = planConv2d({ ...spec, variant });
-          const [tileWidth, tileHeight, channels] = variant === 'general' ? [4, 2, 8] : [4, 4, 4];
+          const [tileWidth, tileHeight, channels, workgroup] = {
+            general: [4, 2, 8, 64] as const,
+            windows: [4, 4, 4, 64] as const,
+            // Four lanes share a tile of 16 channels.
+            quads: [4, 8, 16, 4] as const,
+          }[variant];
           const pooled = pool ? 2 : 1;
           const tiles =
             Math.ceil((output.width * pooled) / tileWidth) * Math.ceil((output.height * pooled) / tileHeight);
-          expect(workgroups).toEqual([Math.ceil((tiles * Math.ceil(outChannels / channels)) / 64), 1, 1]);
+          expect(workgroups).toEqual([Math.ceil((tiles * Math.ceil(outChannels / channels)) / workgroup), 1, 1]);
         }
       }),
     );
@@ -92,7 +105,7 @@ describe('kernel planners', () => {
 
   it('conv2d goes by windows where the kernel fits three strides and fills them', () => {
     const variants = (kernel: readonly [number, number], stride: readonly [number, number]) =>
-      conv2dVariants({ kernel, stride, padding: [0, 0, 0, 0], inChannels: 15 });
+      conv2dVariants({ kernel, stride, padding: [0, 0, 0, 0], inChannels: 15 }, hardware);
     expect(variants([3, 3], [1, 1])).toEqual(['windows']);
     expect(variants([5, 5], [2, 2])).toEqual(['windows']);
     expect(variants([3, 3], [2, 2])).toEqual(['general']);
@@ -104,14 +117,27 @@ describe('kernel planners', () => {
 
   it('conv2d splits many channels of small pictures on GPUs that are none of a program', () => {
     const wide = { ...conv, input: { height: 32, width: 32, channels: 16 }, inChannels: 16, outChannels: 508 };
-    expect(conv2dVariants(wide)).toEqual(['windows', 'split']);
+    expect(conv2dVariants(wide, hardware)).toEqual(['windows', 'split']);
     // 8 x 8 tiles of 127 blocks: 8128
-    expect(chooseConv2dVariant(wide, false)).toBe('split');
-    expect(chooseConv2dVariant(wide, true)).toBe('windows');
-    expect(chooseConv2dVariant({ ...wide, outChannels: 512 }, false)).toBe('windows');
-    expect(chooseConv2dVariant(conv, false)).toBe('windows');
+    expect(chooseConv2dVariant(wide, hardware)).toBe('split');
+    expect(chooseConv2dVariant({ ...wide, outChannels: 512 }, hardware)).toBe('windows');
+    expect(chooseConv2dVariant(conv, hardware)).toBe('windows');
     expect(planConv2d({ ...wide, variant: 'split' }).workgroups).toEqual([508, 1, 1]);
     expect(() => planConv2d({ ...conv, variant: 'split' })).toThrow(/'split' cannot compute/);
+  });
+
+  it('conv2d shares loads among quads on a program with subgroups, unless too many would be idle', () => {
+    const wide = { ...conv, input: { height: 32, width: 32, channels: 16 }, inChannels: 16, outChannels: 48 };
+    expect(conv2dVariants(wide, software('subgroups'))).toEqual(['windows', 'quads']);
+    expect(conv2dVariants(wide, software())).toEqual(['windows']);
+    expect(chooseConv2dVariant(wide, software())).toBe('windows');
+    expect(chooseConv2dVariant(wide, software('subgroups'))).toBe('quads');
+    // Two blocks of four.
+    expect(chooseConv2dVariant({ ...wide, outChannels: 8 }, software('subgroups'))).toBe('windows');
+    // Four rows of eight.
+    const low = { ...wide, input: { height: 4, width: 32, channels: 16 } };
+    expect(chooseConv2dVariant(low, software('subgroups'))).toBe('windows');
+    expect(chooseConv2dVariant({ ...wide, kernel: [1, 1] }, software('subgroups'))).toBe('general');
   });
 
   it('conv2d refuses channels and sizes that do not fit', () => {
@@ -119,6 +145,18 @@ describe('kernel planners', () => {
     expect(() => planConv2d({ ...conv, inChannels: 9 })).toThrow(ShapeError);
     const narrow = { ...conv, input: { height: 1, width: 8, channels: 6 }, pool: true };
     expect(() => planConv2d(narrow)).toThrow(/1x8 is too small for a 2x2 pool/);
+  });
+
+  it('weights become halves where that changes none of them', () => {
+    const halves = [0, -0, 1, -1, 0.5, 1 / 3 - ((1 / 3) % 2 ** -12), 63.96875, -(2 ** -24), 3 * 2 ** -24, 2 ** -14];
+    const packed = packHalves(Float32Array.from([...halves, 1.5 * 2 ** -23]));
+    // 1024 times each, in 16 bits: 1024 is 0x6400, 2^-14 is 0x0400.
+    expect([...(packed ?? [])].map((half) => half.toString(16))).toEqual(
+      ['0', '0', '6400', 'e400', '6000', '5d55', '7bff', '8400', 'a00', '2c00', 'a00', '0'], // padded to whole words
+    );
+    for (const value of [1 / 3, 64, 2 ** -25, 1 + 2 ** -11, Number.NaN, Number.POSITIVE_INFINITY, 1e-30]) {
+      expect(packHalves(Float32Array.of(1, value)), `${value}`).toBeUndefined();
+    }
   });
 
   it('weight packers place every weight once, in zeros', () => {

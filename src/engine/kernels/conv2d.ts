@@ -1,8 +1,9 @@
 /**
- * 2D convolution with fused bias, activation and 2x2 max pooling, by two shaders: conv2d.wgsl computes any window, conv2dWindows.wgsl those of
- * at most three strides a side, with half the loads, in two variants. Their headers give arithmetic and layouts.
+ * 2D convolution with fused bias, activation and 2x2 max pooling: conv2d.wgsl computes any window, conv2dWindows.wgsl and conv2dQuads.wgsl those
+ * of at most three strides a side, with fewer loads. Their headers give arithmetic and layouts.
  */
 import source from '../../shaders/conv2d.wgsl?raw';
+import type { Gpu } from '../device.js';
 import { ShapeError } from '../errors.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
@@ -25,9 +26,11 @@ import {
   fitsSplit,
   fitsWindows,
   packWindowsWeights,
+  type WindowsVariant,
   windowsInvocations,
   windowsKernel,
   windowsParams,
+  windowsWorkgroups,
 } from './conv2dWindows.js';
 
 export interface Conv2dSpec extends Window {
@@ -38,37 +41,53 @@ export interface Conv2dSpec extends Window {
   readonly activation: Activation;
   /** Max pool of 2x2, stride 2, no padding, on the result. */
   readonly pool: boolean;
-  /** Default: the first of `conv2dVariants`. It decides the layout of the weights. */
+  /**
+   * Default: what `chooseConv2dVariant` says of the device that records it. The layout of the weights is one for `general`, one for all others; a
+   * kernel that fits the others takes those by default.
+   */
   readonly variant?: Conv2dVariant;
 }
 
-/** `general` computes any window; `windows` those of at most three strides a side, `split` the same with four invocations a tile. */
-export type Conv2dVariant = 'general' | 'windows' | 'split';
+/**
+ * `general` computes any window; `windows` those of at most three strides a side, `split` the same with four invocations a tile, `quads` with
+ * four invocations that share what they read, which wants subgroups.
+ */
+export type Conv2dVariant = 'general' | WindowsVariant;
+
+/** What decides between variants. */
+export type Conv2dDevice = Pick<Gpu, 'adapter' | 'features'>;
 
 /** Invocations for one item below which a wide GPU has idle parts. */
 const FEW_INVOCATIONS = 8192;
 
-/** The variants worth measuring for `spec`, at most two; the first is what is used unless something says otherwise. `general` can do all. */
-export function conv2dVariants(spec: Window & Pick<Conv2dSpec, 'inChannels'>): readonly Conv2dVariant[] {
+/** The variants worth measuring for `spec` on a device, at most two. `general` and, where it is among them, `windows` run on every device. */
+export function conv2dVariants(
+  spec: Window & Pick<Conv2dSpec, 'inChannels'>,
+  { adapter, features }: Conv2dDevice,
+): readonly Conv2dVariant[] {
   if (!fitsWindows(spec)) return ['general'];
+  if (adapter.isSoftware) return features.has('subgroups') ? ['windows', 'quads'] : ['windows'];
   return fitsSplit(spec) ? ['windows', 'split'] : ['windows'];
 }
 
 /**
- * The variant that the shape and the kind of adapter make the likeliest to be fast. On a processor barriers cost more than idle cores could
- * win; a GPU wants many invocations, also for one small picture.
+ * The variant that the shape and the kind of adapter make the likeliest to be fast. A GPU wants many invocations, also for one small picture; a
+ * program wants few, as long as those of `quads`, which do twice the work in the same time, do not do it on padding.
  */
-export function chooseConv2dVariant(spec: Conv2dSpec, isSoftware: boolean): Conv2dVariant {
-  const [first = 'general', second] = conv2dVariants(spec);
-  if (second === undefined || isSoftware) return first;
+export function chooseConv2dVariant(spec: Conv2dSpec, device: Conv2dDevice): Conv2dVariant {
+  const [first = 'general', second] = conv2dVariants(spec, device);
+  if (second === undefined || second === 'general') return first;
   const { output } = planConv2d(spec);
-  return windowsInvocations(spec, output, false) < FEW_INVOCATIONS ? second : first;
+  const invocations = windowsInvocations(spec, output, 'windows');
+  const takesSecond =
+    second === 'quads' ? windowsInvocations(spec, output, second) < invocations : invocations < FEW_INVOCATIONS;
+  return takesSecond ? second : first;
 }
 
 function variantOf(spec: Conv2dSpec): Conv2dVariant {
-  const [first = 'general', ...others] = conv2dVariants(spec);
-  const { variant = first } = spec;
-  if (variant !== 'general' && variant !== first && !others.includes(variant)) {
+  const fits = fitsWindows(spec);
+  const { variant = fits ? 'windows' : 'general' } = spec;
+  if (variant !== 'general' && !(fits && (variant !== 'split' || fitsSplit(spec)))) {
     throw new ShapeError(
       `conv2d '${variant}' cannot compute kernel ${spec.kernel.join('x')}, stride ${spec.stride.join('x')} on ${spec.inChannels} channels.`,
     );
@@ -141,11 +160,11 @@ export function planConv2d(spec: Conv2dSpec): Conv2dPlan {
     throw new ShapeError(`conv2d: a result of ${conv.height}x${conv.width} is too small for a 2x2 pool.`);
   }
   const variant = variantOf(spec);
-  const invocations =
+  const workgroups =
     variant === 'general'
-      ? tilesOf(spec, output).count * groupsOf(spec)
-      : windowsInvocations(spec, output, variant === 'split');
-  return { variant, output, workgroups: [Math.ceil(invocations / WORKGROUP_SIZE), 1, 1] };
+      ? Math.ceil((tilesOf(spec, output).count * groupsOf(spec)) / WORKGROUP_SIZE)
+      : windowsWorkgroups(spec, output, variant);
+  return { variant, output, workgroups: [workgroups, 1, 1] };
 }
 
 /** Tiles of the general variant. */
@@ -207,8 +226,8 @@ export function packConv2dBiasSlope(
 
 /**
  * Adds the convolution to a plan.
- * @param args weights and biasSlope in the layouts of the two packers
- * @throws ShapeError where the tensors do not have the shapes that `spec` gives.
+ * @param args weights and biasSlope in the layouts of the two packers; `halves` where the weights went through `packHalves`
+ * @throws ShapeError where the tensors do not have the shapes that `spec` gives, or the general variant is given halves.
  */
 export function recordConv2d(
   builder: PlanBuilder,
@@ -219,20 +238,23 @@ export function recordConv2d(
     readonly output: Tensor;
     readonly weights: GPUBufferBinding;
     readonly biasSlope: GPUBufferBinding;
+    readonly halves?: boolean;
   },
 ): void {
-  const { input, output, weights, biasSlope } = args;
-  const plan = planConv2d(spec);
+  const { input, output, weights, biasSlope, halves = false } = args;
+  const plan = planConv2d({ variant: chooseConv2dVariant(spec, builder.gpu), ...spec });
   assertTensorShape(input, spec.input, 'Input of conv2d');
   assertTensorShape(output, plan.output, 'Output of conv2d');
   assertSameBatch([input, output]);
   const { activation, pool } = spec;
-  const general = plan.variant === 'general';
+  const { variant } = plan;
+  const isGeneral = variant === 'general';
+  if (isGeneral && halves) throw new ShapeError("conv2d 'general' was given halves; wanted weights in f32.");
   builder.add({
     ...names,
-    kernel: general ? generalKernel(activation, pool) : windowsKernel(activation, pool, plan.variant === 'split'),
+    kernel: isGeneral ? generalKernel(activation, pool) : windowsKernel(activation, pool, variant, halves),
     bindings: [tensorBinding(input), weights, biasSlope, tensorBinding(output)],
-    params: (general ? generalParams : windowsParams)(spec, plan.output),
+    params: isGeneral ? generalParams(spec, plan.output) : windowsParams(spec, plan.output, variant),
     workgroups: plan.workgroups,
     batchAxis: 1,
   });

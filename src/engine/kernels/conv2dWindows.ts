@@ -1,14 +1,21 @@
-/** The variants of conv2d for kernels of at most three strides a side. See conv2dWindows.wgsl for the arithmetic and layouts. */
+/** The variants of conv2d for kernels of at most three strides a side. See conv2dWindows.wgsl for the arithmetic and layouts, and conv2dQuads.wgsl. */
+import quadsSource from '../../shaders/conv2dQuads.wgsl?raw';
 import source from '../../shaders/conv2dWindows.wgsl?raw';
+import halvesLib from '../../shaders/lib/halves.wgsl?raw';
+import windowsLib from '../../shaders/lib/windows.wgsl?raw';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import { preprocess } from '../preprocess.js';
 import { blocksOf, type FeatureShape } from '../tensor.js';
 import { UniformStruct } from '../uniform.js';
-import { ACTIVATIONS, type Activation, activationConstant, LIBRARY, type Window } from './common.js';
+import { ACTIVATIONS, type Activation, activationConstant, LIBRARY, type Window, WORKGROUP_SIZE } from './common.js';
 import type { Conv2dSpec } from './conv2d.js';
 
-/** Pixels a side of the tile that one invocation computes before pooling. */
-const TILE = 4;
+export type WindowsVariant = 'windows' | 'split' | 'quads';
+
+/** Pixels of the tile that one invocation computes before pooling, and the invocations of a workgroup. */
+const TILE_WIDTH = 4;
+const TILE_HEIGHT = { windows: 4, split: 4, quads: 8 } as const;
+const WORKGROUP = { windows: WORKGROUP_SIZE, split: WORKGROUP_SIZE, quads: 16 } as const;
 
 /** Taps a side of a phase's kernel. */
 const TAPS = 3;
@@ -39,13 +46,20 @@ const SLICES = 4;
 /** Input channels below which splitting leaves too little to each. */
 const LEAST_SPLIT_CHANNELS = 16;
 
-const code = preprocess(source, { files: LIBRARY, flags: { SPLIT: false } });
-const splitCode = preprocess(source, { files: LIBRARY, flags: { SPLIT: true } });
+/** Output blocks that the invocations of a quad compute, one each. */
+const QUAD = 4;
 
-export function windowsKernel(activation: Activation, pool: boolean, split: boolean): Kernel {
+const files = { ...LIBRARY, 'lib/halves.wgsl': halvesLib, 'lib/windows.wgsl': windowsLib };
+
+function codeOf(variant: WindowsVariant, halves: boolean): string {
+  const flags = { SPLIT: variant === 'split', HALVES: halves, SOFTWARE: variant === 'quads' };
+  return preprocess(variant === 'quads' ? quadsSource : source, { files, flags });
+}
+
+export function windowsKernel(activation: Activation, pool: boolean, variant: WindowsVariant, halves: boolean): Kernel {
   return {
-    name: split ? 'conv2dWindows.split' : 'conv2dWindows',
-    code: split ? splitCode : code,
+    name: `conv2d.${variant}${halves ? '.f16' : ''}`,
+    code: codeOf(variant, halves),
     constants: { ...activationConstant(activation), POOL: Number(pool) },
     bindings: ['read', 'read', 'read', 'read-write'],
   };
@@ -62,19 +76,32 @@ export function fitsSplit({ inChannels }: Pick<Conv2dSpec, 'inChannels'>): boole
   return inChannels >= LEAST_SPLIT_CHANNELS;
 }
 
-function tilesOf({ pool }: Conv2dSpec, output: FeatureShape): { readonly x: number; readonly y: number } {
-  const side = pool ? TILE / 2 : TILE;
-  return { x: Math.ceil(output.width / side), y: Math.ceil(output.height / side) };
+function tilesOf(
+  { pool }: Conv2dSpec,
+  output: FeatureShape,
+  variant: WindowsVariant,
+): { readonly x: number; readonly y: number } {
+  const scale = pool ? 2 : 1;
+  return {
+    x: Math.ceil((output.width * scale) / TILE_WIDTH),
+    y: Math.ceil((output.height * scale) / TILE_HEIGHT[variant]),
+  };
 }
 
 /** Invocations for one item. */
-export function windowsInvocations(spec: Conv2dSpec, output: FeatureShape, split: boolean): number {
-  const tiles = tilesOf(spec, output);
-  return tiles.x * tiles.y * blocksOf(output.channels) * (split ? SLICES : 1);
+export function windowsInvocations(spec: Conv2dSpec, output: FeatureShape, variant: WindowsVariant): number {
+  const tiles = tilesOf(spec, output, variant);
+  const blocks = blocksOf(output.channels);
+  if (variant === 'quads') return tiles.x * tiles.y * Math.ceil(blocks / QUAD) * QUAD;
+  return tiles.x * tiles.y * blocks * (variant === 'split' ? SLICES : 1);
 }
 
-export function windowsParams(spec: Conv2dSpec, output: FeatureShape): ArrayBufferView {
-  const tiles = tilesOf(spec, output);
+export function windowsWorkgroups(spec: Conv2dSpec, output: FeatureShape, variant: WindowsVariant): number {
+  return Math.ceil(windowsInvocations(spec, output, variant) / WORKGROUP[variant]);
+}
+
+export function windowsParams(spec: Conv2dSpec, output: FeatureShape, variant: WindowsVariant): ArrayBufferView {
+  const tiles = tilesOf(spec, output, variant);
   return PARAMS.pack({
     input_width: spec.input.width,
     input_height: spec.input.height,
@@ -113,12 +140,17 @@ export function packWindowsWeights(spec: Conv2dSpec, weights: Float32Array): Flo
   return packed;
 }
 
-export const declarations: readonly KernelDeclaration[] = [
-  {
-    shader: 'conv2dWindows.wgsl',
-    kernels: ACTIVATIONS.flatMap((activation) =>
-      [false, true].flatMap((pool) => [false, true].map((split) => windowsKernel(activation, pool, split))),
+function declare(shader: string, variants: readonly WindowsVariant[]): KernelDeclaration {
+  const either = [false, true];
+  const kernels = variants.flatMap((variant) =>
+    ACTIVATIONS.flatMap((activation) =>
+      either.flatMap((pool) => either.map((halves) => windowsKernel(activation, pool, variant, halves))),
     ),
-    params: PARAMS,
-  },
+  );
+  return { shader, kernels, params: PARAMS };
+}
+
+export const declarations: readonly KernelDeclaration[] = [
+  declare('conv2dWindows.wgsl', ['windows', 'split']),
+  declare('conv2dQuads.wgsl', ['quads']),
 ];

@@ -1,5 +1,6 @@
 /** Fully connected layer (matrix times vector) with fused bias and activation. See fullyConnected.wgsl. */
 import source from '../../shaders/fullyConnected.wgsl?raw';
+import halvesLib from '../../shaders/lib/halves.wgsl?raw';
 import { ShapeError } from '../errors.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
@@ -24,17 +25,17 @@ export interface FullyConnectedSpec {
 
 const PARAMS = new UniformStruct({ input_blocks: 'u32', output_blocks: 'u32', output_channels: 'u32' });
 
-const code = preprocess(source, { files: LIBRARY });
+const files = { ...LIBRARY, 'lib/halves.wgsl': halvesLib };
 
 /**
  * Invocations that share a sum. On a processor a barrier costs as much as hundreds of products an invocation, on a GPU next to nothing.
  */
 const THREADS = { hardware: 64, software: 8 } as const;
 
-function fullyConnectedKernel(activation: Activation, isSoftware: boolean): Kernel {
+function fullyConnectedKernel(activation: Activation, isSoftware: boolean, halves: boolean): Kernel {
   return {
-    name: 'fullyConnected',
-    code,
+    name: `fullyConnected${halves ? '.f16' : ''}`,
+    code: preprocess(source, { files, flags: { HALVES: halves, SOFTWARE: isSoftware } }),
     constants: { ...activationConstant(activation), THREADS: isSoftware ? THREADS.software : THREADS.hardware },
     bindings: ['read', 'read', 'read', 'read-write'],
   };
@@ -73,7 +74,7 @@ export function packFullyConnectedWeights(spec: FullyConnectedSpec, weights: Flo
 
 /**
  * Adds the layer to a plan.
- * @param args weights from `packFullyConnectedWeights`, biasSlope from `packBiasSlope`
+ * @param args weights from `packFullyConnectedWeights`, biasSlope from `packBiasSlope`; `halves` where the weights then went through `packHalves`
  * @throws ShapeError where the tensors do not have the shapes that `spec` gives.
  */
 export function recordFullyConnected(
@@ -85,16 +86,17 @@ export function recordFullyConnected(
     readonly output: Tensor;
     readonly weights: GPUBufferBinding;
     readonly biasSlope: GPUBufferBinding;
+    readonly halves?: boolean;
   },
 ): void {
-  const { input, output, weights, biasSlope } = args;
+  const { input, output, weights, biasSlope, halves = false } = args;
   assertTensorShape(input, spec.input, 'Input of fullyConnected');
   assertTensorShape(output, fullyConnectedOutputShape(spec), 'Output of fullyConnected');
   assertSameBatch([input, output]);
   const outputBlocks = blocksOf(spec.outFeatures);
   builder.add({
     ...names,
-    kernel: fullyConnectedKernel(spec.activation, builder.gpu.adapter.isSoftware),
+    kernel: fullyConnectedKernel(spec.activation, builder.gpu.adapter.isSoftware, halves),
     bindings: [tensorBinding(input), weights, biasSlope, tensorBinding(output)],
     params: PARAMS.pack({
       input_blocks: itemBlocks(spec.input),
@@ -109,10 +111,11 @@ export function recordFullyConnected(
 export const declarations: readonly KernelDeclaration[] = [
   {
     shader: 'fullyConnected.wgsl',
-    kernels: ACTIVATIONS.flatMap((activation) => [
-      fullyConnectedKernel(activation, false),
-      fullyConnectedKernel(activation, true),
-    ]),
+    kernels: ACTIVATIONS.flatMap((activation) =>
+      [false, true].flatMap((isSoftware) =>
+        [false, true].map((halves) => fullyConnectedKernel(activation, isSoftware, halves)),
+      ),
+    ),
     params: PARAMS,
   },
 ];
