@@ -1,8 +1,8 @@
 import type { Plugin } from 'vite';
 
 /**
- * WGSL without what only readers need: whole-line comments (preprocessor directives, `//#`, stay), indentation, empty lines, and spaces round marks that no
- * space can split or join: a `=` right after `>` would be another mark.
+ * WGSL without what only readers need: whole-line comments (preprocessor directives, `//#`, stay on lines of their own), indentation, empty lines, and white
+ * space round marks that need none: a `=` right after `>` would be another mark.
  */
 export function stripWgsl(source: string): string {
   return source
@@ -10,7 +10,8 @@ export function stripWgsl(source: string): string {
     .map((line) => line.trim())
     .filter((line) => line !== '' && !/^\/\/(?!#)/.test(line))
     .map((line) => (line.startsWith('//#') ? line : line.replace(/(?<!>) ?([,;:{}()=*+&|]) ?/g, '$1')))
-    .join('\n');
+    .join('\n')
+    .replace(/^([^\n]*[,;{(])\n(?!\/\/#)/gm, (whole, line: string) => (line.includes('//') ? whole : line));
 }
 
 /** Strips the shaders that a build imports with `?raw`. */

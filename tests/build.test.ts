@@ -105,8 +105,11 @@ describe('the library build', () => {
 
 describe('stripWgsl', () => {
   it('keeps code and the directives of the preprocessor', () => {
-    const source = '// What it does.\n//#include "lib/a.wgsl"\n\n  let a = 1; // one\n    // aside\n}\n';
-    expect(stripWgsl(source)).toBe('//#include "lib/a.wgsl"\nlet a = 1; // one\n}');
+    const source =
+      '// What it does.\n//#include "lib/a.wgsl"\n\n  let a = 1; // one;\n    // aside\n  let b: array<i32> = f(a + 1,\n -a);\n  //#if B\n  b >= a;\n}\n';
+    expect(stripWgsl(source)).toBe(
+      '//#include "lib/a.wgsl"\nlet a=1;// one;\nlet b:array<i32> =f(a+1,-a);\n//#if B\nb >= a;}',
+    );
   });
 });
 
