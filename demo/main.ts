@@ -340,6 +340,8 @@ function connect(demo: Demo): void {
     button('png', 'PNG', () => demo.savePicture()),
     ...Object.entries(formats).map(([format, label]) => button(format, label, () => demo.save(format as Format))),
   );
+  // Until now, and for ever where there is no WebGPU, nothing would come of them.
+  for (const controls of ['#sources', '#layers']) find(controls, HTMLFieldSetElement).disabled = false;
   openSample();
 }
 

@@ -531,6 +531,8 @@ describe('the demo', () => {
     const missing = await openDemo(withoutWebGpu);
     await missing.page.waitForFunction(() => document.querySelector('#notice')?.textContent !== '');
     expect(await textOf(missing.page, '#notice')).toMatch(/^This page needs WebGPU\. .*Try a current Chrome/);
+    expect(await missing.page.$$('.stage-column :is(input, button):enabled')).toEqual([]);
+    expect(await (await missing.page.$('#texture-card'))?.isVisible()).toBe(false);
     await missing.page.close();
 
     const none = await openDemo((page) =>
