@@ -16,6 +16,18 @@ describe('the documentation', () => {
     expect(read('README.md')).toContain(`\n${read(`docs/guide/${file}`)}\`\`\`\n`);
   });
 
+  it('has a page of the API for every entry point, by its name', () => {
+    const { exports }: { exports: Record<string, { default?: string }> } = JSON.parse(read('package.json'));
+    const entries = Object.entries(exports).flatMap(([path, target]) =>
+      target.default ? [[path, target.default]] : [],
+    );
+    expect(entries.length).toBeGreaterThan(4);
+    for (const [path = '', file = ''] of entries) {
+      const source = read(file.replace(/^\.\/dist\//, 'src/').replace(/\.js$/, '.ts'));
+      expect(source).toContain(`@module fullpose${path.slice(1)}\n`);
+    }
+  });
+
   it('has a link to every page', () => {
     const config = read('docs/.vitepress/config.ts');
     const pages = readdirSync('docs', { recursive: true, encoding: 'utf8' })

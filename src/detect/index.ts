@@ -7,6 +7,8 @@
  * const boxes = await detector.detect(picture);
  * const faces = await aligner.align(picture, boxes);
  * ```
+ *
+ * @module fullpose/detect
  */
 export type { Detector } from '../cascade/detector.js';
 export { detectorWeights } from './bundled.js';

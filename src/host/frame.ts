@@ -17,7 +17,7 @@ export interface PixelData {
 /**
  * What a picture may come as. Alpha is ignored. The EXIF orientation of an image is respected, and sizes and results are those of the upright
  * picture. A Blob or File is an encoded image. A GPUExternalTexture is none of these: it does not tell its size and ends with the task that
- * imported it; give the video or the VideoFrame. A GPUTexture is of the device in use, has usage TEXTURE_BINDING and holds colours as they are displayed (not linear).
+ * imported it; give the video or the VideoFrame. An UploadedPicture is what `FaceAligner.upload` gave. A GPUTexture is of the device in use, has usage TEXTURE_BINDING and holds colours as they are displayed (not linear).
  */
 export type PictureSource =
   | HTMLImageElement
