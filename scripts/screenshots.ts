@@ -1,4 +1,4 @@
-/** `npm run screenshots`: the README's pictures, made from the bundled sample alone, into docs/images/. */
+/** `npm run screenshots`: the pictures of README.md and docs/performance.md, made from the bundled sample alone, into docs/images/. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'puppeteer';
@@ -63,14 +63,10 @@ function save(name: string, dataUrl: string): void {
   process.stdout.write(`docs/images/${name}\n`);
 }
 
-/** What the page shows in its window, in both colour schemes. */
-async function saveSchemes(page: Page, name: string): Promise<void> {
-  for (const scheme of ['light', 'dark'] as const) {
-    await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
-    const file = `${name}-${scheme}.webp`;
-    await page.screenshot({ path: join(folder, file), type: 'webp', quality: 78 });
-    process.stdout.write(`docs/images/${file}\n`);
-  }
+/** What the page shows in its window. */
+async function saveWindow(page: Page, name: string): Promise<void> {
+  await page.screenshot({ path: join(folder, name), type: 'webp', quality: 78 });
+  process.stdout.write(`docs/images/${name}\n`);
 }
 
 /** The demo with several faces, and each output of the sample's. */
@@ -100,7 +96,10 @@ async function drawDemo(host: PageHost): Promise<void> {
   await page.addStyleTag({ content: '#notice, .below .card:not(.wide) { display: none }' });
   await page.evaluate(() => document.activeElement instanceof HTMLElement && document.activeElement.blur());
   await page.mouse.move(0, 0);
-  await saveSchemes(page, 'demo');
+  for (const scheme of ['light', 'dark'] as const) {
+    await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
+    await saveWindow(page, `demo-${scheme}.webp`);
+  }
   await page.close();
 }
 
@@ -113,11 +112,24 @@ async function drawTurnedHeads(host: PageHost): Promise<void> {
   await page.close();
 }
 
+/** The benchmark's page after a quick run. */
+async function drawBenchmark(host: PageHost): Promise<void> {
+  const page = await host.openPage('/bench/', async (opened) => {
+    opened.setDefaultTimeout(timeoutMs);
+    await opened.setViewport({ width: 1280, height: 680 });
+  });
+  await page.waitForFunction(() => window.fullposeBench !== undefined);
+  await page.evaluate(() => window.fullposeBench.run({ faces: 1, quick: true, rivals: false }));
+  await saveWindow(page, 'bench.webp');
+  await page.close();
+}
+
 mkdirSync(folder, { recursive: true });
 const host = await PageHost.open({ packages: ['three/webgpu', 'three/addons/loaders/GLTFLoader.js'] });
 try {
   await drawTurnedHeads(host);
   await drawDemo(host);
+  await drawBenchmark(host);
 } finally {
   await host.close();
 }
