@@ -7,11 +7,11 @@
 // scale [groups] vec4: offset of coefficient 1 where the byte is 1, times 1, 2^-8, 2^-16 and 2^-24: the kernel leaves every byte in its place,
 // since a mask costs less than a shift.
 // vertices [N, V] vec4 = x, y, z, 0.
-// One invocation computes four vertices, `share` apart, so that the coefficients are read once for all: global id x = the first of them, y = face.
+// One invocation computes eight vertices, `share` apart, so that the coefficients are read once for all: global id x = the first of them, y = face.
 
 struct Params {
   vertices: u32,
-  // A quarter of the vertices, rounded up.
+  // An eighth of the vertices, rounded up.
   share: u32,
   groups: u32,
   // vec4s of one face's parameters
@@ -43,6 +43,16 @@ fn offset(at: u32, c: vec4f) -> vec3f {
   );
 }
 
+// The same for four vertices, one a column.
+fn offsets(words: u32, vertex: vec4u, c: vec4f) -> mat4x3f {
+  let at = words + vertex;
+  return mat4x3f(offset(at.x, c), offset(at.y, c), offset(at.z, c), offset(at.w, c));
+}
+
+fn means_of(vertex: vec4u) -> mat4x3f {
+  return mat4x3f(mean_of(vertex.x), mean_of(vertex.y), mean_of(vertex.z), mean_of(vertex.w));
+}
+
 fn store(face: u32, vertex: u32, shape: vec3f) {
   if (vertex >= params.vertices) {
     return;
@@ -60,33 +70,36 @@ fn store(face: u32, vertex: u32, shape: vec3f) {
     vec4f(dot(r0, shape) + t.x, f32(params.size) - 1.0 - up, dot(r2, shape), 0.0);
 }
 
+fn store_all(face: u32, vertex: vec4u, shapes: mat4x3f, excess: f32) {
+  store(face, vertex.x, shapes[0] - excess);
+  store(face, vertex.y, shapes[1] - excess);
+  store(face, vertex.z, shapes[2] - excess);
+  store(face, vertex.w, shapes[3] - excess);
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= params.share) {
     return;
   }
   let first = id.y * params.stride + 2;
+  let vertex = id.x + params.share * vec4u(0, 1, 2, 3);
+  let others = vertex + 4 * params.share;
   // Beyond the last vertex it computes the last one again, and does not store it.
-  let last = params.vertices - 1;
-  let vertex = vec4u(id.x) + params.share * vec4u(0, 1, 2, 3);
-  let source = min(vertex, vec4u(last));
-  var shape0 = mean_of(source.x);
-  var shape1 = mean_of(source.y);
-  var shape2 = mean_of(source.z);
-  var shape3 = mean_of(source.w);
+  let last = vec4u(params.vertices - 1);
+  let source = min(vertex, last);
+  let other_source = min(others, last);
+  var shapes = means_of(source);
+  var other_shapes = means_of(other_source);
   // What the bytes that are 128 too large add to every coordinate.
   var excess = 0.0;
   for (var group = 0u; group < params.groups; group++) {
     let c = parameters[first + group] * scale[group];
     let words = group * 3 * params.vertices;
     excess += dot(c, vec4f(128.0, 32768.0, 8388608.0, 0.0));
-    shape0 += offset(words + source.x, c);
-    shape1 += offset(words + source.y, c);
-    shape2 += offset(words + source.z, c);
-    shape3 += offset(words + source.w, c);
+    shapes += offsets(words, source, c);
+    other_shapes += offsets(words, other_source, c);
   }
-  store(id.y, vertex.x, shape0 - excess);
-  store(id.y, vertex.y, shape1 - excess);
-  store(id.y, vertex.z, shape2 - excess);
-  store(id.y, vertex.w, shape3 - excess);
+  store_all(id.y, vertex, shapes, excess);
+  store_all(id.y, others, other_shapes, excess);
 }

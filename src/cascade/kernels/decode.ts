@@ -19,7 +19,7 @@ const kernel: Kernel = {
 };
 
 /** Vertices that one invocation computes. */
-const VERTICES_EACH = 4;
+const VERTICES_EACH = 8;
 
 /** The morphable model's buffers as decode.wgsl reads them. */
 export interface DecodeBuffers {
