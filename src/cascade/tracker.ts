@@ -181,6 +181,7 @@ export class FaceTracker {
       return await this.#track(frame, timestampMs, boxes);
     } finally {
       this.#busy = false;
+      if (this.#destroyed) this.#picture?.destroy();
     }
   }
 
@@ -193,11 +194,11 @@ export class FaceTracker {
     this.#lookedMs = Number.NEGATIVE_INFINITY;
   }
 
-  /** Ends the tracker. The aligner and the detector go on: they are the caller's. Calling it twice does nothing. */
+  /** Ends the tracker, after the call in flight if there is one. The aligner and the detector go on: they are the caller's. Twice does nothing. */
   destroy(): void {
     this.reset();
     this.#destroyed = true;
-    this.#picture?.destroy();
+    if (!this.#busy) this.#picture?.destroy();
   }
 
   [Symbol.dispose](): void {
@@ -230,8 +231,6 @@ export class FaceTracker {
     const picture = await upload.call(this.#aligner, frame, last);
     this.#picture = picture;
     if (last !== picture) last?.destroy();
-    // Destroyed meanwhile: the rest of the call finds out.
-    if (this.#destroyed) picture.destroy();
     return picture;
   }
 

@@ -4,6 +4,7 @@ import type { Detector } from '../../src/cascade/detector.js';
 import type { Face } from '../../src/cascade/face.js';
 import { FaceTracker, type TrackedFace, type TrackerOptions, type TrackingAligner } from '../../src/cascade/tracker.js';
 import { FullposeError, InputError } from '../../src/engine/errors.js';
+import type { UploadedPicture } from '../../src/host/frame.js';
 import { loadFaceModel } from '../../src/mmm/model.js';
 import { parseParameterLayout } from '../../src/mmm/parameters.js';
 import { poseInPicture } from '../../src/mmm/pose.js';
@@ -328,6 +329,27 @@ describe('FaceTracker', () => {
     tracker.reset();
     expect(summary(await tracker.track(FRAME, 5))).toBe('');
     expect(summary(await tracker.track(FRAME, 6, { boxes }))).toBe('2:0');
+  });
+
+  it('uploads a frame once, into the same picture, and frees it when the last call is done', async () => {
+    const { aligner, tracker } = await tracking();
+    const destroy = vi.fn();
+    const picture: unknown = { destroy };
+    const upload = vi.fn(async (_: unknown, into?: UploadedPicture) => into ?? (picture as UploadedPicture));
+    Object.assign(aligner, { upload });
+    aligner.spots = [{ x: 100, y: 100 }];
+    const [align, refine] = [vi.spyOn(aligner, 'align'), vi.spyOn(aligner, 'refine')];
+    await tracker.track(FRAME, 1000, { boxes: [boxAt(100, 100)] });
+    const call = tracker.track(FRAME, 1040);
+    tracker.destroy();
+    expect(destroy).not.toHaveBeenCalled();
+    expect(summary(await call)).toBe('1:1');
+    expect(destroy).toHaveBeenCalled();
+    expect(upload.mock.calls).toEqual([
+      [FRAME, undefined],
+      [FRAME, picture],
+    ]);
+    for (const spy of [align, refine]) expect(spy.mock.calls.map(([source]) => source)).toEqual([picture]);
   });
 
   it('does not keep what a frame from before a reset found', async () => {
