@@ -65,7 +65,7 @@ export class CascadeBench {
     await aligner.align(picture, boxesFor(1));
     const first = performance.now();
 
-    const cascade = await Cascade.create(gpu, weights, { maxFaces });
+    const cascade = await Cascade.create(gpu, weights, { maxFaces, dtype: aligner.dtype });
     const { bytes, buffers } = gpu.memory;
     const frame = await new FrameTexture(gpu).prepare(picture);
     const { texture, texels, picture: size } = await frame.upload();

@@ -74,7 +74,7 @@ export class NetworkRun {
     const builder = new PlanBuilder(gpu, 'network');
     recordNetwork(builder, {
       graph,
-      weights: new NetworkWeights(gpu, 'weights', packNetworkWeights(graph, networkCase.weights)),
+      weights: new NetworkWeights(gpu, 'weights', packNetworkWeights(graph, networkCase.weights, 'f16')),
       workspace: new NetworkWorkspace(gpu, 'workspace', graph),
       inputs: { stem, paf },
       output,

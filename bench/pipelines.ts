@@ -71,7 +71,16 @@ function products(rival: string, dispatches: readonly CapturedDispatch[]): reado
   });
 }
 
+/** The kernels that a GPU would be given, whatever this adapter is: it says that it is no program. */
+function poseAsHardware(): void {
+  for (const name of ['vendor', 'architecture', 'device', 'description'] as const) {
+    Object.defineProperty(GPUAdapterInfo.prototype, name, { get: () => 'hardware' });
+  }
+  Object.defineProperty(GPUAdapterInfo.prototype, 'isFallbackAdapter', { get: () => false });
+}
+
 window.listPipelines = async (rivals) => {
+  poseAsHardware();
   const capture = new Capture();
   const bench = await CascadeBench.create(await fetchPicture(PICTURE), MANIFEST, 1);
   try {

@@ -34,6 +34,7 @@ export {
   type WeightBuffers,
 } from './cascade/weights.js';
 export * from './engine/errors.js';
+export type { DType } from './engine/network.js';
 export type { StageTime } from './engine/profiler.js';
 export { clearCache } from './host/cache.js';
 export { type Crop, cropToPicture, type PixelTransform } from './host/crop.js';

@@ -4,6 +4,7 @@
 import type { Gpu } from '../engine/device.js';
 import { type DeviceLostError, InputError } from '../engine/errors.js';
 import { expectNumbers, expectObject, refuse } from '../engine/expect.js';
+import type { DType } from '../engine/network.js';
 import { Plan } from '../engine/plan.js';
 import type { StageTime } from '../engine/profiler.js';
 import { CROP_RECORD_BYTES, type Crop, checkCrop, cropRecord, writeCropRecord } from '../host/crop.js';
@@ -70,13 +71,14 @@ export class FaceAligner {
   }
 
   private constructor(weights: CascadeWeights, options: AlignerOptions, state: DeviceState) {
-    const { powerPreference, maxFaces, textureSize, tuningStorage, device } = options;
+    const { powerPreference, maxFaces, textureSize, tuningStorage, device, dtype } = options;
     this.#weights = weights;
     const kept = {
       ...(powerPreference !== undefined && { powerPreference }),
       ...(maxFaces !== undefined && { maxFaces }),
       ...(textureSize !== undefined && { textureSize }),
       ...(tuningStorage !== undefined && { tuningStorage }),
+      ...(dtype !== undefined && { dtype }),
     };
     this.#device = new Revivable('aligner', state, device === undefined, ({ tuning }, next) =>
       DeviceState.create(weights, { ...kept, tuning, ...(next !== undefined && { device: next }) }),
@@ -120,6 +122,11 @@ export class FaceAligner {
   /** Where each part of a face's parameters sits. */
   get layout(): ParameterLayout {
     return this.#weights.network.parameters;
+  }
+
+  /** How the network's weights are held on the GPU: `f16` where all that are halves may be. */
+  get dtype(): DType {
+    return this.#state.dtype;
   }
 
   /** Which variants of the kernels are in use. Plain JSON, for the option `tuning` of another aligner. */

@@ -6,7 +6,7 @@ import type { Gpu } from '../engine/device.js';
 import { InputError } from '../engine/errors.js';
 import { recordAdd } from '../engine/kernels/add.js';
 import { recordFill } from '../engine/kernels/fill.js';
-import { NetworkWeights, NetworkWorkspace, packNetworkWeights, recordNetwork } from '../engine/network.js';
+import { type DType, NetworkWeights, NetworkWorkspace, packNetworkWeights, recordNetwork } from '../engine/network.js';
 import { Plan, PlanBuilder } from '../engine/plan.js';
 import { requireFloats, type SafeTensors } from '../engine/safetensors.js';
 import { show } from '../engine/show.js';
@@ -88,6 +88,8 @@ export interface CascadeOptions {
   readonly maxFaces: number;
   /** Of the network's layers that have a choice; default: what their shapes suggest. */
   readonly variants?: LayerVariants;
+  /** How weights that are halves are held (default f32). */
+  readonly dtype?: DType;
 }
 
 /** A face takes about 3 MB; more than this is a mistake rather than a wish. */
@@ -144,13 +146,13 @@ export class Cascade {
    * @throws InputError for an impossible number of faces; LimitError where the device is too small; WeightsError where a tensor is missing.
    */
   static async create(gpu: Gpu, weights: CascadeWeights, options: CascadeOptions): Promise<Cascade> {
-    const { maxFaces, variants = chooseVariants(gpu, weights.network.graph) } = options;
+    const { maxFaces, dtype = 'f32', variants = chooseVariants(gpu, weights.network.graph) } = options;
     if (!Number.isInteger(maxFaces) || maxFaces < 1 || maxFaces > MAX_FACES) {
       throw new InputError(`maxFaces is ${show(maxFaces)}; wanted a whole number from 1 to ${MAX_FACES}.`);
     }
     const network = { ...weights.network, graph: withVariants(weights.network.graph, variants) };
     const { value, accepted } = gpu.watch('The buffers of the cascade could not be made', () =>
-      recordAll(gpu, { ...weights, network }, maxFaces),
+      recordAll(gpu, { ...weights, network }, maxFaces, dtype),
     );
     const { parts, faces, start, iterations, endings } = value;
     await accepted;
@@ -258,7 +260,7 @@ export class Cascade {
 }
 
 /** Makes all buffers, uploads the weights and lists every plan's steps. */
-function recordAll(gpu: Gpu, weights: CascadeWeights, maxFaces: number) {
+function recordAll(gpu: Gpu, weights: CascadeWeights, maxFaces: number, dtype: DType) {
   const parts = createParts(gpu, weights, maxFaces);
   const { spec, model, initial, parameters, network } = parts;
   const start = new PlanBuilder(gpu, 'start');
@@ -272,7 +274,7 @@ function recordAll(gpu: Gpu, weights: CascadeWeights, maxFaces: number) {
     maxFaces * CROP_RECORD_BYTES,
     GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
   );
-  const iterations = weights.iterations.map((file, k) => recordIteration(parts, file, k));
+  const iterations = weights.iterations.map((file, k) => recordIteration(parts, file, k, dtype));
   const endings = weights.iterations.map((_, k) => recordEnding(parts, k + 1));
   return { parts, faces, start, iterations, endings };
 }
@@ -315,7 +317,7 @@ function createParts(gpu: Gpu, weights: CascadeWeights, maxFaces: number): Parts
 }
 
 /** Iteration k: geometry of p^k (drawn at load for k = 0), both streams' inputs, the network, p^{k+1} = p^k + update. */
-function recordIteration(parts: Parts, file: SafeTensors, k: number): PlanBuilder {
+function recordIteration(parts: Parts, file: SafeTensors, k: number, dtype: DType): PlanBuilder {
   const { gpu, network, spec, model, pixels, stem, paf, delta, parameters, workspace } = parts;
   const { pac, graph } = network;
   const prefix = `iteration${k}/`;
@@ -336,7 +338,7 @@ function recordIteration(parts: Parts, file: SafeTensors, k: number): PlanBuilde
   recordResolve(builder, resolve, spec, { geometry, triangles, codes, stem });
   const gather = { geometry, anchors, pixels, filters, output: paf };
   recordPaf(builder, { label: `${prefix}paf`, stage: 'paf' }, spec, gather);
-  const weights = new NetworkWeights(gpu, `${prefix}weights`, packNetworkWeights(graph, file));
+  const weights = new NetworkWeights(gpu, `${prefix}weights`, packNetworkWeights(graph, file, dtype));
   recordNetwork(builder, {
     graph,
     weights,

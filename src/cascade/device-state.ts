@@ -2,6 +2,8 @@
  * What lives and dies with one device: the cascade's buffers and plans, the frame texture, the staging ring and, once asked for, the inspector.
  */
 import { Gpu } from '../engine/device.js';
+import { halvesWork } from '../engine/halves-test.js';
+import type { DType } from '../engine/network.js';
 import { StagingRing } from '../engine/readback.js';
 import { FrameTexture } from '../host/frame.js';
 import { Cascade } from './cascade.js';
@@ -24,6 +26,7 @@ export class DeviceState {
   readonly staging: StagingRing;
   readonly encoder: FrameEncoder;
   readonly tuning: Tuning;
+  readonly dtype: DType;
   /** Staging for frames that return more than landmarks, by the bytes of a face that these take. */
   readonly #larger = new Map<number, StagingRing>();
   readonly #inspector: Lazy<Inspector>;
@@ -45,14 +48,15 @@ export class DeviceState {
     });
     try {
       const tuning = await findTuning(gpu, weights.network.graph, options);
-      const cascade = await Cascade.create(gpu, weights, { maxFaces, variants: variantsOf(tuning) });
+      const dtype = options.dtype !== 'f32' && hasHalves(weights) && (await halvesWork(gpu)) ? 'f16' : 'f32';
+      const cascade = await Cascade.create(gpu, weights, { maxFaces, variants: variantsOf(tuning), dtype });
       const { value, accepted } = gpu.watch('The staging buffers could not be made', () => ({
         staging: new StagingRing(gpu, 'staging', cascade.maxFaces * readBytes(cascade, cascade.iterations)),
         encoder: new FrameEncoder(gpu, cascade),
       }));
       await accepted;
       signal?.throwIfAborted();
-      return new DeviceState(gpu, weights, cascade, value, { textureSize, tuning });
+      return new DeviceState(gpu, weights, cascade, value, { textureSize, tuning, dtype });
     } catch (error) {
       gpu.destroy();
       throw error;
@@ -64,7 +68,7 @@ export class DeviceState {
     weights: CascadeWeights,
     cascade: Cascade,
     { staging, encoder }: { readonly staging: StagingRing; readonly encoder: FrameEncoder },
-    { textureSize, tuning }: { readonly textureSize: number; readonly tuning: Tuning },
+    { textureSize, tuning, dtype }: { readonly textureSize: number; readonly tuning: Tuning; readonly dtype: DType },
   ) {
     this.gpu = gpu;
     this.cascade = cascade;
@@ -72,6 +76,7 @@ export class DeviceState {
     this.staging = staging;
     this.encoder = encoder;
     this.tuning = tuning;
+    this.dtype = dtype;
     const { model, geometry, faces: crops, stem, maxFaces } = cascade;
     this.#inspector = new Lazy(() => Inspector.create(gpu, weights, model, textureSize));
     this.#renderings = new Lazy(() =>
@@ -133,4 +138,9 @@ class Lazy<T> {
     }
     return this.#made;
   }
+}
+
+/** Whether the network's files have tensors in 16 bits. */
+function hasHalves({ iterations }: CascadeWeights): boolean {
+  return iterations.some(({ tensors }) => [...tensors.values()].some(({ dtype }) => dtype === 'F16'));
 }

@@ -3,6 +3,7 @@
  */
 import { InputError } from '../engine/errors.js';
 import { expectObject, refuse } from '../engine/expect.js';
+import { DTYPES, type DType } from '../engine/network.js';
 import { show } from '../engine/show.js';
 import { checkDownloadOptions, type WeightUrls } from '../host/download.js';
 import { weights as bundledWeights } from '../weights.js';
@@ -20,6 +21,11 @@ export interface AlignerOptions extends LoadOptions, TuningOptions {
   /** The caller's device. It is never destroyed here. Without it the aligner makes one of its own. */
   readonly device?: GPUDevice;
   readonly powerPreference?: GPUPowerPreference;
+  /**
+   * How the network's weights are held on the GPU (default `f16`). `f16`: in 16 bits where that changes none, as of the package's weights, after a test on
+   * the device; where it fails, and with `f32`, in 32. Arithmetic is f32 either way. `aligner.dtype` says which it is.
+   */
+  readonly dtype?: DType;
   /** Faces that travel together (default 4). More boxes than this are aligned in several frames. */
   readonly maxFaces?: number;
   /** Side of the textures that `outputs: ['texture']` gives, in texels (default 512). */
@@ -59,7 +65,7 @@ export async function loadWeights(options: AlignerOptions): Promise<CascadeWeigh
 /** What the types say already, for callers without them. Numbers are checked where they are used. */
 export function checkOptions(options: AlignerOptions): void {
   checkDownloadOptions(options);
-  const { weights, textureSize, maxPending, tuning, tuningStorage } = options;
+  const { weights, textureSize, maxPending, tuning, tuningStorage, dtype } = options;
   if (weights !== undefined && typeof weights !== 'string') {
     expectObject(weights, 'weights');
     if ('files' in weights && weights.files !== undefined) expectObject(weights.files, 'weights.files');
@@ -79,6 +85,9 @@ export function checkOptions(options: AlignerOptions): void {
     if (typeof getItem !== 'function' || typeof setItem !== 'function') {
       throw new InputError('tuningStorage has no getItem and setItem; wanted a storage as localStorage is.');
     }
+  }
+  if (dtype !== undefined && !DTYPES.includes(dtype)) {
+    throw new InputError(`dtype is ${show(dtype)}; wanted ${DTYPES.join(' or ')}.`);
   }
   if (maxPending !== undefined && (!Number.isInteger(maxPending) || maxPending < 1)) {
     refuse('maxPending', maxPending, 'a whole number, at least 1');

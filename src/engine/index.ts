@@ -27,6 +27,7 @@
 export { type ArenaPlan, type ArenaStep, type Placement, planArena } from './arena.js';
 export { type AdapterSummary, Gpu, type GpuMemory, type GpuOptions } from './device.js';
 export * from './errors.js';
+export { halvesWork } from './halves-test.js';
 export { recordActivation } from './kernels/activation.js';
 export { addOutputShape, recordAdd } from './kernels/add.js';
 export { ACTIVATIONS, type Activation, packBiasSlope, type StepNames, type Window } from './kernels/common.js';
@@ -57,8 +58,10 @@ export {
   packFullyConnectedWeights,
   recordFullyConnected,
 } from './kernels/fullyConnected.js';
+export { packHalves } from './kernels/halves.js';
 export { type PoolSpec, poolOutputShape, recordPool } from './kernels/pool.js';
 export {
+  type DType,
   type NetworkGraph,
   type NetworkNode,
   type NetworkRecording,

@@ -331,6 +331,10 @@ function isWhole(value: unknown, least: number): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= MOST;
 }
 
+/** How weights may be held on the GPU. Arithmetic is f32. */
+export const DTYPES: readonly string[] & readonly ['f16', 'f32'] = ['f16', 'f32'];
+export type DType = (typeof DTYPES)[number];
+
 /** A network's weights in the kernels' layouts, in one block. */
 export interface PackedWeights {
   readonly data: Uint8Array<ArrayBuffer>;
@@ -345,11 +349,12 @@ interface WeightSlice {
 }
 
 /**
- * Takes the tensors that `graph` needs from a weights file and packs them. `bias` holds biases and slopes where a kernel wants both. The weights of
- * convolutions and fully connected layers become halves where that changes none, as of any file in 16 bits.
+ * Takes the tensors that `graph` needs from a weights file and packs them. `bias` holds biases and slopes where a kernel wants both.
+ * @param dtype `f16`: the weights of a convolution or fully connected layer become halves where that changes none of them, as of any file in 16 bits;
+ * see `halvesWork`
  * @throws WeightsError where one is missing or has another shape or type.
  */
-export function packNetworkWeights(graph: NetworkGraph, file: SafeTensors): PackedWeights {
+export function packNetworkWeights(graph: NetworkGraph, file: SafeTensors, dtype: DType = 'f32'): PackedWeights {
   if (!Array.isArray(graph?.nodes)) refuse('The graph', graph, 'what parseNetwork gives');
   const parts: { readonly name: string; readonly values: Float32Array; readonly halves?: boolean }[] = [];
   const slopeOf = (name: string, activation: Activation, channels: number) =>
@@ -393,7 +398,7 @@ export function packNetworkWeights(graph: NetworkGraph, file: SafeTensors): Pack
   const stored: { readonly offset: number; readonly array: ArrayBufferView }[] = [];
   let end = 0;
   for (const { name, values, halves } of parts) {
-    const packed = halves === true ? packHalves(values) : undefined;
+    const packed = halves === true && dtype === 'f16' ? packHalves(values) : undefined;
     const array = packed ?? values;
     const offset = alignUp(end);
     slices.set(name, { offset, bytes: array.byteLength, halves: packed !== undefined });
