@@ -63,7 +63,7 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         chunkFileNames: 'shared/[name].js',
-        minify: { compress: true, mangle: { toplevel: false, keepNames: true }, codegen: { removeWhitespace: true } },
+        minify: { compress: true, mangle: { toplevel: true, keepNames: true }, codegen: { removeWhitespace: true } },
         comments: { jsdoc: false, legal: false, annotation: true },
       },
     },

@@ -11,7 +11,7 @@ export function stripWgsl(source: string): string {
     .filter((line) => line !== '' && !/^\/\/(?!#)/.test(line))
     .map((line) => (line.startsWith('//#') ? line : line.replace(/(?<!>) ?([,;:{}()=*+&|]) ?/g, '$1')))
     .join('\n')
-    .replace(/^([^\n]*[,;{(])\n(?!\/\/#)/gm, (whole, line: string) => (line.includes('//') ? whole : line));
+    .replace(/^([^\n]*[,;{}(])\n(?!\/\/#)/gm, (whole, line: string) => (line.includes('//') ? whole : line));
 }
 
 /** Strips the shaders that a build imports with `?raw`. */

@@ -1,6 +1,6 @@
 /** Whether a device computes with weights in 16 bits: drivers have been seen that give zeros for them and report nothing. */
 import type { Gpu } from './device.js';
-import { type Conv2dSpec, packConv2dBiasSlope, packConv2dWeights, planConv2d, recordConv2d } from './kernels/conv2d.js';
+import { packBiasSlope } from './kernels/common.js';
 import {
   type FullyConnectedSpec,
   fullyConnectedOutputShape,
@@ -9,79 +9,33 @@ import {
 } from './kernels/fullyConnected.js';
 import { packHalves } from './kernels/halves.js';
 import { PlanBuilder } from './plan.js';
-import { readBuffer } from './readback.js';
-import { createTensor, type FeatureShape, type Tensor, tensorBytes } from './tensor.js';
+import { createTensor } from './tensor.js';
 
-/** All weights of an output channel are one of these halves, the last a subnormal one. Sums of so few are exact. */
+/** All weights of an output are one of these halves, the last a subnormal one. Sums of so few are exact. */
 const WEIGHTS = [1, 341 / 1024, -0.5, 5 * 2 ** -24] as const;
-const CHANNELS = 16;
-const INPUT: FeatureShape = { height: 10, width: 10, channels: CHANNELS };
-
-const CONV: Conv2dSpec = {
-  input: INPUT,
-  kernel: [3, 3],
-  stride: [1, 1],
-  padding: [0, 0, 0, 0],
-  inChannels: CHANNELS,
-  outChannels: CHANNELS,
+const FEATURES = 256;
+const LAYER: FullyConnectedSpec = {
+  input: { height: 1, width: 1, channels: FEATURES },
+  outFeatures: WEIGHTS.length,
   activation: 'relu',
-  pool: true,
 };
-const DENSE: FullyConnectedSpec = { input: INPUT, outFeatures: CHANNELS, activation: 'relu' };
 
-/** Runs a small convolution and a small fully connected layer on ones, by the kernels that networks use, and compares every result. */
+/** Runs a small fully connected layer on ones, by the kernel that networks use and the function that all kernels widen by, and compares its results. */
 export async function halvesWork(gpu: Gpu): Promise<boolean> {
-  const buffers: GPUBuffer[] = [];
-  const upload = (name: string, data: ArrayBufferView): GPUBufferBinding => {
-    const buffer = gpu.uploadBuffer(`halves.${name}`, data);
-    buffers.push(buffer);
-    return { buffer };
-  };
-  const tensor = (name: string, shape: FeatureShape): Tensor => {
-    const made = createTensor(gpu, `halves.${name}`, shape);
-    buffers.push(made.buffer);
-    return made;
-  };
-  const weightsOf = (count: number) =>
-    Float32Array.from({ length: CHANNELS * count }, (_, i) => weightOf(Math.floor(i / count)));
-  const convTerms = 9 * CHANNELS;
-  const denseTerms = INPUT.height * INPUT.width * CHANNELS;
-  const input = tensor('input', INPUT);
-  const conv = tensor('conv', planConv2d(CONV).output);
-  const dense = tensor('dense', fullyConnectedOutputShape(DENSE));
-  gpu.device.queue.writeBuffer(input.buffer, 0, new Float32Array(tensorBytes(INPUT) / 4).fill(1));
-  const zeros = new Float32Array(CHANNELS);
-  const common = { input, biasSlope: upload('bias', packConv2dBiasSlope(CONV, zeros)), halves: true };
-  const halvesOf = (weights: Float32Array) => packHalves(weights) ?? weights;
+  const input = createTensor(gpu, 'halves.input', LAYER.input);
+  const output = createTensor(gpu, 'halves.output', fullyConnectedOutputShape(LAYER));
+  const values = WEIGHTS.flatMap((weight) => new Array<number>(FEATURES).fill(weight));
+  const packed = packFullyConnectedWeights(LAYER, new Float32Array(values));
+  const weights = gpu.uploadBuffer('halves.weights', packHalves(packed) ?? packed);
+  const bias = gpu.uploadBuffer('halves.bias', packBiasSlope(new Float32Array(4), undefined, WEIGHTS.length));
+  gpu.device.queue.writeBuffer(input.buffer, 0, new Float32Array(FEATURES).fill(1));
   const builder = new PlanBuilder(gpu, 'halves');
-  recordConv2d(builder, { label: 'conv', stage: 'conv' }, CONV, {
-    ...common,
-    output: conv,
-    weights: upload('conv.weights', halvesOf(packConv2dWeights(CONV, weightsOf(convTerms)))),
-  });
-  recordFullyConnected(builder, { label: 'dense', stage: 'dense' }, DENSE, {
-    ...common,
-    output: dense,
-    weights: upload('dense.weights', halvesOf(packFullyConnectedWeights(DENSE, weightsOf(denseTerms)))),
-  });
+  const args = { input, output, weights: { buffer: weights }, biasSlope: { buffer: bias }, halves: true };
+  recordFullyConnected(builder, { label: 'halves', stage: 'halves' }, LAYER, args);
   const plan = await builder.build();
-  try {
-    const encoder = gpu.device.createCommandEncoder({ label: 'halves' });
-    const pass = encoder.beginComputePass({ label: 'halves' });
-    plan.encode(pass);
-    pass.end();
-    gpu.device.queue.submit([encoder.finish()]);
-    const results = await Promise.all([conv, dense].map(({ buffer }) => readBuffer(gpu, buffer)));
-    return results.every((bytes, layer) => {
-      const terms = layer === 0 ? convTerms : denseTerms;
-      return new Float32Array(bytes).every((value, i) => value === Math.max(0, terms * weightOf(i % CHANNELS)));
-    });
-  } finally {
-    plan.destroy();
-    for (const buffer of buffers) gpu.destroyBuffer(buffer);
-  }
-}
-
-function weightOf(output: number): number {
-  return WEIGHTS[output % WEIGHTS.length] ?? 0;
+  const results = await plan.debug([{ after: 'halves', buffer: output.buffer }]);
+  plan.destroy();
+  for (const buffer of [input.buffer, output.buffer, weights, bias]) gpu.destroyBuffer(buffer);
+  const sums = new Float32Array(results.get('halves') ?? []);
+  return WEIGHTS.every((weight, i) => sums[i] === Math.max(0, weight * FEATURES));
 }
