@@ -12,17 +12,13 @@ import {
   smallIterationTensors,
   smallWeightBuffers,
 } from '../tests/cascade/small-weights.js';
+import { smallDetectorBuffers } from '../tests/detect/small-detector.js';
 import { layoutJson, safetensorsFile, smallModelFile } from '../tests/mmm/files.js';
 import type { Tally } from './tally.js';
+import { anything } from './values.js';
 
 /** The entries of the package, by name. */
 export const ENTRIES = { fullpose: main, engine, export: files, weights, detect, track } as const;
-
-/** Anything at all, as a caller without types may pass it. */
-export const anything: fc.Arbitrary<unknown> = fc.oneof(
-  fc.anything({ withBigInt: true, withTypedArray: true, withNullPrototype: true, withMap: true, maxDepth: 2 }),
-  fc.constantFrom<unknown>(null, undefined, Symbol('x'), () => {}, Number.NaN, -1, 0, 1.5, '3', 2 ** 60, []),
-);
 
 interface Call {
   readonly call: (...args: readonly never[]) => unknown;
@@ -44,14 +40,6 @@ const COUNT = Number(LAYOUT.count);
 const SIZE = { width: 20, height: 10 };
 const CROP = { centreX: 10, centreY: 5, side: 12, size: 120 };
 const POINTS = Float32Array.of(1, 2, 3, 4, 5, 6);
-/** A detector that finds nothing, and has nothing to find it with. */
-const DETECTOR = {
-  format: 'fullpose-detector/1',
-  inputSize: 8,
-  inputRange: [-1, 1],
-  layers: [conv('scores', 2), conv('boxes', 32)],
-  heads: [{ scores: 'scores', boxes: 'boxes' }],
-};
 const FILE = safetensorsFile(smallIterationTensors(0), SMALL_METADATA);
 const PIXELS = { width: 3, height: 2, data: new Uint8ClampedArray(24) };
 const MESH = {
@@ -74,16 +62,6 @@ const ALIGNER = {
 };
 const TENSORS = engine.parseSafetensors(FILE);
 const GRAPH = main.parseWeights(smallWeightBuffers(1)).network.graph;
-
-export function detectorBuffers(): detect.DetectorBuffers {
-  const network = JSON.stringify(DETECTOR);
-  return { network, weights: safetensorsFile({}, { format: 'fullpose-detector-weights/1' }) };
-}
-
-function conv(name: string, outChannels: number): object {
-  const window = { kernel: [1, 1], stride: [2, 2], padding: [0, 0] };
-  return { name, op: 'conv2d', input: 'picture', ...window, inChannels: 3, outChannels, activation: 'none' };
-}
 
 /** By entry and name. Classes are called by their `create`. */
 const CALLS: Readonly<Record<string, Call>> = {
@@ -130,7 +108,7 @@ const CALLS: Readonly<Record<string, Call>> = {
   'export.writeObj': { call: files.writeObj, args: [MESH] },
   'export.writePly': { call: files.writePly, args: [MESH] },
   'detect.fetchDetectorWeights': { call: detect.fetchDetectorWeights, args: [NOWHERE, {}], needsNetwork: true },
-  'detect.parseDetectorWeights': { call: detect.parseDetectorWeights, args: [detectorBuffers()] },
+  'detect.parseDetectorWeights': { call: detect.parseDetectorWeights, args: [smallDetectorBuffers()] },
   'track.FaceTracker': {
     call: track.FaceTracker.create,
     args: [{ aligner: ALIGNER, maxFaces: 1, smoothing: {}, lost: {} }],

@@ -7,29 +7,14 @@ import type { AlignerOptions, AlignOptions } from '../src/cascade/options.js';
 import { OUTPUT_NAMES } from '../src/cascade/renderings.js';
 import type { PictureSource } from '../src/host/frame.js';
 import { smallWeightBuffers } from '../tests/cascade/small-weights.js';
-import { anyBox } from './parsers.js';
+import { fuzzDetector, fuzzEncode, fuzzTracker } from './companions.js';
+import { anyBox, textOf } from './parsers.js';
 import { hardFiles, toCanvas, waves } from './pictures.js';
 import { Tally } from './tally.js';
+import { anyPixels, anything, expectFaces } from './values.js';
 import { listenToErrors } from './watch.js';
 
 const box = (x0: number, y0: number, x1: number, y1: number): FaceBox => ({ x0, y0, x1, y1, kind: 'landmarks' });
-
-/** Anything at all, as a caller without types may pass it. */
-const anything = fc.oneof(
-  fc.anything({ withBigInt: true, withTypedArray: true, withNullPrototype: true, withMap: true, maxDepth: 2 }),
-  fc.constantFrom<unknown>(null, undefined, Symbol('x'), () => {}, Number.NaN, -1, 0, 1.5, '3', 2 ** 60),
-);
-
-const anyPixels = fc
-  .record({
-    width: fc.oneof({ weight: 6, arbitrary: fc.nat(90) }, anything),
-    height: fc.oneof({ weight: 6, arbitrary: fc.nat(90) }, anything),
-    bytes: fc.option(fc.nat(5000), { nil: undefined, freq: 3 }),
-  })
-  .map(({ width, height, bytes }): unknown => {
-    const right = typeof width === 'number' && typeof height === 'number' ? width * height * 4 : 16;
-    return { width, height, data: new Uint8ClampedArray(Math.min(1e6, bytes ?? (right >= 0 ? right : 0))) };
-  });
 
 const goodPixels = waves(80, 64);
 
@@ -84,17 +69,44 @@ const anyFace = (good: Face): fc.Arbitrary<unknown> =>
     { weight: 1, arbitrary: fc.constant<unknown>(good) },
   );
 
-/** Every face finite, one a box; another result than that is a lie. */
-export function expectFaces(faces: readonly Face[], count: number): void {
-  if (faces.length !== count) throw new Error(`${faces.length} faces for ${count} boxes`);
-  for (const { landmarks, parameters, pose, expression } of faces) {
-    const numbers = [landmarks, parameters, pose.matrix, [pose.yaw, pose.pitch, pose.roll], Object.values(expression)];
-    if (!numbers.every((values) => Array.from(values).every(Number.isFinite))) throw new Error('a face is not finite');
-  }
-}
+/** Tunings as a storage may hold them: of other adapters, of other weights, of other formats, of none. */
+const anyTuning = fc.oneof(
+  { weight: 1, arbitrary: anything },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      format: fc.constantFrom<unknown>('fullpose-tuning/1', 'fullpose-tuning/9', null),
+      adapter: fc.oneof(fc.string(), anything),
+      network: fc.oneof(fc.constantFrom('', '00000000'), anything),
+      variants: fc.oneof(fc.dictionary(fc.string(), fc.oneof(fc.constant('channels'), anything)), anything),
+    }),
+  },
+);
+
+const anyStorage = fc.oneof(
+  { weight: 1, arbitrary: anything },
+  {
+    weight: 3,
+    arbitrary: anyTuning.map((held): unknown => ({ getItem: () => textOf(held), setItem: () => {} })),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.constant<unknown>({
+      getItem() {
+        throw new DOMException('forbidden', 'SecurityError');
+      },
+      setItem() {
+        throw new DOMException('full', 'QuotaExceededError');
+      },
+    }),
+  },
+  { weight: 1, arbitrary: anything.map((held): unknown => ({ getItem: () => held, setItem: held })) },
+);
 
 /** What `create` takes, one option wrong. */
 const anyOptions = fc.oneof(
+  fc.record({ option: fc.constant('tuning'), value: anyTuning }),
+  fc.record({ option: fc.constant('tuningStorage'), value: anyStorage }),
   fc.record({
     option: fc.constantFrom('maxFaces', 'iterations', 'maxPending', 'signal', 'cache', 'textureSize'),
     value: anything,
@@ -154,6 +166,9 @@ export async function fuzzInputs(cases: number, seed: number, onProgress: (done:
       await tally.run(`create({ ${option}: ${fc.stringify(value).slice(0, 300)} })`, create);
       onProgress(tally.counts.cases);
     }
+    await fuzzEncode(tally, aligner, Math.ceil(cases * 0.3), seed);
+    await fuzzTracker(tally, aligner, Math.ceil(cases * 0.3), seed);
+    await fuzzDetector(tally, aligner.device, Math.ceil(cases * 0.3), seed);
     // The aligner still works.
     await tally.run(
       'a good picture at the end',
@@ -186,6 +201,9 @@ async function alignHardPictures(tally: Tally, aligner: FaceAligner): Promise<vo
     const bitmap = await createImageBitmap(file).catch(() => undefined);
     if (bitmap !== undefined) await align(`${name} as a bitmap`, bitmap, [box(0, 0, 12, 12)]);
     bitmap?.close();
+    await align(`${name} as a Blob`, file, [box(0, 0, 12, 12)]);
+    const named = new File([file], 'picture.jpg', { type: 'image/jpeg' });
+    await align(`${name} as a File that says it is a JPEG`, named, [box(0, 0, 12, 12)]);
   }
   await align('one pixel', waves(1, 1), [box(-3, -3, 3, 3)]);
   await align('a column of 10,000 pixels', waves(1, 10_000), [box(-20, 9_950, 20, 9_990)]);

@@ -5,8 +5,8 @@ import type { AlignerOptions } from '../src/cascade/options.js';
 import { FullposeError } from '../src/engine/errors.js';
 import { random } from '../tests/browser/numbers.js';
 import { smallWeightBuffers } from '../tests/cascade/small-weights.js';
-import { expectFaces } from './inputs.js';
 import { toCanvas, waves } from './pictures.js';
+import { expectFaces } from './values.js';
 import { listenToErrors, ResourceWatch } from './watch.js';
 
 const MAX_FACES = 3;

@@ -3,6 +3,8 @@ import fc from 'fast-check';
 import { cropOf, type FaceBox } from '../src/cascade/boxes.js';
 import { fetchWeights } from '../src/cascade/manifest.js';
 import { parseNetworkDescription, parseWeights } from '../src/cascade/weights.js';
+import { fetchDetectorWeights } from '../src/detect/manifest.js';
+import { parseDetectorWeights } from '../src/detect/weights.js';
 import { packNetworkWeights } from '../src/engine/network.js';
 import { parseSafetensors } from '../src/engine/safetensors.js';
 import { type MeshDescription, writeObj, writePly } from '../src/mmm/export.js';
@@ -14,6 +16,7 @@ import {
   smallIterationTensors,
   smallWeightBuffers,
 } from '../tests/cascade/small-weights.js';
+import { SMALL_DETECTOR, smallDetectorBuffers } from '../tests/detect/small-detector.js';
 import { layoutJson, safetensorsFile, smallModelTensors, type TensorSpecs } from '../tests/mmm/files.js';
 import { fuzzExports } from './exports.js';
 import { Tally } from './tally.js';
@@ -44,6 +47,7 @@ const GOOD_MESH: MeshDescription = {
   triangles: Uint32Array.of(0, 1, 2),
   pictureHeight: 10,
 };
+const GOOD_DETECTOR = smallDetectorBuffers();
 const GOOD_ITERATION = smallIterationTensors(0);
 
 /** Values that JSON can hold and a field should not. */
@@ -61,7 +65,7 @@ function nested(depth: number): unknown {
 }
 
 /** The text of a JSON value of any depth. */
-function textOf(value: unknown): string {
+export function textOf(value: unknown): string {
   try {
     return JSON.stringify(value);
   } catch {
@@ -257,7 +261,42 @@ const CHECKS: Readonly<Record<string, readonly [share: number, check: Check]>> =
     1,
     each(damage, ({ path: at, value }) => parseParameterLayout(JSON.parse(damageJson(layoutJson(5, 3), at, value)))),
   ],
-  manifests: [1, damagedManifests()],
+  manifests: [
+    1,
+    damagedManifests(
+      fetchWeights,
+      { format: 'fullpose-weights/1', faceModel: 'a', network: 'b', iterations: ['c', 'd'] },
+      ['a', 'b', 'c', 'd'],
+    ),
+  ],
+  "the detector's weights, damaged in bytes": [
+    1,
+    each(byteDamage, (bytes) => {
+      const { graph, file } = parseDetectorWeights({
+        ...GOOD_DETECTOR,
+        weights: damageBytes(GOOD_DETECTOR.weights, bytes),
+      });
+      packNetworkWeights(graph, file);
+    }),
+  ],
+  "the detector's network descriptions": [
+    2,
+    each(fc.array(damage, { minLength: 1, maxLength: 3 }), (edits) => {
+      let network = JSON.stringify(SMALL_DETECTOR);
+      for (const { path: at, value } of edits) {
+        if (network.length < 10_000) network = damageJson(JSON.parse(network), at, value);
+      }
+      const { graph, file } = parseDetectorWeights({ ...GOOD_DETECTOR, network });
+      packNetworkWeights(graph, file);
+    }),
+  ],
+  "the detector's manifests": [
+    1,
+    damagedManifests(fetchDetectorWeights, { format: 'fullpose-detector-manifest/1', network: 'a', weights: 'b' }, [
+      'a',
+      'b',
+    ]),
+  ],
   'exported functions': [8, fuzzExports],
   'meshes to be written': [
     1,
@@ -317,20 +356,15 @@ function damagedIterations(): Check {
   });
 }
 
-function damagedManifests(): Check {
-  const manifest = {
-    format: 'fullpose-weights/1',
-    faceModel: 'a',
-    network: 'b',
-    iterations: ['c', 'd'],
-    files: Object.fromEntries(['a', 'b', 'c', 'd'].map((name) => [name, { bytes: 9, sha256: '0'.repeat(64) }])),
-  };
+function damagedManifests(fetch: (from: string) => Promise<unknown>, fields: object, names: readonly string[]): Check {
+  const files = Object.fromEntries(names.map((name) => [name, { bytes: 9, sha256: '0'.repeat(64) }]));
+  const manifest = { ...fields, files };
   return async (tally, cases, seed) => {
     for (const { path: at, value } of fc.sample(damage, { numRuns: cases, seed })) {
       const text = damageJson(manifest, at, value);
       // The files themselves cannot be had: nothing lies beside a data URL. So no manifest may pass.
       await tally.run(text.slice(0, 300), () =>
-        fetchWeights(`data:application/json,${encodeURIComponent(text)}`).then(() => {
+        fetch(`data:application/json,${encodeURIComponent(text)}`).then(() => {
           throw new Error('a damaged manifest loaded');
         }),
       );

@@ -34,6 +34,12 @@ const CMYK_JPEG =
   's7S1tre4ubrCw8TFxsfIycrS09TV1tfY2drh4uPk5ebn6Onq8fLz9PX29/j5+v/aAA4EQwBNAFkASwAAPwDV1DvWr9v96K6CuZ1DvR9v96KK6bUO9cz9v96KK5nU' +
   'O9H2/wB6KK//2Q==';
 
+/** Two frames of 2 x 2 pixels. */
+const ANIMATED_WEBP =
+  'UklGRsQAAABXRUJQVlA4WAoAAAACAAAAAQAAAQAAQU5JTQYAAAAAAAAAAABBTk1GSgAAAAAAAAAAAAEAAAEAAGQAAAJWUDggMgAAADABAJ0BKgIAAgABQCYloAAD' +
+  'cAD+8ut///mwP/bz/wR6Af//0uD//pcH//S4P/SkAAAAQU5NRkYAAAAAAAAAAAABAAABAABkAAAAVlA4IC4AAAA0AQCdASoCAAIAAAAmJaAAA3AA/vtV4///S4P/' +
+  '+lwf/9Lg/9Lg//rV5Vesq6AA';
+
 function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }
@@ -45,19 +51,46 @@ function animatedGif(): Uint8Array<ArrayBuffer> {
   return Uint8Array.from([...head, ...frame, ...frame, 0x3b]);
 }
 
+const PNG_SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
+
+/** Chunk of a PNG whose data are big-endian words, then bytes. */
+function wordsChunk(type: string, words: readonly number[], bytes: readonly number[] = []): Uint8Array<ArrayBuffer> {
+  const data = new Uint8Array(words.length * 4 + bytes.length);
+  const view = new DataView(data.buffer);
+  for (const [i, word] of words.entries()) view.setUint32(i * 4, word);
+  data.set(bytes, words.length * 4);
+  return pngChunk(type, data);
+}
+
+/** The packed rows of an RGB picture of `bits` a channel. */
+async function packedRows(width: number, height: number, bits: 8 | 16): Promise<Uint8Array<ArrayBuffer>> {
+  const stride = 1 + (width * 3 * bits) / 8;
+  const rows = new Uint8Array(height * stride).map((_, i) => (i % stride === 0 ? 0 : (i * 37) & 0xff));
+  const squeezed = new Response(new Blob([rows]).stream().pipeThrough(new CompressionStream('deflate')));
+  return new Uint8Array(await squeezed.arrayBuffer());
+}
+
 /** A PNG with 16 bits a channel. */
 async function deepPng(width: number, height: number): Promise<Blob> {
-  const header = new Uint8Array(13);
-  const view = new DataView(header.buffer);
-  view.setUint32(0, width);
-  view.setUint32(4, height);
-  header.set([16, 2], 8);
-  const rows = new Uint8Array(height * (1 + width * 6));
-  for (let i = 0; i < rows.length; i++) rows[i] = i % (1 + width * 6) === 0 ? 0 : (i * 37) & 0xff;
-  const squeezed = new Response(new Blob([rows]).stream().pipeThrough(new CompressionStream('deflate')));
-  const signature = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
-  const data = new Uint8Array(await squeezed.arrayBuffer());
-  return new Blob([signature, pngChunk('IHDR', header), pngChunk('IDAT', data), pngChunk('IEND', new Uint8Array(0))]);
+  const header = wordsChunk('IHDR', [width, height], [16, 2, 0, 0, 0]);
+  const rows = pngChunk('IDAT', await packedRows(width, height, 16));
+  return new Blob([PNG_SIGNATURE, header, rows, wordsChunk('IEND', [])]);
+}
+
+/** Two frames of 4 x 4 pixels. */
+async function animatedPng(): Promise<Blob> {
+  const rows = await packedRows(4, 4, 8);
+  const control = (number: number) => wordsChunk('fcTL', [number, 4, 4, 0, 0], [0, 1, 0, 10, 0, 0]);
+  return new Blob([
+    PNG_SIGNATURE,
+    wordsChunk('IHDR', [4, 4], [8, 2, 0, 0, 0]),
+    wordsChunk('acTL', [2, 0]),
+    control(0),
+    pngChunk('IDAT', rows),
+    control(1),
+    wordsChunk('fdAT', [2], [...rows]),
+    wordsChunk('IEND', []),
+  ]);
 }
 
 /** Files by what is hard about them. Some no browser decodes. */
@@ -74,6 +107,8 @@ export async function hardFiles(): Promise<ReadonlyMap<string, Blob>> {
     ['half a PNG', png.slice(0, png.size / 2)],
     ['a PNG of one row', await toCanvas(waves(9000, 1)).convertToBlob()],
     ['an animated GIF', new Blob([animatedGif()])],
+    ['an animated WebP', new Blob([fromBase64(ANIMATED_WEBP)])],
+    ['an animated PNG', await animatedPng()],
     ['no picture', new Blob(['<!doctype html>'])],
     ['nothing', new Blob([])],
   ]);
