@@ -2,9 +2,12 @@
 import { FaceAligner } from '../src/cascade/aligner.js';
 import type { FaceBox } from '../src/cascade/boxes.js';
 import type { AlignerOptions } from '../src/cascade/options.js';
+import { FaceTracker } from '../src/cascade/tracker.js';
+import { FaceDetector } from '../src/detect/detector.js';
 import { FullposeError } from '../src/engine/errors.js';
 import { random } from '../tests/browser/numbers.js';
 import { smallWeightBuffers } from '../tests/cascade/small-weights.js';
+import { smallDetectorBuffers } from '../tests/detect/small-detector.js';
 import { toCanvas, waves } from './pictures.js';
 import { expectFaces } from './values.js';
 import { listenToErrors, ResourceWatch } from './watch.js';
@@ -31,17 +34,35 @@ export interface SoakState {
   readonly failures: readonly string[];
 }
 
+/** Where `encode` finds its picture and puts its faces. */
+interface Encoding {
+  readonly texture: GPUTexture;
+  readonly faces: GPUBuffer;
+  readonly vertices: GPUBuffer;
+}
+
+/** All that a soak uses, on one device. */
+interface Cast {
+  readonly aligners: readonly [FaceAligner, FaceAligner];
+  readonly detector: FaceDetector;
+  readonly tracker: FaceTracker;
+  readonly encoding: Encoding;
+}
+
 /** A soak that is run in pieces, so that the heap can be measured between them. */
 export class Soak {
   readonly #watch: ResourceWatch;
-  readonly #aligners: readonly FaceAligner[];
+  readonly #cast: Cast;
   readonly #errors: readonly string[];
   readonly #sources: readonly (readonly [ReturnType<typeof waves> | OffscreenCanvas, number, number])[];
+  readonly #video = waves(640, 480, 3);
   readonly #next = random(2_000);
   readonly #failures: string[] = [];
   #frames = 0;
+  /** The tracker takes one frame at a time. */
+  #tracked: Promise<void> = Promise.resolve();
 
-  /** Two aligners on one device. */
+  /** Two aligners, a detector and a tracker on one device. */
   static async create(weights: NonNullable<AlignerOptions['weights']>): Promise<Soak> {
     const watch = new ResourceWatch();
     const first = await FaceAligner.create({ weights, maxFaces: MAX_FACES, textureSize: TEXTURE_SIZE });
@@ -53,12 +74,25 @@ export class Soak {
       await aligner.align(waves(640, 480), [box], { outputs: ['vertices', 'depth'] });
       await aligner.align(waves(640, 480), [box], { outputs: ['texture'], mirror: true });
     }
-    return new Soak(watch, [first, second], listenToErrors(first.device).errors);
+    const { device } = first;
+    const detector = await FaceDetector.create({ weights: smallDetectorBuffers(), device, search: 'everywhere' });
+    await detector.detect(waves(640, 480));
+    // Whatever it is given stays a face: the soak is about the calls.
+    const tracking = { maxFaces: 2, detectEvery: 100, smoothing: true, lost: { confidence: 0 } };
+    const tracker = await FaceTracker.create({ aligner: first, detector, ...tracking });
+    const usage = GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST;
+    const texture = device.createTexture({ size: [320, 240], format: 'rgba8unorm', usage });
+    device.queue.writeTexture({ texture }, waves(320, 240).data, { bytesPerRow: 1280 }, [320, 240]);
+    const buffer = (bytes: number) => device.createBuffer({ size: bytes * MAX_FACES, usage: GPUBufferUsage.COPY_DST });
+    const { faces, vertices } = first.outputBytes;
+    const encoding = { texture, faces: buffer(faces), vertices: buffer(vertices) };
+    const cast: Cast = { aligners: [first, second], detector, tracker, encoding };
+    return new Soak(watch, cast, listenToErrors(device).errors);
   }
 
-  private constructor(watch: ResourceWatch, aligners: readonly FaceAligner[], errors: readonly string[]) {
+  private constructor(watch: ResourceWatch, cast: Cast, errors: readonly string[]) {
     this.#watch = watch;
-    this.#aligners = aligners;
+    this.#cast = cast;
     this.#errors = errors;
     this.#sources = SIZES.map(([width, height], i) => {
       const pixels = waves(width, height, i);
@@ -72,8 +106,10 @@ export class Soak {
     return { frames, buffers, textures, bytes, validationErrors, failures };
   }
 
-  /** Another `count` frames: sizes in turn, 0 to 4 faces, one to three calls at once, some with outputs or by `refine`, every tenth on the second
-   * aligner. */
+  /**
+   * Another `count` frames: sizes in turn, 0 to 4 faces, one to three calls at once, some with outputs, by `refine`, in an encoder of the
+   * caller's, detected or tracked as well, every tenth on the second aligner.
+   */
   async run(count: number): Promise<void> {
     const end = this.#frames + count;
     while (this.#frames < end) {
@@ -83,15 +119,18 @@ export class Soak {
   }
 
   destroy(): void {
-    const [first] = this.#aligners;
-    for (const aligner of [...this.#aligners].reverse()) aligner.destroy();
-    first?.device.destroy();
+    const { aligners, detector, tracker, encoding } = this.#cast;
+    tracker.destroy();
+    detector.destroy();
+    for (const one of [encoding.texture, encoding.faces, encoding.vertices]) one.destroy();
+    for (const aligner of aligners.toReversed()) aligner.destroy();
+    aligners[0].device.destroy();
     this.#watch.stop();
   }
 
   async #frame(number: number): Promise<void> {
     const [source, width, height] = this.#sources[number % this.#sources.length] ?? [];
-    const aligner = this.#aligners[number % 10 === 9 ? 1 : 0];
+    const aligner = this.#cast.aligners[number % 10 === 9 ? 1 : 0];
     if (source === undefined || width === undefined || height === undefined || aligner === undefined) return;
     const boxes = Array.from({ length: Math.floor(this.#next() * 5) }, (): FaceBox => {
       const size = Math.max(4, (0.2 + 0.6 * this.#next()) * Math.min(width, height));
@@ -108,10 +147,42 @@ export class Soak {
       } else if (number % 7 === 5) {
         const refined = await aligner.refine(source, faces, { outputs: ['texture'], mirror: true });
         if (refined.length !== faces.length) throw new Error(`${refined.length} results for ${faces.length} faces`);
+      } else if (number % 7 === 1) {
+        await this.#encode(boxes.length === 0 ? 1 : Math.min(boxes.length, MAX_FACES));
+      } else if (number % 7 === 2) {
+        const found = await this.#cast.detector.detect(source);
+        if (!found.every(({ score }) => score >= 0 && score <= 1)) throw new Error('a score is none');
+      } else if (number % 7 === 4) {
+        this.#tracked = this.#tracked.catch(() => {}).then(() => this.#track(number));
+        await this.#tracked;
       }
     } catch (error) {
       this.#failures.push(`frame ${number}: ${String(error)}`);
     }
+  }
+
+  /** A frame in an encoder of the caller's. */
+  async #encode(faces: number): Promise<void> {
+    const { aligners, encoding } = this.#cast;
+    const [{ device }] = aligners;
+    const encoder = device.createCommandEncoder();
+    const boxes = Array.from({ length: faces }, (_, i): FaceBox => {
+      return { x0: 40 * i, y0: 30 * i, x1: 40 * i + 120, y1: 30 * i + 110, kind: 'landmarks' };
+    });
+    const output = { faces: { buffer: encoding.faces }, vertices: { buffer: encoding.vertices } };
+    aligners[0].encode(encoder, { texture: encoding.texture, boxes }, output);
+    device.queue.submit([encoder.finish()]);
+    await device.queue.onSubmittedWorkDone();
+  }
+
+  /** The next frame of a video of one picture size; new boxes come now and then, and the video begins anew. */
+  async #track(number: number): Promise<void> {
+    const { tracker } = this.#cast;
+    if (number % 140 === 4) tracker.reset();
+    const x0 = 200 + (number % 20);
+    const boxes: readonly FaceBox[] = [{ x0, y0: 100, x1: x0 + 160, y1: 270, kind: 'landmarks' }];
+    const faces = await tracker.track(this.#video, number * 40, number % 28 === 4 ? { boxes } : {});
+    expectFaces(faces, faces.length);
   }
 }
 
@@ -121,7 +192,7 @@ export interface LifecycleResult {
   readonly failures: readonly string[];
 }
 
-/** Makes, uses and destroys aligners: four of five on a shared device, the others on their own. */
+/** Makes, uses and destroys aligners, each with a detector and a tracker on its device: four of five on a shared one, the others on their own. */
 export async function cycleAligners(cycles: number, onProgress: (done: number) => void): Promise<LifecycleResult> {
   const failures: string[] = [];
   const device = await (await navigator.gpu.requestAdapter())?.requestDevice();
@@ -136,15 +207,21 @@ export async function cycleAligners(cycles: number, onProgress: (done: number) =
     const [face] = await aligner.align(picture, [box]);
     if (face === undefined) failures.push(`cycle ${cycle}: no face`);
     else if (cycle % 10 === 0) await aligner.vertices(face);
-    // Some are destroyed with calls in flight.
-    const pending = cycle % 3 === 0 ? aligner.align(picture, [box, box, box, box, box]) : undefined;
-    aligner.destroy();
-    await pending?.then(
-      () => {},
-      (error: unknown) => {
-        if (!(error instanceof FullposeError)) failures.push(`cycle ${cycle}: ${String(error)}`);
-      },
-    );
+    const detector = await FaceDetector.create({ weights: smallDetectorBuffers(), device: aligner.device });
+    const tracker = await FaceTracker.create({ aligner, detector });
+    await tracker.track(picture, 0, { boxes: [box] });
+    // Some are destroyed with calls in flight, and in every order.
+    const pending: readonly Promise<unknown>[] =
+      cycle % 3 === 0
+        ? [aligner.align(picture, [box, box, box, box, box]), detector.detect(picture), tracker.track(picture, 40)]
+        : [];
+    const made = [aligner, detector, tracker];
+    for (let i = 0; i < made.length; i++) made[(cycle + i) % made.length]?.destroy();
+    for (const result of await Promise.allSettled(pending)) {
+      if (result.status === 'rejected' && !(result.reason instanceof FullposeError)) {
+        failures.push(`cycle ${cycle}: ${String(result.reason)}`);
+      }
+    }
     onProgress(cycle + 1);
   }
   const { buffers, textures } = watch.alive;
