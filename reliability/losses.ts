@@ -2,20 +2,23 @@
 import { FaceAligner } from '../src/cascade/aligner.js';
 import type { FaceBox } from '../src/cascade/boxes.js';
 import type { Face } from '../src/cascade/face.js';
+import { FaceTracker } from '../src/cascade/tracker.js';
+import { FaceDetector } from '../src/detect/detector.js';
 import { DeviceLostError, FullposeError } from '../src/engine/errors.js';
 import { smallWeightBuffers } from '../tests/cascade/small-weights.js';
+import { smallDetectorBuffers } from '../tests/detect/small-detector.js';
 import { waves } from './pictures.js';
+import { expectFaces } from './values.js';
 
 /** Who loses the device: `own` and `caller` say whose it was, `library` is `aligner.destroy()`, `browser` its GPU process dying. */
 const WAYS = ['own', 'caller', 'library'] as const;
 type Way = (typeof WAYS)[number] | 'browser';
 
-const STAGES = ['create', 'align', 'inspect'] as const;
-type Stage = (typeof STAGES)[number];
+type Stage = 'create' | 'align' | 'inspect' | 'encode' | 'track' | 'detector' | 'detect';
 
 /** A moment: the `nth` call of `owner.method` after `stage` began. */
 interface Moment {
-  readonly phase: 'load' | 'compile' | 'upload' | 'encode' | 'map' | 'inspect';
+  readonly phase: 'load' | 'compile' | 'upload' | 'encode' | 'map' | 'inspect' | 'track' | 'detect';
   readonly stage: Stage;
   readonly owner: string;
   readonly method: string;
@@ -43,6 +46,15 @@ const MOMENTS: readonly Moment[] = [
   moment('inspect', 'inspect', 'GPUDevice.createBindGroup'),
   moment('inspect', 'inspect', 'GPUQueue.submit'),
   moment('inspect', 'inspect', 'GPUBuffer.mapAsync'),
+  moment('encode', 'encode', 'GPUCommandEncoder.copyBufferToBuffer', 2),
+  moment('encode', 'encode', 'GPUCommandEncoder.finish'),
+  moment('track', 'track', 'GPUQueue.writeTexture'),
+  moment('track', 'track', 'GPUQueue.submit', 2),
+  moment('track', 'track', 'GPUBuffer.mapAsync', 2),
+  moment('detect', 'detector', 'GPUDevice.createBuffer', 5),
+  moment('detect', 'detector', 'GPUDevice.createComputePipelineAsync', 2),
+  moment('detect', 'detect', 'GPUQueue.submit'),
+  moment('detect', 'detect', 'GPUBuffer.mapAsync', 2),
 ];
 
 /** One a phase, in which the browser's GPU process dies. */
@@ -116,7 +128,7 @@ export interface LossResult {
 }
 
 /** Steps through the list below in an order in which a few cases already meet every phase and way. */
-const STRIDE = 16;
+const STRIDE = 17;
 
 /** Loses `count` devices by `destroy()`. */
 export function loseDevices(count: number, onProgress: (done: number) => void): Promise<LossResult> {
@@ -185,6 +197,8 @@ async function loseOnce(where: Moment, way: Way, expected: string, crash: () => 
     if (where.stage === stage) armed = at(where, lose);
   };
   let error: unknown;
+  let tracker: FaceTracker | undefined;
+  let detector: FaceDetector | undefined;
   try {
     enter('create');
     aligner = await FaceAligner.create({ weights, ...(given && { device: given }) });
@@ -192,6 +206,15 @@ async function loseOnce(where: Moment, way: Way, expected: string, crash: () => 
     const [face] = await aligner.align(PICTURE, BOXES);
     enter('inspect');
     if (face !== undefined) await Promise.all([aligner.vertices(face), aligner.render(face)]);
+    enter('encode');
+    await encodeOnce(aligner);
+    enter('track');
+    tracker = await FaceTracker.create({ aligner, maxFaces: 2, lost: { confidence: 0 } });
+    for (const time of [0, 40]) await tracker.track(PICTURE, time, time === 0 ? { boxes: BOXES } : {});
+    enter('detector');
+    detector = await FaceDetector.create({ weights: smallDetectorBuffers(), device: aligner.device });
+    enter('detect');
+    await detector.detect(PICTURE);
   } catch (caught) {
     error = caught;
   } finally {
@@ -205,12 +228,36 @@ async function loseOnce(where: Moment, way: Way, expected: string, crash: () => 
   try {
     if (bitsOf(await back.align(PICTURE, BOXES)) !== expected)
       throw new Error('the result after recovery is another one');
+    // A tracker goes on with the aligner that came back; a detector says that it is lost.
+    if (tracker !== undefined && back === aligner) {
+      const faces = await tracker.track(PICTURE, 1000, { boxes: BOXES });
+      expectFaces(faces, BOXES.length);
+    }
+    const found: unknown = await detector?.detect(PICTURE).catch((reason: unknown) => reason);
+    if (detector !== undefined && !(found instanceof DeviceLostError)) throw new Error('a lost detector detects');
   } finally {
+    tracker?.destroy();
+    detector?.destroy();
     const last = back.device;
     back.destroy();
     last.destroy();
     given?.destroy();
   }
+}
+
+/** A frame in the caller's encoder. What is lost on the way there is told by the next call. */
+async function encodeOnce(aligner: FaceAligner): Promise<void> {
+  const { device } = aligner;
+  const usage = GPUTextureUsage.TEXTURE_BINDING;
+  const texture = device.createTexture({ size: [80, 64], format: 'rgba8unorm', usage });
+  const size = aligner.outputBytes.faces * BOXES.length;
+  const buffer = device.createBuffer({ size, usage: GPUBufferUsage.COPY_DST });
+  const encoder = device.createCommandEncoder();
+  aligner.encode(encoder, { texture, boxes: BOXES }, { faces: { buffer } });
+  device.queue.submit([encoder.finish()]);
+  texture.destroy();
+  buffer.destroy();
+  await aligner.align(PICTURE, BOXES);
 }
 
 /** The aligner after `recover`, or a new one where there was none yet or it was destroyed. */
