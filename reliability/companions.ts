@@ -1,11 +1,12 @@
 /** What goes with `align`, given what it should not be: the caller's encoder, the tracker, the detector. On the GPU. */
 import fc from 'fast-check';
-import type { FaceAligner } from '../src/cascade/aligner.js';
+import { FaceAligner } from '../src/cascade/aligner.js';
 import type { FaceBox } from '../src/cascade/boxes.js';
 import type { EncodeInput, EncodeOutput } from '../src/cascade/encode.js';
 import { FaceTracker, type TrackerOptions } from '../src/cascade/tracker.js';
 import { type DetectOptions, FaceDetector, type FaceDetectorOptions } from '../src/detect/detector.js';
-import type { PictureSource } from '../src/host/frame.js';
+import type { PictureSource, UploadedPicture } from '../src/host/frame.js';
+import { smallWeightBuffers } from '../tests/cascade/small-weights.js';
 import { smallDetectorBuffers } from '../tests/detect/small-detector.js';
 import { anyBox } from './parsers.js';
 import { waves } from './pictures.js';
@@ -107,6 +108,35 @@ export async function fuzzEncode(tally: Tally, aligner: FaceAligner, cases: numb
     () => aligner.align(PICTURE, [BOX]),
     (faces) => expectFaces(faces, 1),
   );
+}
+
+/** Pictures put on the GPU that are none, are gone, or lie on another device. */
+export async function fuzzUpload(tally: Tally, aligner: FaceAligner, cases: number, seed: number): Promise<void> {
+  for (const [source, into] of fc.sample(fc.tuple(anySource, wrong(fc.constant(undefined))), {
+    numRuns: cases,
+    seed,
+  })) {
+    await tally.run(
+      () => `upload(${fc.stringify([source, into]).slice(0, 300)})`,
+      async () => {
+        const picture = await aligner.upload(source as PictureSource, into as UploadedPicture | undefined);
+        const aligned = aligner.align(picture, [BOX]);
+        picture.destroy();
+        await aligned;
+      },
+    );
+  }
+  const other = await FaceAligner.create({ weights: smallWeightBuffers(1) });
+  const there = await other.upload(PICTURE);
+  const gone = await aligner.upload(PICTURE);
+  gone.destroy();
+  for (const picture of [there, gone]) {
+    await tally.run('a picture uploaded elsewhere, or gone', async () => {
+      await aligner.align(picture, [BOX]);
+      throw new Error('it was aligned');
+    });
+  }
+  other.destroy();
 }
 
 /** Trackers with options that are wrong, and one tracker given frames, times and boxes that are. */

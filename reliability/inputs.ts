@@ -7,7 +7,7 @@ import type { AlignerOptions, AlignOptions } from '../src/cascade/options.js';
 import { OUTPUT_NAMES } from '../src/cascade/renderings.js';
 import type { PictureSource } from '../src/host/frame.js';
 import { smallWeightBuffers } from '../tests/cascade/small-weights.js';
-import { fuzzDetector, fuzzEncode, fuzzTracker } from './companions.js';
+import { fuzzDetector, fuzzEncode, fuzzTracker, fuzzUpload } from './companions.js';
 import { anyBox, textOf } from './parsers.js';
 import { hardFiles, toCanvas, waves } from './pictures.js';
 import { Tally } from './tally.js';
@@ -167,6 +167,7 @@ export async function fuzzInputs(cases: number, seed: number, onProgress: (done:
       onProgress(tally.counts.cases);
     }
     await fuzzEncode(tally, aligner, Math.ceil(cases * 0.3), seed);
+    await fuzzUpload(tally, aligner, Math.ceil(cases * 0.1), seed);
     await fuzzTracker(tally, aligner, Math.ceil(cases * 0.3), seed);
     await fuzzDetector(tally, aligner.device, Math.ceil(cases * 0.3), seed);
     // The aligner still works.

@@ -228,13 +228,16 @@ async function loseOnce(where: Moment, way: Way, expected: string, crash: () => 
   try {
     if (bitsOf(await back.align(PICTURE, BOXES)) !== expected)
       throw new Error('the result after recovery is another one');
-    // A tracker goes on with the aligner that came back; a detector says that it is lost.
+    // A tracker goes on with the aligner that came back; a detector is lost until it is brought back too.
     if (tracker !== undefined && back === aligner) {
-      const faces = await tracker.track(PICTURE, 1000, { boxes: BOXES });
-      expectFaces(faces, BOXES.length);
+      expectFaces(await tracker.track(PICTURE, 1000, { boxes: BOXES }), BOXES.length);
     }
-    const found: unknown = await detector?.detect(PICTURE).catch((reason: unknown) => reason);
-    if (detector !== undefined && !(found instanceof DeviceLostError)) throw new Error('a lost detector detects');
+    if (detector !== undefined) {
+      const found: unknown = await detector.detect(PICTURE).catch((reason: unknown) => reason);
+      if (!(found instanceof DeviceLostError)) throw new Error('a lost detector detects');
+      await detector.recover({ device: back.device });
+      await detector.detect(PICTURE);
+    }
   } finally {
     tracker?.destroy();
     detector?.destroy();

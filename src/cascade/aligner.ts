@@ -158,7 +158,15 @@ export class FaceAligner {
       const picture = into?.device === gpu.device ? into : new UploadedPicture(gpu);
       return this.#turns.take(
         () => picture.prepare(source),
-        async (prepared) => picture.fill(prepared),
+        async (prepared) => {
+          try {
+            return await picture.fill(prepared);
+          } catch (error) {
+            // Nobody else has it.
+            if (picture !== into) picture.destroy();
+            throw error;
+          }
+        },
       );
     });
   }
