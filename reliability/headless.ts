@@ -21,8 +21,8 @@ import { faultyWeights, strictLibrary, strictPage } from './server.js';
 /** Frames between two words on the progress. */
 const SOAK_PIECE = 100;
 
-/** Frames before counting starts: compilers warm up, caches fill. */
-const WARM_UP = 50;
+/** Frames before counting starts: compilers warm up, caches fill, for every kind of call. */
+const WARM_UP = 150;
 
 /** What a part counts before it begins. */
 const NOTHING: Report = {

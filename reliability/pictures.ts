@@ -44,6 +44,8 @@ function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }
 
+export const animatedWebp = (): Blob => new Blob([fromBase64(ANIMATED_WEBP)]);
+
 /** Two frames of one pixel. */
 function animatedGif(): Uint8Array<ArrayBuffer> {
   const frame = [0x21, 0xf9, 4, 0, 10, 0, 0, 0, 0x2c, 0, 0, 0, 0, 1, 0, 1, 0, 0, 2, 2, 0x44, 1, 0];
@@ -62,10 +64,14 @@ function wordsChunk(type: string, words: readonly number[], bytes: readonly numb
   return pngChunk(type, data);
 }
 
-/** The packed rows of an RGB picture of `bits` a channel. */
-async function packedRows(width: number, height: number, bits: 8 | 16): Promise<Uint8Array<ArrayBuffer>> {
+/** The packed rows of an RGB picture of `bits` a channel, whose bytes go on by `step`. */
+async function packedRows(
+  [width, height]: readonly [number, number],
+  bits: 8 | 16,
+  step: number,
+): Promise<Uint8Array<ArrayBuffer>> {
   const stride = 1 + (width * 3 * bits) / 8;
-  const rows = new Uint8Array(height * stride).map((_, i) => (i % stride === 0 ? 0 : (i * 37) & 0xff));
+  const rows = new Uint8Array(height * stride).map((_, i) => (i % stride === 0 ? 0 : (90 + i * step) & 0xff));
   const squeezed = new Response(new Blob([rows]).stream().pipeThrough(new CompressionStream('deflate')));
   return new Uint8Array(await squeezed.arrayBuffer());
 }
@@ -73,13 +79,13 @@ async function packedRows(width: number, height: number, bits: 8 | 16): Promise<
 /** A PNG with 16 bits a channel. */
 async function deepPng(width: number, height: number): Promise<Blob> {
   const header = wordsChunk('IHDR', [width, height], [16, 2, 0, 0, 0]);
-  const rows = pngChunk('IDAT', await packedRows(width, height, 16));
+  const rows = pngChunk('IDAT', await packedRows([width, height], 16, 37));
   return new Blob([PNG_SIGNATURE, header, rows, wordsChunk('IEND', [])]);
 }
 
 /** Two frames of 4 x 4 pixels. */
-async function animatedPng(): Promise<Blob> {
-  const rows = await packedRows(4, 4, 8);
+export async function animatedPng(): Promise<Blob> {
+  const rows = await packedRows([4, 4], 8, 0);
   const control = (number: number) => wordsChunk('fcTL', [number, 4, 4, 0, 0], [0, 1, 0, 10, 0, 0]);
   return new Blob([
     PNG_SIGNATURE,
@@ -107,7 +113,7 @@ export async function hardFiles(): Promise<ReadonlyMap<string, Blob>> {
     ['half a PNG', png.slice(0, png.size / 2)],
     ['a PNG of one row', await toCanvas(waves(9000, 1)).convertToBlob()],
     ['an animated GIF', new Blob([animatedGif()])],
-    ['an animated WebP', new Blob([fromBase64(ANIMATED_WEBP)])],
+    ['an animated WebP', animatedWebp()],
     ['an animated PNG', await animatedPng()],
     ['no picture', new Blob(['<!doctype html>'])],
     ['nothing', new Blob([])],

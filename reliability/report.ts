@@ -108,6 +108,25 @@ export function largestDifference(found: readonly number[], wanted: readonly num
   return found.reduce((most, value, i) => Math.max(most, Math.abs(value - (wanted[i] ?? Number.NaN))), 0);
 }
 
+/** For docs/reliability.md: the same lines as a table, and the report's numbers. */
+export function toMarkdown(rows: readonly Row[], { soak, adapters }: Report): string {
+  const lines = rows.map(({ tried, cases, failures, missing }) => {
+    const verdict =
+      missing !== undefined ? `not tried: ${missing}` : failures.length === 0 ? '0' : `${failures.length}`;
+    return `| ${tried} | ${cases} | ${verdict} |`;
+  });
+  const memory = `${soak.buffersStart} buffers before, ${soak.buffersEnd} after; ${soak.heapGrowthMB} MB of heap more`;
+  const errors = adapters.map(({ name, maxError }) => `| ${name} | ${maxError.toPrecision(2)} |`);
+  return [
+    '| tried | cases | failed |\n| --- | ---: | --- |',
+    ...lines,
+    `\nSoak of ${soak.frames} frames: ${memory}; ${soak.validationErrors} validation errors.\n`,
+    '| adapter | largest error, crop pixels |\n| --- | ---: |',
+    ...errors,
+    '',
+  ].join('\n');
+}
+
 /** Text with a line a check, then what failed. */
 export function formatTable(rows: readonly Row[]): string {
   const width = Math.max(...rows.map(({ tried }) => tried.length));

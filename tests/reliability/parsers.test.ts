@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { fuzzExports, unknownFunctions } from '../../reliability/exports.js';
 import { fuzzParsers } from '../../reliability/parsers.js';
-import { formatTable } from '../../reliability/report.js';
+import { formatTable, toMarkdown } from '../../reliability/report.js';
 import { Tally } from '../../reliability/tally.js';
 import { FullposeError, InputError } from '../../src/engine/errors.js';
 import { show } from '../../src/engine/show.js';
@@ -74,6 +74,30 @@ describe('show', () => {
     [{ a: [1] }, '{"a":[1]}'],
     ['x'.repeat(1000), `"${'x'.repeat(199)}...`],
   ])('never throws', (value, text) => expect(show(value)).toBe(text));
+});
+
+describe('the table for the documentation', () => {
+  it('has a line a check and a line an adapter', () => {
+    const nothing = { cases: 0, uncaught: 0, hangs: 0, untyped: 0 };
+    const text = toMarkdown(
+      [
+        { tried: 'this', cases: 12, failures: [] },
+        { tried: 'that', cases: 3, failures: ['a', 'b'] },
+        { tried: 'other', cases: 0, failures: [], missing: 'no such thing' },
+      ],
+      {
+        fuzz: nothing,
+        soak: { frames: 9, buffersStart: 7, buffersEnd: 8, heapGrowthMB: 0.25, validationErrors: 0 },
+        lifecycle: { cycles: 0, leakedBuffers: 0 },
+        deviceLoss: { cases: 0, recovered: 0, uncaught: 0 },
+        repeat: { runs: 0, different: 0 },
+        adapters: [{ name: 'card', maxError: 0.0000312 }],
+      },
+    );
+    expect(text).toContain('| this | 12 | 0 |\n| that | 3 | 2 |\n| other | 0 | not tried: no such thing |\n');
+    expect(text).toContain('Soak of 9 frames: 7 buffers before, 8 after; 0.25 MB of heap more; 0 validation errors.');
+    expect(text).toContain('| card | 0.000031 |');
+  });
 });
 
 describe('the table', () => {
