@@ -54,7 +54,7 @@ const MOMENTS: readonly Moment[] = [
   moment('detect', 'detector', 'GPUDevice.createBuffer', 5),
   moment('detect', 'detector', 'GPUDevice.createComputePipelineAsync', 2),
   moment('detect', 'detect', 'GPUQueue.submit'),
-  moment('detect', 'detect', 'GPUBuffer.mapAsync', 2),
+  moment('detect', 'detect', 'GPUBuffer.mapAsync'),
 ];
 
 /** One a phase, in which the browser's GPU process dies. */
@@ -230,7 +230,8 @@ async function loseOnce(where: Moment, way: Way, expected: string, crash: () => 
       throw new Error('the result after recovery is another one');
     // A tracker goes on with the aligner that came back; a detector is lost until it is brought back too.
     if (tracker !== undefined && back === aligner) {
-      expectFaces(await tracker.track(PICTURE, 1000, { boxes: BOXES }), BOXES.length);
+      // The boxes lie over each other: one face.
+      expectFaces(await tracker.track(PICTURE, 1000, { boxes: BOXES }), 1);
     }
     if (detector !== undefined) {
       const found: unknown = await detector.detect(PICTURE).catch((reason: unknown) => reason);

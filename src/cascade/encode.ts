@@ -98,9 +98,7 @@ export class FrameEncoder {
     const crops = 'crops' in input ? this.#checkCrops(input.crops) : undefined;
     const boxes = 'boxes' in input ? cropsOf(input.boxes, picture, cascade.network.cropSize) : [];
     const faces = crops?.count ?? boxes.length;
-    if (!Number.isInteger(faces) || faces < 1 || faces > cascade.maxFaces) {
-      throw new InputError(`encode was given ${show(faces)} faces; wanted 1 to ${cascade.maxFaces}, one frame.`);
-    }
+    this.#checkCount(faces);
     const sources = {
       faces: cascade.output,
       vertices: cascade.geometry.vertices,
@@ -132,9 +130,17 @@ export class FrameEncoder {
     return { faces, dispatches: 1 + plan.steps.length };
   }
 
+  #checkCount(faces: number): void {
+    const { maxFaces } = this.#cascade;
+    if (!Number.isInteger(faces) || faces < 1 || faces > maxFaces) {
+      throw new InputError(`encode was given ${show(faces)} faces; wanted 1 to ${maxFaces}, one frame.`);
+    }
+  }
+
   #checkCrops(crops: CropBuffer): CropBuffer {
     expectObject(crops, 'crops');
     const { buffer, offset = 0, count } = crops;
+    this.#checkCount(count);
     checkBuffer('crops', buffer, offset, count * CROP_RECORD_BYTES, ['COPY_SRC', GPUBufferUsage.COPY_SRC]);
     return crops;
   }
