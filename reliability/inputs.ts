@@ -108,7 +108,7 @@ const anyOptions = fc.oneof(
   fc.record({ option: fc.constant('tuning'), value: anyTuning }),
   fc.record({ option: fc.constant('tuningStorage'), value: anyStorage }),
   fc.record({
-    option: fc.constantFrom('maxFaces', 'iterations', 'maxPending', 'signal', 'cache', 'textureSize'),
+    option: fc.constantFrom('maxFaces', 'iterations', 'maxPending', 'signal', 'cache', 'textureSize', 'dtype'),
     value: anything,
   }),
   fc.record({ option: fc.constantFrom('weights', 'onProgress', 'device', 'powerPreference'), value: anything }),
