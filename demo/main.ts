@@ -251,6 +251,7 @@ class Demo {
 
   /** The faces of a video's next frame, ready to be drawn; undefined for a frame that was lost with the GPU, which is back by then. */
   async #track(image: ImageBitmap, time: number): Promise<readonly ShownFace[] | undefined> {
+    const { device } = this.#session.aligner;
     try {
       this.#tracker ??= await this.#session.track(smoothing.checked);
       const tracked = await this.#tracker.track(image, time);
@@ -258,7 +259,8 @@ class Demo {
       await this.#session.prepare(faces, wantedLayers());
       return faces;
     } catch (error) {
-      if (!(error instanceof DeviceLostError)) throw error;
+      // A frame that began on the lost device and went on on the new one fails in other ways.
+      if (!(error instanceof DeviceLostError) && device === this.#session.aligner.device) throw error;
       await this.#session.recover();
       return undefined;
     }
