@@ -4,6 +4,7 @@ import type { FaceBox } from '../src/cascade/boxes.js';
 import { Cascade } from '../src/cascade/cascade.js';
 import { type CascadeWeights, parseWeights } from '../src/cascade/weights.js';
 import { Gpu } from '../src/engine/device.js';
+import type { DType } from '../src/engine/network.js';
 import { readBuffer } from '../src/engine/readback.js';
 import { parseSafetensors, requireTensor } from '../src/engine/safetensors.js';
 import type { PixelData } from '../src/host/frame.js';
@@ -17,7 +18,7 @@ export type Load = (path: string) => Promise<ArrayBuffer>;
 
 export interface AdapterResult {
   readonly name: string;
-  /** Of the golden crops' landmarks from PyTorch's: largest difference of a coordinate, in crop pixels. */
+  /** Of the golden crops' landmarks from PyTorch's: largest difference of a coordinate, in crop pixels, with weights in f32 and in f16. */
   readonly maxError: number;
   /** [68,3] of the sample's face in crop pixels, to compare adapters with. */
   readonly landmarks: readonly number[];
@@ -53,7 +54,14 @@ export async function measureAdapters(load: Load, sample: PixelData): Promise<re
   ] as const) {
     const { errors } = listenToErrors(gpu.device);
     const failures = gpu.device === least ? leastFailures(least) : [];
-    const maxError = await goldenError(gpu, weights, golden);
+    const [wide, halved] = [
+      await goldenLandmarks(gpu, weights, golden, 'f32'),
+      await goldenLandmarks(gpu, weights, golden, 'f16'),
+    ];
+    // Halves are what the files hold, so they change no result.
+    if (largestDifference(wide.found, halved.found) > 0)
+      failures.push('weights in f16 and f32 give different landmarks');
+    const maxError = Math.max(...[wide, halved].map(({ found, expected }) => largestDifference(found, expected)));
     const landmarks = await sampleLandmarks(gpu.device, weights, sample);
     const { vendor, architecture, description } = gpu.adapter;
     gpu.destroy();
@@ -74,13 +82,14 @@ function leastFailures({ limits, features }: GPUDevice): string[] {
   ];
 }
 
-async function goldenError(gpu: Gpu, weights: CascadeWeights, golden: ArrayBuffer): Promise<number> {
+/** Landmarks of the golden crops, as found here and by PyTorch: crop pixels. */
+async function goldenLandmarks(gpu: Gpu, weights: CascadeWeights, golden: ArrayBuffer, dtype: DType) {
   const file = parseSafetensors(golden);
   const { cropSize, parameters } = weights.network;
   const image = requireTensor(file, 'image', 'F32', [undefined, cropSize, cropSize, 3]).data;
   const faces = image.length / (cropSize * cropSize * 3);
   const expected = requireTensor(file, 'landmarks', 'F32', [faces, 68, 3]).data;
-  const cascade = await Cascade.create(gpu, weights, { maxFaces: faces });
+  const cascade = await Cascade.create(gpu, weights, { maxFaces: faces, dtype });
   writeCrops(cascade, image);
   const encoder = gpu.device.createCommandEncoder();
   const pass = encoder.beginComputePass();
@@ -93,7 +102,7 @@ async function goldenError(gpu: Gpu, weights: CascadeWeights, golden: ArrayBuffe
     const [face, point] = [Math.floor(i / 204), Math.floor((i % 204) / 3)];
     return output[face * stride + parameters.count + point * 4 + (i % 3)] ?? Number.NaN;
   });
-  return largestDifference(found, [...expected]);
+  return { found, expected: [...expected] };
 }
 
 async function sampleLandmarks(device: GPUDevice, weights: CascadeWeights, sample: PixelData): Promise<number[]> {
