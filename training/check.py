@@ -107,6 +107,16 @@ def check_network(rng: np.random.Generator) -> None:
         check("folded and unfolded network: inference", relative(again.eval()(*inputs[0]), net(*inputs[0])), 1e-4)
         again.train()
         check("unfolded network: training mode on the same samples", relative(again(*(torch.cat(x) for x in zip(*inputs))), net(*(torch.cat(x) for x in zip(*inputs)))), 2e-2)
+        module = net.layers["pncc_fc1"]
+        module.norm.bias[:150] = -1e3
+        again = Net(unit)
+        dead = again.load_folded(net.folded(), inputs)
+        check("dead units: found, and none other", abs(dead["pncc.fc1"] - 150) + dead["paf.fc1"], 0)
+        check("dead units: inference stays", relative(again.eval()(*inputs[0]), net(*inputs[0])), 1e-4)
+        *_, (_, _, least, largest) = (seen for name, seen in again.watch(inputs).items() if name == "pncc.fc1")
+        norm = again.layers["pncc_fc1"].norm
+        reached = (largest - norm.running_mean) * norm.weight / torch.sqrt(norm.running_var + norm.eps) + norm.bias > 0
+        check("dead units: all live again", float((~reached).sum()), 0)
         filters = torch.cat([module.weight.flatten(1).norm(dim=1) for module in again.modules() if isinstance(module, torch.nn.Conv2d)])
         check("unfolded network: length of the filters", float((filters - 3**-0.5).abs().max()), 1e-5)
 

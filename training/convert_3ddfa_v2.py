@@ -73,7 +73,7 @@ def main() -> None:
     with np.load(folder / "constants.npz") as constants, np.load(folder / "golden.npz") as golden:
         tensors |= {"parameter_mean": constants["param_mean"], "parameter_std": constants["param_std"]}
         expected = (golden["parameters"] - tensors["parameter_mean"]) / tensors["parameter_std"]
-        error = np.abs(run_layers(layers, tensors, picture(golden["crops_bgr"])).numpy() - expected)
+        error = np.abs(run_layers(layers, tensors, picture(golden["crops_bgr"]))["parameters"].numpy() - expected)
     print(f"{len(layers)} layers; whitened parameters of {len(expected)} faces: mean error {error.mean():.1e}, largest {error.max():.1e} (f16 weights)")
     if error.max() > 0.02:
         raise SystemExit("the converted network does not give the parameters that come with the checkpoint")
@@ -83,7 +83,7 @@ def main() -> None:
         sample = cv2.imread(str(SAMPLE), cv2.IMREAD_COLOR)[..., ::-1]
         crop = np.round(cut(sample, SAMPLE_BOX, INPUT)[..., ::-1] * 255)[None]
         inputs = picture(crop)
-        tensors |= {"picture": inputs["picture"].permute(0, 2, 3, 1).numpy(), "expected": run_layers(layers, tensors, inputs).numpy()}
+        tensors |= {"picture": inputs["picture"].permute(0, 2, 3, 1).numpy(), "expected": run_layers(layers, tensors, inputs)["parameters"].numpy()}
     target = target.resolve()
     write(tensors, target / f"{name}.safetensors", ORIGIN)
     (target / f"{name}.json").write_text(json.dumps({"inputSize": INPUT, "layers": layers}, separators=(",", ":")) + "\n")

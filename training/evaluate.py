@@ -1,35 +1,56 @@
 """Figures of the exported cascade in PyTorch, from the files in weights/: the oracle for `npm run evaluate`.
 
     python -m training.evaluate
+    python -m training.evaluate --stale pncc    # what the weights read: iterations 1, 2, .. see p^0's PNCC (or its PAF) instead of their own
 """
 from __future__ import annotations
+
+import argparse
 
 import numpy as np
 
 from . import face_model
 from .data import CROP, Samples
-from .export import forward, load_weights
+from .export import forward, layer_results, load_weights
 from .geometry import euler_degrees
 from .labels import nme
 from .render import Renderer
 
 
-def run(images: np.ndarray, renderer: Renderer, weights: list[dict[str, np.ndarray]]) -> list[np.ndarray]:
-    """p^0 .. p^K [n,104] for images f32 [n,128,128,3]."""
+def run(images: np.ndarray, renderer: Renderer, weights: list[dict[str, np.ndarray]], stale: str | None = None) -> list[np.ndarray]:
+    """p^0 .. p^K [n,104] for images f32 [n,128,128,3]; the feature named by `stale` ("pncc" or "paf") is always that of p^0."""
     out = [weights[0]["initial_parameters"][None]]
+    first = tuple(feature.copy() for feature in renderer(out[0], images))
     for tensors in weights:
-        out.append(out[-1] + forward(tensors, *renderer(out[-1], images))[1])
+        stem, patches, scale = renderer(out[-1], images)
+        if stale == "pncc":
+            stem = first[0]
+        elif stale == "paf":
+            patches, scale = first[1:]
+        out.append(out[-1] + forward(tensors, stem, patches, scale)[1])
     return [np.broadcast_to(p, out[-1].shape) for p in out]
 
 
+def living_units(images: np.ndarray, renderer: Renderer, weights: list[dict[str, np.ndarray]]) -> None:
+    """Prints how many units of the hidden fully connected layers any of the images reaches: the ReLU of the others is always 0."""
+    for k, p in enumerate(run(images, renderer, weights)[:-1]):
+        values = layer_results(weights[k], *renderer(p, images))
+        hidden = {name: value for name, value in list(values.items())[:-1] if value.dim() == 2 and name + ".weight" in weights[k]}
+        print(f"iteration {k}: units that a face reaches: " + ", ".join(f"{name} {int((value > 0).any(0).sum())} of {value.shape[1]}" for name, value in hidden.items()))
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stale", choices=["pncc", "paf"])
+    args = parser.parse_args()
     model, samples = face_model.load(), Samples()
     renderer = Renderer(model, CROP)
     weights = load_weights()
     splits = {"val-afw": samples.validation(), "val-afw, boxes jittered uniformly": samples.validation(jitter=1), "val-afw profiled to 60..90 degrees": samples.profiled_validation()}
+    living_units(splits["val-afw"][0].images[:128], renderer, weights)
     print(f"{'NME in %':36s} {'points':8s} " + " ".join(f"   K={k}" for k in range(len(weights) + 1)))
     for name, (batch, truth) in splits.items():
-        chunks = [run(batch.images[i:i + 56], renderer, weights) for i in range(0, len(truth), 56)]
+        chunks = [run(batch.images[i:i + 56], renderer, weights, args.stale) for i in range(0, len(truth), 56)]
         steps = [np.concatenate([c[k] for c in chunks]) for k in range(len(weights) + 1)]
         points = [renderer.decode(p)[:, model.landmarks, :2].astype(np.float64) for p in steps]
         size = 100 / np.sqrt(np.ptp(truth, axis=1).prod(-1))

@@ -65,10 +65,10 @@ def manifest(iterations: list[str]) -> None:
     print(f"weights/manifest.json: {sum(e['bytes'] for e in entries.values()) / 1e6:.2f} MB in {len(files)} files")
 
 
-def run_layers(layers: list[dict], weights: dict[str, np.ndarray], values: dict[str, torch.Tensor]) -> torch.Tensor:
-    """A network of docs/formats.md (`layers`) from exported tensors alone, float32; `values` are its inputs [n,C,H,W]. Returns the last layer's result."""
+def run_layers(layers: list[dict], weights: dict[str, np.ndarray], inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A network of docs/formats.md (`layers`) from exported tensors alone, float32; `inputs` [n,C,H,W]. Returns these and every layer's result, the last one last."""
     tensor = lambda name: torch.from_numpy(weights[name].astype(np.float32))
-    values, x = dict(values), None
+    values = dict(inputs)
     for layer in layers:
         name, op = layer["name"], layer["op"]
         x = values.get(layer.get("input"))
@@ -84,20 +84,24 @@ def run_layers(layers: list[dict], weights: dict[str, np.ndarray], values: dict[
             x = torch.cat([values[i] for i in layer["inputs"]], 1)
         else:
             raise ValueError(f"layer {name} is a {op}, which is not computed here")
-        x = F.relu(x) if layer.get("activation") == "relu" else x
-        values[name] = x
-    return x
+        values[name] = F.relu(x) if layer.get("activation") == "relu" else x
+    return values
 
 
-def forward(weights: dict[str, np.ndarray], stem: np.ndarray, patches: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Net^k from exported tensors alone, float32: (paf map [n,64,64,C], update [n,104])."""
+def layer_results(weights: dict[str, np.ndarray], stem: np.ndarray, patches: np.ndarray, scale: np.ndarray) -> dict[str, torch.Tensor]:
+    """Net^k from exported tensors alone, float32: every layer's result."""
     net = description()
     pac = net["pac"]
     kernel, bias = (torch.from_numpy(weights[f"{pac['name']}.{name}"].astype(np.float32)) for name in ("weight", "bias"))
     paf = torch.from_numpy(patches) @ kernel.reshape(len(kernel), -1).T + bias
     paf = F.relu(paf * torch.from_numpy(scale)[..., None])
-    inputs = {"stem": torch.from_numpy(stem[..., :6]).permute(0, 3, 1, 2), "paf": paf.permute(0, 3, 1, 2)}
-    return paf.numpy(), run_layers(net["layers"], weights, inputs).numpy()
+    return run_layers(net["layers"], weights, {"stem": torch.from_numpy(stem[..., :6]).permute(0, 3, 1, 2), "paf": paf.permute(0, 3, 1, 2)})
+
+
+def forward(weights: dict[str, np.ndarray], stem: np.ndarray, patches: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(paf map [n,64,64,C], update [n,104])."""
+    values = layer_results(weights, stem, patches, scale)
+    return np.ascontiguousarray(values["paf"].permute(0, 2, 3, 1)), list(values.values())[-1].numpy()
 
 
 def export_onnx() -> None:

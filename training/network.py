@@ -53,19 +53,21 @@ class Pool(nn.MaxPool2d):
 
 
 class FullyConnected(nn.Module):
-    """Flattens in (h, w, c) order, as the engine does."""
+    """Flattens in (h, w, c) order, as the engine does. Layers with a ReLU have a BatchNorm while training: without one nearly all of their
+    units end where no input reaches them (docs/training.md, "Dead units")."""
 
     def __init__(self, layer: dict, dropout: float):
         super().__init__()
-        self.linear = nn.Linear(layer["inFeatures"], layer["outFeatures"])
         self.activation = layer["activation"]
+        self.linear = nn.Linear(layer["inFeatures"], layer["outFeatures"], bias=self.activation != "relu")
+        self.norm = nn.BatchNorm1d(layer["outFeatures"]) if self.activation == "relu" else None
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if x.dim() == 4:
             x = x.permute(0, 2, 3, 1).flatten(1)
         x = self.linear(x)
-        return self.dropout(F.relu(x)) if self.activation == "relu" else x
+        return self.dropout(F.relu(self.norm(x))) if self.norm else x
 
 
 class Net(nn.Module):
@@ -117,51 +119,94 @@ class Net(nn.Module):
             values[layer["name"]] = x
         return x * self.unit
 
-    @torch.no_grad()
-    def load_folded(self, tensors: dict[str, np.ndarray], batches: list[tuple[torch.Tensor, ...]]) -> None:
-        """The inverse of `folded`: takes an exported iteration and puts BatchNorms back. Each gets the statistics of its convolution's
-        output over `batches` (inputs of forward) and the gain and bias that undo them, so that inference is the exported network and
-        training goes on. Filters, whose length a BatchNorm makes irrelevant, get the length they have after PyTorch's initialisation."""
-        tensor = lambda name: torch.from_numpy(tensors[name].astype(np.float32))
+    def normed(self) -> dict[str, tuple[nn.Module, nn.Module]]:
+        """Every layer with a BatchNorm, by name: (convolution or matrix, norm)."""
         pairs = {self.net["pac"]["name"]: (self.pac.conv, self.pac.norm)}
         for layer in self.net["layers"]:
             module = self.layers[layer["name"].replace(".", "_")] if layer["op"] in ("conv2d", "fullyConnected") else None
-            if layer["op"] == "conv2d":
-                pairs[layer["name"]] = module.conv, module.norm
-            elif layer["op"] == "fullyConnected":
-                gain = self.unit if layer is self.net["layers"][-1] else torch.ones(layer["outFeatures"])
-                gain = torch.where(gain > 0, 1 / gain, 0)  # parameters that never vary have no unit and no update
-                module.linear.weight.copy_(tensor(layer["name"] + ".weight") * gain[:, None])
-                module.linear.bias.copy_(tensor(layer["name"] + ".bias") * gain)
-        seen = {name: [] for name in pairs}
-        for name, (conv, norm) in pairs.items():
-            weight = tensor(name + ".weight")
-            if name == self.net["pac"]["name"]:
-                weight = weight.reshape(len(weight), -1, 1, 1)  # (v, u, c) is the patches' order already
-            else:
-                weight = weight.permute(0, 3, 1, 2)
-            length = weight.flatten(1).norm(dim=1).clamp_min(1e-8) * 3**0.5
-            conv.weight.copy_(weight / length[:, None, None, None])
-            norm.running_mean.zero_(), norm.running_var.fill_(1)
-            norm.weight.copy_(length * (1 + norm.eps) ** 0.5), norm.bias.copy_(tensor(name + ".bias"))
-            conv.hook = conv.register_forward_hook(lambda _, __, out, name=name: seen[name].append(torch.stack([out.mean((0, 2, 3)), out.square().mean((0, 2, 3))])))
+            if module is not None and module.norm is not None:
+                pairs[layer["name"]] = module.conv if layer["op"] == "conv2d" else module.linear, module.norm
+        return pairs
+
+    @torch.no_grad()
+    def watch(self, batches: list[tuple[torch.Tensor, ...]]) -> dict[str, tuple[torch.Tensor, ...]]:
+        """Mean, variance, least and largest output of each convolution and matrix of `normed` by channel, over `batches` (inputs of forward) in inference mode."""
+        seen: dict[str, list[torch.Tensor]] = {name: [] for name in self.normed()}
+        hooks = []
+        for name, (linear, _) in self.normed().items():
+            def record(_, __, out, name=name):
+                out = out.flatten(2).transpose(1, 2).flatten(0, 1) if out.dim() == 4 else out
+                seen[name].append(torch.stack([out.mean(0), out.square().mean(0), out.amin(0), out.amax(0)]))
+            hooks.append(linear.register_forward_hook(record))
         self.eval()
         for batch in batches:
             self(*batch)
-        for name, (conv, norm) in pairs.items():
-            conv.hook.remove()
-            mean, square = torch.stack(seen[name]).mean(0)
+        for hook in hooks:
+            hook.remove()
+        out = {}
+        for name, rows in seen.items():
+            means, squares, least, largest = torch.stack(rows, 1)
+            mean = means.mean(0)
+            out[name] = mean, (squares.mean(0) - mean**2).clamp_min(0), least.amin(0), largest.amax(0)
+        return out
+
+    @torch.no_grad()
+    def load_folded(self, tensors: dict[str, np.ndarray], batches: list[tuple[torch.Tensor, ...]]) -> dict[str, int]:
+        """The inverse of `folded`: takes an exported iteration and puts BatchNorms back. Each gets the statistics of its layer's output over
+        `batches` (inputs of forward) and the gain and bias that undo them, so that inference is the exported network and training goes on.
+        Filters, whose length a BatchNorm makes irrelevant, get the length they have after PyTorch's initialisation.
+        Units of the fully connected layers that are 0 on all of `batches` start anew, with no weight in the layers that read them: inference
+        stays what it was. Returns how many, by layer."""
+        tensor = lambda name: torch.from_numpy(tensors[name].astype(np.float32))
+        pairs = self.normed()
+        fresh = {name: linear.weight.clone() for name, (linear, _) in pairs.items() if linear.weight.dim() == 2}
+        for layer in self.net["layers"]:
+            if layer["op"] == "fullyConnected" and layer["name"] not in pairs:
+                gain = self.unit if layer is self.net["layers"][-1] else torch.ones(layer["outFeatures"])
+                gain = torch.where(gain > 0, 1 / gain, 0)  # parameters that never vary have no unit and no update
+                linear = self.layers[layer["name"].replace(".", "_")].linear
+                linear.weight.copy_(tensor(layer["name"] + ".weight") * gain[:, None])
+                linear.bias.copy_(tensor(layer["name"] + ".bias") * gain)
+        for name, (linear, norm) in pairs.items():
+            weight = tensor(name + ".weight")
+            if name == self.net["pac"]["name"]:
+                weight = weight.reshape(len(weight), -1, 1, 1)  # (v, u, c) is the patches' order already
+            elif weight.dim() == 4:
+                weight = weight.permute(0, 3, 1, 2)
+            length = weight.flatten(1).norm(dim=1).clamp_min(1e-8) * 3**0.5
+            linear.weight.copy_(weight / length.reshape(-1, *[1] * (weight.dim() - 1)))
+            norm.running_mean.zero_(), norm.running_var.fill_(1)
+            norm.weight.copy_(length * (1 + norm.eps) ** 0.5), norm.bias.copy_(tensor(name + ".bias"))
+        dead = {}
+        for name, (_, _, _, largest) in self.watch(batches).items():
+            if name in fresh:
+                linear, norm = pairs[name]
+                dead[name] = largest * norm.weight / (1 + norm.eps) ** 0.5 + norm.bias <= 0
+                linear.weight[dead[name]] = fresh[name][dead[name]]
+                self._silence(name, dead[name])
+        for name, (mean, variance, _, _) in self.watch(batches).items():
+            norm = pairs[name][1]
             length = norm.weight / (1 + norm.eps) ** 0.5
-            norm.running_mean.copy_(mean), norm.running_var.copy_((square - mean**2).clamp_min(0))
-            norm.weight.copy_(length * torch.sqrt(norm.running_var + norm.eps)), norm.bias.add_(length * mean)
+            norm.running_mean.copy_(mean), norm.running_var.copy_(variance)
+            norm.weight.copy_(length * torch.sqrt(variance + norm.eps)), norm.bias.add_(length * mean)
+            if name in dead:
+                norm.weight[dead[name]], norm.bias[dead[name]] = 1, 0
+        return {name: int(units.sum()) for name, units in dead.items()}
+
+    def _silence(self, name: str, units: torch.Tensor) -> None:
+        """Zeroes what the last layer reads of these units of the fully connected layer `name`, one of the vectors that the concat before it joins."""
+        *_, concat, last = self.net["layers"]
+        widths = {layer["name"]: layer.get("outFeatures") for layer in self.net["layers"]}
+        first = sum(widths[source] for source in concat["inputs"][:concat["inputs"].index(name)])
+        self.layers[last["name"].replace(".", "_")].linear.weight[:, first:first + len(units)][:, units] = 0
 
     def folded(self) -> dict[str, np.ndarray]:
         """Inference tensors of docs/formats.md, f32: BatchNorm folded into convolutions, `unit` into the last layer."""
         out: dict[str, np.ndarray] = {}
 
-        def fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[torch.Tensor, torch.Tensor]:
+        def fold(linear: nn.Module, norm: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
             gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-            return conv.weight * gain[:, None, None, None], norm.bias - norm.running_mean * gain
+            return linear.weight * gain.reshape(-1, *[1] * (linear.weight.dim() - 1)), norm.bias - norm.running_mean * gain
 
         with torch.no_grad():
             weight, bias = fold(self.pac.conv, self.pac.norm)
@@ -175,9 +220,10 @@ class Net(nn.Module):
                     weight, bias = fold(module.conv, module.norm)
                     out[name + ".weight"], out[name + ".bias"] = weight.permute(0, 2, 3, 1).contiguous().numpy(), bias.numpy()
                 elif layer["op"] == "fullyConnected":
-                    linear = self.layers[name.replace(".", "_")].linear
+                    module = self.layers[name.replace(".", "_")]
                     gain = self.unit if layer is self.net["layers"][-1] else torch.ones(layer["outFeatures"])
-                    out[name + ".weight"], out[name + ".bias"] = (linear.weight * gain[:, None]).numpy(), (linear.bias * gain).numpy()
+                    weight, bias = fold(module.linear, module.norm) if module.norm else (module.linear.weight, module.linear.bias)
+                    out[name + ".weight"], out[name + ".bias"] = (weight * gain[:, None]).numpy(), (bias * gain).numpy()
         return out
 
 

@@ -231,7 +231,8 @@ def train(args: argparse.Namespace) -> None:
         p = [start[None]] * len(batches)
         for net, tensors in zip(nets, exported):
             inputs = [tuple(torch.from_numpy(x.copy()) for x in renderer(q, batch.images)) for q, batch in zip(p, batches)]
-            net.load_folded(tensors, inputs)
+            revived = net.load_folded(tensors, inputs)
+            print("units that no input reached, started anew: " + ", ".join(f"{name} {count}" for name, count in revived.items()))
             with torch.no_grad():
                 p = [q + net(*x).numpy() for q, x in zip(p, inputs)]
     averages = [copy.deepcopy(net).eval() for net in nets]
