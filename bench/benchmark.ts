@@ -2,7 +2,7 @@
 import { fetchPicture } from '../pages/pictures.js';
 import type { NetworkDescription } from '../src/cascade/weights.js';
 import { conv2dMacs } from '../src/engine/kernels/conv2d.js';
-import type { NetworkNode } from '../src/engine/network.js';
+import type { DType, NetworkNode, PackedWeights } from '../src/engine/network.js';
 import { tensorBytes } from '../src/engine/tensor.js';
 import { CascadeBench, type StageGroup } from './cascade.js';
 import { Convolution, heaviestConvolution } from './convolution.js';
@@ -22,6 +22,8 @@ export interface BenchmarkOptions {
   /** Few rounds, and 1 and 8 faces only. */
   readonly quick: boolean;
   readonly rivals: boolean;
+  /** How our weights are held on the GPU, as in `FaceAligner.create`; the report says what came of it. */
+  readonly dtype: DType;
 }
 
 /** What a run tells while it goes on. */
@@ -53,13 +55,13 @@ const SHOWN_LIMITS = [
 
 /** @throws LimitError without timestamp queries; WebGPUUnavailableError; WeightsError where files are missing or damaged. */
 export async function runBenchmark(options: BenchmarkOptions, listener: BenchmarkListener): Promise<Report> {
-  const { faces, quick, rivals } = options;
+  const { faces, quick, rivals, dtype } = options;
   const rounds = quick ? 5 : 15;
   const facesList = quick ? QUICK_FACES : ALL_FACES;
   const maxFaces = Math.max(...facesList, faces);
   listener.progress('loading the weights and compiling', 0);
   const picture = await fetchPicture(PICTURE);
-  const bench = await CascadeBench.create(picture, MANIFEST, maxFaces);
+  const bench = await CascadeBench.create(picture, MANIFEST, maxFaces, dtype);
   try {
     const share = rivals ? 0.5 : 1;
     const measured = await measureCascade(bench, facesList, faces, rounds, quick, {
@@ -83,6 +85,7 @@ export async function runBenchmark(options: BenchmarkOptions, listener: Benchmar
       rounds,
       coldStart: bench.coldStart,
       memory: bench.memory,
+      weights: bench.weightStorage,
       ...measured,
       rivals: contenders,
       ratios: {
@@ -112,7 +115,7 @@ async function measureCascade(
   if (firstIteration === undefined) throw new Error('the weights have no iterations');
   listener.progress('pilot runs', 0);
   const networkCase = readNetworkCase(await fetchFixture('network'), network, firstIteration);
-  const { plan } = await NetworkRun.create(gpu, networkCase);
+  const { plan, weights: packed } = await NetworkRun.create(gpu, networkCase, bench.weightStorage.dtype);
   const groups = bench.stages(faces);
   const layerGroups = plan.steps.map((step) => step.stage);
   const peakForms = await createPeakForms(gpu);
@@ -211,7 +214,7 @@ async function measureCascade(
       gpu: networkTime,
       gflops: (2 * network.graph.macs) / networkTime.median / 1e6,
     },
-    layers: layerReports(network, layerGroups, stages, bench.iterations, faces),
+    layers: layerReports(network, packed, layerGroups, stages, bench.iterations, faces),
   };
 }
 
@@ -255,13 +258,14 @@ function stageReports(groups: readonly StageGroup[], samples: Samples): readonly
 /** The network's layers with multiplications: an average over iterations and faces of the stage that runs them. */
 function layerReports(
   { graph }: NetworkDescription,
+  { slices }: PackedWeights,
   layerStages: readonly string[],
   stages: readonly StageReport[],
   iterations: number,
   faces: number,
 ): readonly LayerReport[] {
   return graph.nodes.flatMap((node): LayerReport[] => {
-    const work = layerWork(node);
+    const work = layerWork(node, slices.get(`${node.name}.weight`)?.halves === true ? 2 : 4);
     const stage = stages.find(({ name }) => layerStages.includes(name) && name.split(' ').includes(node.name));
     return work === undefined || stage === undefined
       ? []
@@ -269,16 +273,20 @@ function layerReports(
   });
 }
 
-export function layerWork(node: NetworkNode): { readonly macs: number; readonly bytes: number } | undefined {
+/** @param weightBytes of one weight */
+export function layerWork(
+  node: NetworkNode,
+  weightBytes = 4,
+): { readonly macs: number; readonly bytes: number } | undefined {
   if (node.op === 'conv2d') {
     const { spec, shape } = node;
-    const weights = 4 * spec.outChannels * spec.kernel[0] * spec.kernel[1] * spec.inChannels;
+    const weights = weightBytes * spec.outChannels * spec.kernel[0] * spec.kernel[1] * spec.inChannels;
     return { macs: conv2dMacs(spec), bytes: tensorBytes(spec.input) + tensorBytes(shape) + weights };
   }
   if (node.op !== 'fullyConnected') return undefined;
   const { input, outFeatures } = node.spec;
   const macs = input.height * input.width * input.channels * outFeatures;
-  return { macs, bytes: tensorBytes(input) + tensorBytes(node.shape) + 4 * macs };
+  return { macs, bytes: tensorBytes(input) + tensorBytes(node.shape) + weightBytes * macs };
 }
 
 /** All groups of strategies, one after the other. */
@@ -288,6 +296,7 @@ async function raceAll(
   onProgress: (text: string, fraction: number) => void,
 ): Promise<readonly Contender[]> {
   const { gpu, weights } = bench;
+  const { dtype } = bench.weightStorage;
   const [firstIteration] = weights.iterations;
   if (firstIteration === undefined) throw new Error('the weights have no iterations');
   const networkCase = readNetworkCase(await fetchFixture('network'), weights.network, firstIteration);
@@ -295,14 +304,14 @@ async function raceAll(
   const convolution = heaviestConvolution(weights.network, firstIteration);
   const groups: readonly (readonly Strategy[])[] = [
     [
-      new FullposeNetwork(gpu, networkCase),
+      new FullposeNetwork(gpu, networkCase, dtype),
       ...(['webgpu', 'wasm'] as const).flatMap((backend) => [
         new OnnxRuntimeNetwork(backend, networkCase),
         new TensorFlowNetwork(backend, networkCase),
       ]),
     ],
     [new ComputeRaster(gpu, rasterCase), new HardwareRaster(gpu, rasterCase)],
-    [new Convolution(gpu, convolution, 'ours'), new Convolution(gpu, convolution, 'naive')],
+    [new Convolution(gpu, convolution, dtype), new Convolution(gpu, convolution, 'naive')],
   ];
   const contenders: Contender[] = [];
   const steps = groups.reduce((sum, group) => sum + group.length * (rounds + 1), 0);

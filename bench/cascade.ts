@@ -5,6 +5,7 @@ import { Cascade } from '../src/cascade/cascade.js';
 import { fetchWeights } from '../src/cascade/manifest.js';
 import type { CascadeWeights } from '../src/cascade/weights.js';
 import { Gpu } from '../src/engine/device.js';
+import { type DType, packNetworkWeights } from '../src/engine/network.js';
 import { Plan, type PreparedStep } from '../src/engine/plan.js';
 import { StagingRing } from '../src/engine/readback.js';
 import { CROP_RECORD_BYTES, cropRecord, writeCropRecord } from '../src/host/crop.js';
@@ -45,28 +46,35 @@ export class CascadeBench {
   readonly coldStart: Report['coldStart'];
   /** GPU memory of the cascade. */
   readonly memory: Report['memory'];
+  /** How the cascade holds its network's weights. */
+  readonly weightStorage: Report['weights'];
   readonly #aligner: FaceAligner;
   readonly #cascade: Cascade;
   readonly #picture: ImageBitmap;
   readonly #texture: GPUTexture;
   readonly #staging: StagingRing;
 
-  /** Downloads, compiles and aligns once, with a stopwatch on each. */
-  static async create(picture: ImageBitmap, manifest: string, maxFaces: number): Promise<CascadeBench> {
+  /** Downloads, compiles and aligns once, with a stopwatch on each. `wanted` is the aligner's option `dtype`. */
+  static async create(picture: ImageBitmap, manifest: string, maxFaces: number, wanted: DType): Promise<CascadeBench> {
     const start = performance.now();
     const weights = await fetchWeights(manifest);
     const downloaded = performance.now();
     const gpu = await Gpu.create({ label: 'bench', powerPreference: 'high-performance' });
     const opened = performance.now();
-    const aligner = await FaceAligner.create({ weights, device: gpu.device, maxFaces });
+    const aligner = await FaceAligner.create({ weights, device: gpu.device, maxFaces, dtype: wanted });
     // Creation only submits its work; the queue is empty once this resolves.
     await gpu.device.queue.onSubmittedWorkDone();
     const prepared = performance.now();
     await aligner.align(picture, boxesFor(1));
     const first = performance.now();
 
-    const cascade = await Cascade.create(gpu, weights, { maxFaces, dtype: aligner.dtype });
+    const { dtype } = aligner;
+    const cascade = await Cascade.create(gpu, weights, { maxFaces, dtype });
     const { bytes, buffers } = gpu.memory;
+    const packed = weights.iterations.map(
+      (file) => packNetworkWeights(weights.network.graph, file, dtype).data.byteLength,
+    );
+    const weightStorage = { wanted, dtype, bytes: packed.reduce((sum, size) => sum + size, 0) };
     const frame = await new FrameTexture(gpu).prepare(picture);
     const { texture, texels, picture: size } = await frame.upload();
     const records = new DataView(new ArrayBuffer(maxFaces * CROP_RECORD_BYTES));
@@ -82,14 +90,14 @@ export class CascadeBench {
       pipelines: gpu.pipelines.size,
       firstFrameMs: first - prepared,
     };
-    return new CascadeBench(gpu, weights, coldStart, { bytes, buffers, maxFaces }, aligner, cascade, picture, texture);
+    const memory = { bytes, buffers, maxFaces };
+    return new CascadeBench(gpu, weights, { coldStart, memory, weightStorage }, aligner, cascade, picture, texture);
   }
 
   private constructor(
     gpu: Gpu,
     weights: CascadeWeights,
-    coldStart: Report['coldStart'],
-    memory: Report['memory'],
+    found: Pick<CascadeBench, 'coldStart' | 'memory' | 'weightStorage'>,
     aligner: FaceAligner,
     cascade: Cascade,
     picture: ImageBitmap,
@@ -97,8 +105,9 @@ export class CascadeBench {
   ) {
     this.gpu = gpu;
     this.weights = weights;
-    this.coldStart = coldStart;
-    this.memory = memory;
+    this.coldStart = found.coldStart;
+    this.memory = found.memory;
+    this.weightStorage = found.weightStorage;
     this.#aligner = aligner;
     this.#cascade = cascade;
     this.#picture = picture;

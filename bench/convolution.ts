@@ -6,8 +6,11 @@ import {
   conv2dMacs,
   packConv2dBiasSlope,
   packConv2dWeights,
+  planConv2d,
   recordConv2d,
 } from '../src/engine/kernels/conv2d.js';
+import { packHalves } from '../src/engine/kernels/halves.js';
+import type { DType } from '../src/engine/network.js';
 import { type Plan, PlanBuilder } from '../src/engine/plan.js';
 import { readBuffer } from '../src/engine/readback.js';
 import { requireFloats, type SafeTensors } from '../src/engine/safetensors.js';
@@ -90,26 +93,33 @@ const PARAMS = new UniformStruct({
 });
 
 interface Prepared {
+  /** How the kernel's weights are held. */
+  readonly dtype: DType;
   readonly timer: GpuTimer;
   read(): Promise<Float32Array>;
 }
 
-async function prepare(gpu: Gpu, plan: Plan, read: () => Promise<Float32Array>): Promise<Prepared> {
-  return { timer: await GpuTimer.create(gpu, [timedPass('convolution', (pass) => plan.encode(pass))]), read };
+async function prepare(gpu: Gpu, dtype: DType, plan: Plan, read: () => Promise<Float32Array>): Promise<Prepared> {
+  const timer = await GpuTimer.create(gpu, [timedPass('convolution', (pass) => plan.encode(pass))]);
+  return { dtype, timer, read };
 }
 
-async function prepareOurs(gpu: Gpu, { spec, weights, bias, input }: ConvolutionCase): Promise<Prepared> {
+async function prepareOurs(gpu: Gpu, { spec, weights, bias, input }: ConvolutionCase, dtype: DType): Promise<Prepared> {
   const source = createTensor(gpu, 'convolution.input', spec.input);
   const output = createTensor(gpu, 'convolution.output', { ...spec.input, channels: spec.outChannels });
   gpu.device.queue.writeBuffer(source.buffer, 0, packTensor(input, spec.input));
+  const packed = packConv2dWeights(spec, weights);
+  // As packNetworkWeights decides it.
+  const halves = dtype === 'f16' && planConv2d(spec).variant !== 'general' ? packHalves(packed) : undefined;
   const builder = new PlanBuilder(gpu, 'convolution');
   recordConv2d(builder, { label: 'convolution', stage: 'convolution' }, spec, {
     input: source,
     output,
-    weights: { buffer: gpu.uploadBuffer('convolution.weights', packConv2dWeights(spec, weights)) },
+    weights: { buffer: gpu.uploadBuffer('convolution.weights', halves ?? packed) },
     biasSlope: { buffer: gpu.uploadBuffer('convolution.bias', packConv2dBiasSlope(spec, bias)) },
+    halves: halves !== undefined,
   });
-  return prepare(gpu, await builder.build(), async () =>
+  return prepare(gpu, halves === undefined ? 'f32' : 'f16', await builder.build(), async () =>
     unpackTensor(new Float32Array(await readBuffer(gpu, output.buffer)), spec.outChannels),
   );
 }
@@ -136,7 +146,7 @@ async function prepareNaive(gpu: Gpu, { spec, weights, bias, input }: Convolutio
       workgroups: [Math.ceil(count / 64), 1, 1],
     })
     .build();
-  return prepare(gpu, plan, async () => new Float32Array(await readBuffer(gpu, output)));
+  return prepare(gpu, 'f32', plan, async () => new Float32Array(await readBuffer(gpu, output)));
 }
 
 /** One of the two kernels on the case. */
@@ -145,30 +155,35 @@ export class Convolution implements Strategy {
   readonly group = 'convolution';
   readonly #gpu: Gpu;
   readonly #case: ConvolutionCase;
-  readonly #kernel: 'ours' | 'naive';
+  readonly #kernel: DType | 'naive';
   #prepared: Prepared | undefined;
 
-  constructor(gpu: Gpu, convolutionCase: ConvolutionCase, kernel: 'ours' | 'naive') {
+  /** @param kernel how ours holds its weights, or the plain one, which holds floats */
+  constructor(gpu: Gpu, convolutionCase: ConvolutionCase, kernel: DType | 'naive') {
     this.#gpu = gpu;
     this.#case = convolutionCase;
     this.#kernel = kernel;
-    this.name = `${kernel === 'ours' ? 'tiled' : 'naive'} convolution${kernel === 'ours' ? ' (ours)' : ''}`;
+    this.name = kernel === 'naive' ? 'naive convolution' : 'tiled convolution (ours)';
   }
 
   async prepare(): Promise<void> {
-    this.#prepared = await (this.#kernel === 'ours' ? prepareOurs : prepareNaive)(this.#gpu, this.#case);
+    const kernel = this.#kernel;
+    this.#prepared = await (kernel === 'naive'
+      ? prepareNaive(this.#gpu, this.#case)
+      : prepareOurs(this.#gpu, this.#case, kernel));
   }
 
   async check(): Promise<Check> {
     await this.run();
     const actual = (await this.#prepared?.read()) ?? [];
+    const held = this.#prepared?.dtype ?? 'f32';
     const { output, layer, spec } = this.#case;
     const largest = output.reduce((most, value) => Math.max(most, value), 0);
     const maxAbsError = maxAbsDifference(actual, output);
     return {
       maxAbsError,
       ok: maxAbsError <= 1e-4 * largest,
-      note: `${layer}: ${(conv2dMacs(spec) / 1e6).toFixed(1)} M multiply-adds, against float64`,
+      note: `${layer}: ${(conv2dMacs(spec) / 1e6).toFixed(1)} M multiply-adds, weights in ${held}, against float64`,
     };
   }
 

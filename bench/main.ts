@@ -25,6 +25,7 @@ const controls = find('#controls', HTMLFormElement);
 const facesInput = find('#faces', HTMLInputElement);
 const facesValue = find('#faces-value', HTMLOutputElement);
 const quickInput = find('#quick', HTMLInputElement);
+const floatsInput = find('#f32', HTMLInputElement);
 const rivalsInput = find('#rivals', HTMLInputElement);
 const runButton = find('#run', HTMLButtonElement);
 const stopButton = find('#stop', HTMLButtonElement);
@@ -99,11 +100,14 @@ function save(name: string, text: string): void {
 controls.addEventListener('submit', (event) => {
   event.preventDefault();
   notice.hidden = true;
-  run({ faces: Number(facesInput.value), quick: quickInput.checked, rivals: rivalsInput.checked }).catch(
-    (error: unknown) => {
-      if (!(error instanceof Stopped)) warn(error instanceof Error ? error.message : String(error));
-    },
-  );
+  run({
+    faces: Number(facesInput.value),
+    quick: quickInput.checked,
+    rivals: rivalsInput.checked,
+    dtype: floatsInput.checked ? 'f32' : 'f16',
+  }).catch((error: unknown) => {
+    if (!(error instanceof Stopped)) warn(error instanceof Error ? error.message : String(error));
+  });
 });
 facesInput.addEventListener('input', () => {
   facesValue.value = facesInput.value;

@@ -1,7 +1,14 @@
 /** Net^0 on one input: what all strategies of the group `network` compute, and our own. */
 import type { NetworkDescription } from '../src/cascade/weights.js';
 import type { Gpu } from '../src/engine/device.js';
-import { NetworkWeights, NetworkWorkspace, packNetworkWeights, recordNetwork } from '../src/engine/network.js';
+import {
+  type DType,
+  NetworkWeights,
+  NetworkWorkspace,
+  type PackedWeights,
+  packNetworkWeights,
+  recordNetwork,
+} from '../src/engine/network.js';
 import { type Plan, PlanBuilder } from '../src/engine/plan.js';
 import { StagingRing } from '../src/engine/readback.js';
 import { parseSafetensors, requireTensor, type SafeTensors } from '../src/engine/safetensors.js';
@@ -55,6 +62,7 @@ export function checkUpdate(actual: ArrayLike<number>, { update }: NetworkCase):
 /** Net^0 on our engine, on buffers of its own. */
 export class NetworkRun {
   readonly plan: Plan;
+  readonly weights: PackedWeights;
   readonly #gpu: Gpu;
   readonly #case: NetworkCase;
   readonly #stem: Tensor;
@@ -62,7 +70,7 @@ export class NetworkRun {
   readonly #output: Tensor;
   readonly #staging: StagingRing;
 
-  static async create(gpu: Gpu, networkCase: NetworkCase): Promise<NetworkRun> {
+  static async create(gpu: Gpu, networkCase: NetworkCase, dtype: DType): Promise<NetworkRun> {
     const { graph } = networkCase.network;
     const tensorOf = (name: 'stem' | 'paf') => {
       const shape = graph.inputs.get(name);
@@ -71,21 +79,31 @@ export class NetworkRun {
     };
     const [stem, paf] = [tensorOf('stem'), tensorOf('paf')];
     const output = createTensor(gpu, 'update', graph.output.shape);
+    const weights = packNetworkWeights(graph, networkCase.weights, dtype);
     const builder = new PlanBuilder(gpu, 'network');
     recordNetwork(builder, {
       graph,
-      weights: new NetworkWeights(gpu, 'weights', packNetworkWeights(graph, networkCase.weights, 'f16')),
+      weights: new NetworkWeights(gpu, 'weights', weights),
       workspace: new NetworkWorkspace(gpu, 'workspace', graph),
       inputs: { stem, paf },
       output,
     });
-    return new NetworkRun(gpu, networkCase, await builder.build(), stem, paf, output);
+    return new NetworkRun(gpu, networkCase, await builder.build(), weights, stem, paf, output);
   }
 
-  private constructor(gpu: Gpu, networkCase: NetworkCase, plan: Plan, stem: Tensor, paf: Tensor, output: Tensor) {
+  private constructor(
+    gpu: Gpu,
+    networkCase: NetworkCase,
+    plan: Plan,
+    weights: PackedWeights,
+    stem: Tensor,
+    paf: Tensor,
+    output: Tensor,
+  ) {
     this.#gpu = gpu;
     this.#case = networkCase;
     this.plan = plan;
+    this.weights = weights;
     this.#stem = stem;
     this.#paf = paf;
     this.#output = output;
@@ -116,15 +134,17 @@ export class FullposeNetwork implements Strategy {
   readonly group = 'network';
   readonly #gpu: Gpu;
   readonly #case: NetworkCase;
+  readonly #dtype: DType;
   #network: NetworkRun | undefined;
 
-  constructor(gpu: Gpu, networkCase: NetworkCase) {
+  constructor(gpu: Gpu, networkCase: NetworkCase, dtype: DType) {
     this.#gpu = gpu;
     this.#case = networkCase;
+    this.#dtype = dtype;
   }
 
   async prepare(): Promise<void> {
-    this.#network = await NetworkRun.create(this.#gpu, this.#case);
+    this.#network = await NetworkRun.create(this.#gpu, this.#case, this.#dtype);
   }
 
   async check(): Promise<Check> {

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseCount, parseOrUsage, UsageError } from '../cli/options.js';
+import type { DType } from '../src/engine/network.js';
 import type { BenchmarkOptions } from './benchmark.js';
 
 export type BenchCommand =
@@ -12,7 +13,7 @@ export type BenchCommand =
       readonly options: BenchmarkOptions;
     };
 
-export const benchUsage = `Usage: npm run --silent bench -- --json FILE [--markdown FILE] [--quick] [--rivals] [--faces N]
+export const benchUsage = `Usage: npm run --silent bench -- --json FILE [--markdown FILE] [--quick] [--rivals] [--faces N] [--dtype f16|f32]
 
 Measures the cascade in a headless browser. A short table goes to stdout, progress to stderr.
 
@@ -21,9 +22,14 @@ Measures the cascade in a headless browser. A short table goes to stdout, progre
                    that has them, else all of it
   --quick          few rounds; the medians are rough
   --rivals         also race onnxruntime-web and TensorFlow.js on Net^0, the hardware rasteriser, and a naive convolution
-  --faces N        faces of a frame for stages and frame, from 1 (the default) to 16`;
+  --faces N        faces of a frame for stages and frame, from 1 (the default) to 16
+  --dtype DTYPE    how our weights are held on the GPU: f16 (the default), where they are halves and the device passes the
+                   library's test of them, or f32; the report says which it was`;
 
 const MOST_FACES = 16;
+
+/** The engine's `DTYPES`, which Node cannot import with its shaders. */
+const dtypes: readonly DType[] = ['f16', 'f32'];
 
 /**
  * @param folder what relative paths start from.
@@ -39,6 +45,7 @@ export function parseBenchArguments(argv: readonly string[], folder: string): Be
         quick: { type: 'boolean', default: false },
         rivals: { type: 'boolean', default: false },
         faces: { type: 'string', default: '1' },
+        dtype: { type: 'string', default: 'f16' },
         help: { type: 'boolean', short: 'h', default: false },
       },
     }),
@@ -47,10 +54,12 @@ export function parseBenchArguments(argv: readonly string[], folder: string): Be
   if (values.json === undefined) throw new UsageError('there is no --json FILE');
   const faces = parseCount(values.faces, 'faces', 1);
   if (faces > MOST_FACES) throw new UsageError(`--faces is ${faces}; wanted at most ${MOST_FACES}`);
+  const dtype = dtypes.find((known) => known === values.dtype);
+  if (dtype === undefined) throw new UsageError(`--dtype is "${values.dtype}"; wanted ${dtypes.join(' or ')}`);
   return {
     mode: 'run',
     json: resolve(folder, values.json),
     markdown: values.markdown === undefined ? undefined : resolve(folder, values.markdown),
-    options: { faces, quick: values.quick, rivals: values.rivals },
+    options: { faces, quick: values.quick, rivals: values.rivals, dtype },
   };
 }

@@ -82,7 +82,7 @@ function poseAsHardware(): void {
 window.listPipelines = async (rivals) => {
   poseAsHardware();
   const capture = new Capture();
-  const bench = await CascadeBench.create(await fetchPicture(PICTURE), MANIFEST, 1);
+  const bench = await CascadeBench.create(await fetchPicture(PICTURE), MANIFEST, 1, 'f16');
   try {
     capture.take();
     await bench.endToEnd(1);

@@ -1,4 +1,5 @@
 /** What a benchmark run found, and its two exports: JSON and Markdown. */
+import type { DType } from '../src/engine/network.js';
 import type { Summary } from './statistics.js';
 import type { Contender } from './strategies.js';
 
@@ -63,6 +64,8 @@ export interface Report {
   };
   readonly faces: readonly FacesReport[];
   readonly memory: { readonly bytes: number; readonly buffers: number; readonly maxFaces: number };
+  /** The network's weights on the GPU, of all iterations. `dtype` is not `wanted` where the weights are no halves or the device fails the test of them. */
+  readonly weights: { readonly wanted: DType; readonly dtype: DType; readonly bytes: number };
   readonly peak: { readonly gflops: number; readonly form: string };
   readonly network: { readonly macs: number; readonly gpu: Summary; readonly gflops: number };
   readonly layers: readonly LayerReport[];
@@ -73,6 +76,9 @@ export interface Report {
 /** The JSON that programs read. Times in milliseconds; null where a rival did not run. */
 export interface ReportJson {
   readonly adapter: string;
+  /** How our weights were held on the GPU, and the bytes of the network's, all iterations together. */
+  readonly dtype: DType;
+  readonly weightBytes: number;
   readonly stages: readonly { readonly name: string; readonly medianMs: number; readonly share: number }[];
   readonly frame: {
     readonly medianMs: number;
@@ -98,9 +104,11 @@ const finite = (value: number | undefined): number | null =>
   value !== undefined && Number.isFinite(value) ? value : null;
 
 export function toJson(report: Report): ReportJson {
-  const { adapter, stages, frame, faces, peak, network, rivals, ratios } = report;
+  const { adapter, weights, stages, frame, faces, peak, network, rivals, ratios } = report;
   return {
     adapter: adapter.name,
+    dtype: weights.dtype,
+    weightBytes: weights.bytes,
     stages: stages.map(({ name, ms, share }) => ({ name, medianMs: ms.median, share })),
     frame: {
       medianMs: frame.endToEnd.median,
@@ -160,6 +168,14 @@ export function ratioSentence({ vsOrtWebGpu, vsTfjsWebGpu }: Report['ratios']): 
   return parts.length === 0 ? [] : [`On Net^0 ${parts.join(' and ')} our time: same weights, same input, same rounds.`];
 }
 
+export const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+
+/** As "weights in f16 (6.9 MiB)", and what was asked for where that is something else. */
+export function weightsPhrase({ wanted, dtype, bytes }: Report['weights']): string {
+  const instead = wanted === dtype ? '' : `; ${wanted} was asked for, which these weights or this device do not allow`;
+  return `weights in ${dtype} (${mebibytes(bytes)}${instead})`;
+}
+
 /** What a reader should know before anything else. */
 export function findings(report: Report): readonly string[] {
   const { adapter, stages, geometryShare, network, peak, frame, coldStart, ratios, faces } = report;
@@ -192,7 +208,7 @@ export function toMarkdown(report: Report): string {
   const time = ['median ms', 'p95', 'MAD'];
   const parts = [
     `Adapter: ${adapter.name}${adapter.isSoftware ? ' (software)' : ''}. Browser: ${report.browser}. ${report.date}. ` +
-      `${report.iterations} iterations, ${report.facesPerFrame} ${report.facesPerFrame === 1 ? 'face' : 'faces'} a frame, ${report.arithmetic}, ${report.rounds} rounds.`,
+      `${report.iterations} iterations, ${report.facesPerFrame} ${report.facesPerFrame === 1 ? 'face' : 'faces'} a frame, ${report.arithmetic}, ${weightsPhrase(report.weights)}, ${report.rounds} rounds.`,
     findings(report)
       .map((finding) => `- ${finding}`)
       .join('\n'),
@@ -207,7 +223,7 @@ export function toMarkdown(report: Report): string {
       ],
     ),
     `${frame.dispatches} dispatches, ${frame.submits} submit, ${frame.bytesReadBack} bytes read back. ` +
-      `GPU memory: ${(memory.bytes / 2 ** 20).toFixed(1)} MiB in ${memory.buffers} buffers, room for ${memory.maxFaces} faces.`,
+      `GPU memory: ${mebibytes(memory.bytes)} in ${memory.buffers} buffers, room for ${memory.maxFaces} faces.`,
     `Cold start: download ${digits(coldStart.downloadMs)} ms, device ${digits(coldStart.deviceMs)} ms, upload and ${coldStart.pipelines} pipelines ` +
       `${digits(coldStart.prepareMs)} ms, first frame ${digits(coldStart.firstFrameMs)} ms.`,
     '### Stages (GPU time of a frame, each stage repeated until it lasts 2 ms)',

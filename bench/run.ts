@@ -5,7 +5,7 @@ import { exitCodes, startFolder } from '../cli/options.js';
 import { runMain } from '../cli/run-main.js';
 import { measureHeadless } from './headless.js';
 import { benchUsage, parseBenchArguments } from './options.js';
-import { digits, fillResults, percent, type Report, times, toJson, toMarkdown } from './report.js';
+import { digits, fillResults, percent, type Report, times, toJson, toMarkdown, weightsPhrase } from './report.js';
 
 await runMain(async () => {
   const command = parseBenchArguments(process.argv.slice(2), startFolder(process.env, process.cwd(), 'bench'));
@@ -33,13 +33,13 @@ async function write(path: string, text: string): Promise<void> {
 }
 
 /** The table for the terminal. */
-function summary({ adapter, stages, frame, faces, peak, network, rivals, ratios }: Report): string {
+function summary({ adapter, weights, stages, frame, faces, peak, network, rivals, ratios }: Report): string {
   const lines = stages.map(({ name, ms, share }) => [name, digits(ms.median), percent(share)] as const);
   const width = Math.max(...lines.map(([name]) => name.length), ...rivals.map(({ name }) => name.length));
   const row = (name: string, time: string, rest: string) =>
     `${name.padEnd(width)} ${time.padStart(8)} ms ${rest}`.trimEnd();
   return [
-    adapter.name + (adapter.isSoftware ? ' (software)' : ''),
+    `${adapter.name}${adapter.isSoftware ? ' (software)' : ''}, ${weightsPhrase(weights)}`,
     ...lines.map(([name, time, share]) => row(name, time, share.padStart(6))),
     row('frame, end to end', digits(frame.endToEnd.median), `p95 ${digits(frame.endToEnd.p95)}`),
     row(

@@ -1,6 +1,16 @@
 /** A report as a page. */
 import { html } from '../pages/dom.js';
-import { digits, findings, groupTitles, percent, type Report, ratioSentence, times } from './report.js';
+import {
+  digits,
+  findings,
+  groupTitles,
+  mebibytes,
+  percent,
+  type Report,
+  ratioSentence,
+  times,
+  weightsPhrase,
+} from './report.js';
 import type { Summary } from './statistics.js';
 import type { Contender } from './strategies.js';
 
@@ -21,7 +31,7 @@ function card(title: string, ...children: readonly (Node | string)[]): HTMLEleme
   return html('section', { class: 'card', 'aria-labelledby': id }, html('h2', { id }, title), ...children);
 }
 
-function tiles({ frame, network, peak, iterations, facesPerFrame }: Report): HTMLElement {
+function tiles({ frame, network, peak, iterations, facesPerFrame, weights }: Report): HTMLElement {
   const tile = (term: string, value: string, small: string) =>
     html('div', {}, html('dt', {}, term), html('dd', {}, value), html('small', {}, small));
   const spread = ({ p95, mad }: Summary) => `p95 ${digits(p95)}, MAD ${digits(mad)}`;
@@ -44,7 +54,7 @@ function tiles({ frame, network, peak, iterations, facesPerFrame }: Report): HTM
     tile(
       'a frame',
       `${frame.dispatches}`,
-      `dispatches, ${frame.submits} submit, ${frame.bytesReadBack} bytes back; ${iterations} iterations, ${facesPerFrame} ${facesPerFrame === 1 ? 'face' : 'faces'}`,
+      `dispatches, ${frame.submits} submit, ${frame.bytesReadBack} bytes back; ${iterations} iterations, ${facesPerFrame} ${facesPerFrame === 1 ? 'face' : 'faces'}; ${weightsPhrase(weights)}`,
     ),
   );
 }
@@ -237,14 +247,14 @@ function coldStartCard({ coldStart, frame }: Report): HTMLElement {
   );
 }
 
-function adapterCard({ adapter, browser, features, limits, memory, arithmetic }: Report): HTMLElement {
+function adapterCard({ adapter, browser, features, limits, memory, arithmetic, weights }: Report): HTMLElement {
   const rows: readonly (readonly [string, string])[] = [
     ['adapter', adapter.name],
     ['browser', browser],
-    ['arithmetic', arithmetic],
+    ['arithmetic', `${arithmetic}, ${weightsPhrase(weights)}`],
     [
       'GPU memory of the cascade',
-      `${(memory.bytes / 2 ** 20).toFixed(1)} MiB in ${memory.buffers} buffers, room for ${memory.maxFaces} faces`,
+      `${mebibytes(memory.bytes)} in ${memory.buffers} buffers, room for ${memory.maxFaces} faces`,
     ],
     ['features', features.join(', ')],
     ...Object.entries(limits).map(([name, value]) => [name, value.toLocaleString('en')] as const),

@@ -119,7 +119,7 @@ async function drawBenchmark(host: PageHost): Promise<void> {
     await opened.setViewport({ width: 1280, height: 680 });
   });
   await page.waitForFunction(() => window.fullposeBench !== undefined);
-  await page.evaluate(() => window.fullposeBench.run({ faces: 1, quick: true, rivals: false }));
+  await page.evaluate(() => window.fullposeBench.run({ faces: 1, quick: true, rivals: false, dtype: 'f16' }));
   await saveWindow(page, 'bench.webp');
   await page.close();
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseBenchArguments } from '../../bench/options.js';
-import { digits, fillResults, findings, toJson, toMarkdown } from '../../bench/report.js';
+import { digits, fillResults, findings, type Report, toJson, toMarkdown } from '../../bench/report.js';
 import { UsageError } from '../../cli/options.js';
 import { sampleReport } from './sample-report.js';
 
@@ -8,6 +8,8 @@ describe('toJson', () => {
   it('has the fields that programs read', () => {
     expect(JSON.parse(JSON.stringify(toJson(sampleReport())))).toEqual({
       adapter: 'acme fast',
+      dtype: 'f16',
+      weightBytes: 6_291_456,
       stages: [
         { name: 'crop', medianMs: 1, share: 0.05 },
         { name: 'raster', medianMs: 2, share: 0.1 },
@@ -36,6 +38,13 @@ describe('toMarkdown', () => {
     expect(markdown).toMatch(/\| fast and wrong \|.*\| WRONG \|/);
     expect(markdown).toMatch(/\| does not start \| - \|.*\| failed \| no such backend \|/);
     expect(markdown).toMatch(/\| right and slow \|.*\| right \|/);
+  });
+
+  it('says how the weights are held, and where that is not what was wanted', () => {
+    const start = (weights: Report['weights']) => toMarkdown({ ...sampleReport(), weights }).split('\n')[0];
+    expect(markdown.split('\n')[0]).toContain('f32 arithmetic, weights in f16 (6.0 MiB), 3 rounds.');
+    expect(start({ wanted: 'f32', dtype: 'f32', bytes: 3 * 2 ** 22 })).toContain('weights in f32 (12.0 MiB), 3 rounds');
+    expect(start({ wanted: 'f16', dtype: 'f32', bytes: 3 * 2 ** 22 })).toMatch(/weights in f32 \(12.0 MiB; f16 was/);
   });
 
   it('gives every table as many cells a row as it has columns', () => {
@@ -83,13 +92,13 @@ describe('parseBenchArguments', () => {
       mode: 'run',
       json: '/home/ada/out.json',
       markdown: undefined,
-      options: { faces: 1, quick: true, rivals: false },
+      options: { faces: 1, quick: true, rivals: false, dtype: 'f16' },
     });
-    expect(parse('--json=/tmp/a.json', '--markdown', 'a.md', '--rivals', '--faces', '8')).toEqual({
+    expect(parse('--json=/tmp/a.json', '--markdown', 'a.md', '--rivals', '--faces', '8', '--dtype', 'f32')).toEqual({
       mode: 'run',
       json: '/tmp/a.json',
       markdown: '/home/ada/a.md',
-      options: { faces: 8, quick: false, rivals: true },
+      options: { faces: 8, quick: false, rivals: true, dtype: 'f32' },
     });
     expect(parse('--help')).toEqual({ mode: 'help' });
   });
@@ -99,6 +108,8 @@ describe('parseBenchArguments', () => {
     [['--json', 'a', '--faces', '17'], 'at most 16'],
     [['--json', 'a', '--faces', '0'], 'at least 1'],
     [['--json', 'a', '--fast'], '--fast'],
+    [['--json', 'a', '--dtype', 'f64'], '--dtype is "f64"; wanted f16 or f32'],
+    [['--json', 'a', '--dtype', ''], '--dtype is ""; wanted f16 or f32'],
   ])('%j is refused', (argv, message) => {
     expect(() => parse(...argv)).toThrow(UsageError);
     expect(() => parse(...argv)).toThrow(message);

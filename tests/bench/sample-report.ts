@@ -35,6 +35,7 @@ export function sampleReport(): Report {
       bytesReadBack: 1504,
     },
     faces: [1, 8].map((faces) => ({ faces, endToEnd: around(20 * faces), gpu: around(18 * faces) })),
+    weights: { wanted: 'f16', dtype: 'f16', bytes: 6 * 2 ** 20 },
     memory: { bytes: 2 ** 25, buffers: 40, maxFaces: 8 },
     peak: { gflops: 200, form: '2 chains of vec4, a * b + c' },
     network: { macs: 60e6, gpu: around(6), gflops: 20 },

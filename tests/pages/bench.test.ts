@@ -1,6 +1,6 @@
 import type { Page } from 'puppeteer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { toJson } from '../../bench/report.js';
+import { type Report, type ReportJson, toJson } from '../../bench/report.js';
 import { PageHost } from '../../scripts/page-host.js';
 import { sampleReport } from '../bench/sample-report.js';
 
@@ -50,10 +50,39 @@ describe('a report on the page', () => {
   });
 });
 
+/** Presses Save JSON, and catches the file. */
+const saveJson = () =>
+  page.evaluate(async () => {
+    const { createObjectURL } = URL;
+    const files: Blob[] = [];
+    URL.createObjectURL = (file) => {
+      if (file instanceof Blob) files.push(file);
+      return createObjectURL(file);
+    };
+    document.querySelector<HTMLButtonElement>('#save-json')?.click();
+    URL.createObjectURL = createObjectURL;
+    return (await files[0]?.text()) ?? '';
+  });
+
 describe('a quick run', () => {
-  it('measures counts and shares that add up', async () => {
-    const report = await page.evaluate(() => window.fullposeBench.run({ faces: 1, quick: true, rivals: false }));
-    const { stages, frame, faces, peak, rivals, ratios } = toJson(report);
+  it('of weights in f32 measures counts and shares that add up, and saves them', async () => {
+    expect(await page.$$eval('[name="dtype"]:checked', ([radio]) => radio?.id)).toBe('f16');
+    // As a person without a mouse chooses.
+    await page.focus('#f16');
+    await page.keyboard.press('ArrowRight');
+    await page.click('#run');
+    await page.waitForFunction(() => document.querySelector('#status')?.textContent === 'Done.', { timeout: 0 });
+    const saved: ReportJson & { readonly details: Report } = JSON.parse(await saveJson());
+    const { details: report, ...json } = saved;
+    expect(json).toEqual(toJson(report));
+    const { dtype, weightBytes, stages, frame, faces, peak, rivals, ratios } = json;
+
+    expect(dtype).toBe('f32');
+    expect(weightBytes).toBeGreaterThan(0);
+    expect(weightBytes).toBeLessThan(report.memory.bytes);
+    expect((await texts('[aria-label="Adapter"] tbody td'))[2]).toContain('weights in f32 (');
+    const dense = report.layers.filter(({ name }) => name.startsWith('fully connected '));
+    for (const { macs, bytes } of dense) expect(bytes).toBeGreaterThan(4 * macs);
 
     const names = stages.map(({ name }) => name);
     for (const stage of ['crop', 'decode', 'raster', 'resolve', 'paf', 'update', 'outputs', 'readback']) {
