@@ -2,16 +2,20 @@
 // x = X.x, y = (size - 1) - X.y, z = X.z.
 //
 // parameters [N, stride] vec4: 0 = scaled quaternion, 1.xy = t2d, 2.. = shape coefficients, four a vec4 (a group).
-// mean [3, V] in decimetres.
-// basis [groups, 3, V]: the four offsets of a group along one axis, a byte each, lowest first; the last is signed, the others are 128 too large.
+// mean [3, V4] vec4 in decimetres: one axis of four vertices, V4 = V / 4 rounded up.
+// basis [groups, 3, V4] vec4: the same of the offsets of a group, a word a vertex and a byte a coefficient, lowest first; the last is signed, the
+// others are 128 too large.
 // scale [groups] vec4: offset of coefficient 1 where the byte is 1, times 1, 2^-8, 2^-16 and 2^-24: the kernel leaves every byte in its place,
 // since a mask costs less than a shift.
 // vertices [N, V] vec4 = x, y, z, 0.
-// One invocation computes eight vertices, `share` apart, so that the coefficients are read once for all: global id x = the first of them, y = face.
+// One invocation computes two blocks of four vertices, `share` apart, so that the coefficients are read once for all: global id x = the first of
+// them, y = face.
 
 struct Params {
   vertices: u32,
-  // An eighth of the vertices, rounded up.
+  // V4
+  blocks: u32,
+  // Half of the blocks, rounded up.
   share: u32,
   groups: u32,
   // vec4s of one face's parameters
@@ -20,43 +24,37 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> parameters: array<vec4f>;
-@group(0) @binding(1) var<storage, read> mean: array<f32>;
-@group(0) @binding(2) var<storage, read> basis: array<u32>;
+@group(0) @binding(1) var<storage, read> mean: array<vec4f>;
+@group(0) @binding(2) var<storage, read> basis: array<vec4u>;
 @group(0) @binding(3) var<storage, read> scale: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> vertices: array<vec4f>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-fn mean_of(vertex: u32) -> vec3f {
-  return vec3f(mean[vertex], mean[vertex + params.vertices], mean[vertex + 2 * params.vertices]);
+// Four vertices, a column an axis.
+fn means(block: u32) -> mat3x4f {
+  return mat3x4f(mean[block], mean[block + params.blocks], mean[block + 2 * params.blocks]);
 }
 
-fn dot_bytes(word: u32, c: vec4f) -> f32 {
-  return dot(vec4f(vec4i(vec4u(word) & vec4u(0xff, 0xff00, 0xff0000, 0xff000000))), c);
+fn masked(words: vec4u, mask: u32) -> vec4f {
+  return vec4f(vec4i(words & vec4u(mask)));
 }
 
-// What a group adds to a vertex; `at` is the vertex' word on the first axis.
-fn offset(at: u32, c: vec4f) -> vec3f {
-  return vec3f(
-    dot_bytes(basis[at], c),
-    dot_bytes(basis[at + params.vertices], c),
-    dot_bytes(basis[at + 2 * params.vertices], c),
-  );
+fn offset(words: vec4u, c: vec4f) -> vec4f {
+  return masked(words, 0xff) * c.x + masked(words, 0xff00) * c.y + masked(words, 0xff0000) * c.z + masked(words, 0xff000000) * c.w;
 }
 
-// The same for four vertices, one a column.
-fn offsets(words: u32, vertex: vec4u, c: vec4f) -> mat4x3f {
-  let at = words + vertex;
-  return mat4x3f(offset(at.x, c), offset(at.y, c), offset(at.z, c), offset(at.w, c));
+// What a group adds to a block of vertices; `at` is the block's place on the first axis.
+fn offsets(at: u32, c: vec4f) -> mat3x4f {
+  return mat3x4f(offset(basis[at], c), offset(basis[at + params.blocks], c), offset(basis[at + 2 * params.blocks], c));
 }
 
-fn means_of(vertex: vec4u) -> mat4x3f {
-  return mat4x3f(mean_of(vertex.x), mean_of(vertex.y), mean_of(vertex.z), mean_of(vertex.w));
-}
-
-fn store(face: u32, vertex: u32, shape: vec3f) {
-  if (vertex >= params.vertices) {
-    return;
+fn store(face: u32, vertex: u32, x: f32, y: f32, z: f32) {
+  if (vertex < params.vertices) {
+    vertices[face * params.vertices + vertex] = vec4f(x, y, z, 0.0);
   }
+}
+
+fn pose(face: u32, block: u32, shape: mat3x4f) {
   let first = face * params.stride;
   let q = parameters[first];
   let s = q * q;
@@ -65,16 +63,13 @@ fn store(face: u32, vertex: u32, shape: vec3f) {
   let r1 = vec3f(2.0 * (q.y * q.z - q.x * q.w), s.x - s.y + s.z - s.w, 2.0 * (q.x * q.y + q.z * q.w));
   let r2 = vec3f(2.0 * (q.x * q.z + q.y * q.w), 2.0 * (q.z * q.w - q.x * q.y), s.x - s.y - s.z + s.w);
   let t = parameters[first + 1].xy;
-  let up = dot(r1, shape) + t.y;
-  vertices[face * params.vertices + vertex] =
-    vec4f(dot(r0, shape) + t.x, f32(params.size) - 1.0 - up, dot(r2, shape), 0.0);
-}
-
-fn store_all(face: u32, vertex: vec4u, shapes: mat4x3f, excess: f32) {
-  store(face, vertex.x, shapes[0] - excess);
-  store(face, vertex.y, shapes[1] - excess);
-  store(face, vertex.z, shapes[2] - excess);
-  store(face, vertex.w, shapes[3] - excess);
+  let x = shape * r0 + t.x;
+  let y = f32(params.size) - 1.0 - (shape * r1 + t.y);
+  let z = shape * r2;
+  store(face, 4 * block, x.x, y.x, z.x);
+  store(face, 4 * block + 1, x.y, y.y, z.y);
+  store(face, 4 * block + 2, x.z, y.z, z.z);
+  store(face, 4 * block + 3, x.w, y.w, z.w);
 }
 
 @compute @workgroup_size(64)
@@ -83,23 +78,21 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     return;
   }
   let first = id.y * params.stride + 2;
-  let vertex = id.x + params.share * vec4u(0, 1, 2, 3);
-  let others = vertex + 4 * params.share;
-  // Beyond the last vertex it computes the last one again, and does not store it.
-  let last = vec4u(params.vertices - 1);
-  let source = min(vertex, last);
-  let other_source = min(others, last);
-  var shapes = means_of(source);
-  var other_shapes = means_of(other_source);
+  let other = id.x + params.share;
+  // Beyond the last block it computes the last one again, and does not store it.
+  let source = min(other, params.blocks - 1);
+  var shape = means(id.x);
+  var other_shape = means(source);
   // What the bytes that are 128 too large add to every coordinate.
   var excess = 0.0;
   for (var group = 0u; group < params.groups; group++) {
     let c = parameters[first + group] * scale[group];
-    let words = group * 3 * params.vertices;
+    let words = group * 3 * params.blocks;
     excess += dot(c, vec4f(128.0, 32768.0, 8388608.0, 0.0));
-    shapes += offsets(words, source, c);
-    other_shapes += offsets(words, other_source, c);
+    shape += offsets(words + id.x, c);
+    other_shape += offsets(words + source, c);
   }
-  store_all(id.y, vertex, shapes, excess);
-  store_all(id.y, others, other_shapes, excess);
+  let all = vec4f(excess);
+  pose(id.y, id.x, shape - mat3x4f(all, all, all));
+  pose(id.y, other, other_shape - mat3x4f(all, all, all));
 }

@@ -4,13 +4,21 @@ import type { StepNames } from '../../engine/kernels/common.js';
 import type { Kernel, KernelDeclaration } from '../../engine/pipelines.js';
 import type { PlanBuilder } from '../../engine/plan.js';
 import { preprocess } from '../../engine/preprocess.js';
+import { blocksOf } from '../../engine/tensor.js';
 import { UniformStruct } from '../../engine/uniform.js';
 import type { FaceModel, QuantisedBasis } from '../../mmm/model.js';
 import { type ParameterLayout, SHAPE_OFFSET } from '../../mmm/parameters.js';
 import source from '../../shaders/decode.wgsl?raw';
 import { WORKGROUP_SIZE } from './common.js';
 
-const PARAMS = new UniformStruct({ vertices: 'u32', share: 'u32', groups: 'u32', stride: 'u32', size: 'u32' });
+const PARAMS = new UniformStruct({
+  vertices: 'u32',
+  blocks: 'u32',
+  share: 'u32',
+  groups: 'u32',
+  stride: 'u32',
+  size: 'u32',
+});
 
 const kernel: Kernel = {
   name: 'decode',
@@ -18,8 +26,8 @@ const kernel: Kernel = {
   bindings: ['read', 'read', 'read', 'read', 'read-write'],
 };
 
-/** Vertices that one invocation computes. */
-const VERTICES_EACH = 8;
+/** Blocks of four vertices that one invocation computes. */
+const BLOCKS_EACH = 2;
 
 /** The morphable model's buffers as decode.wgsl reads them. */
 export interface DecodeBuffers {
@@ -33,18 +41,23 @@ function groupCount(layout: ParameterLayout): number {
   return (layout.count - SHAPE_OFFSET) / 4;
 }
 
-/** The mean face as [3,V]. */
+/** The mean face as [3,V4] blocks of four vertices. */
 export function packMean(model: FaceModel): Float32Array<ArrayBuffer> {
-  const { mean, vertexCount } = model;
-  return Float32Array.from(mean, (_, i) => mean[(i % vertexCount) * 3 + Math.floor(i / vertexCount)]!);
+  const padded = 4 * blocksOf(model.vertexCount);
+  const packed = new Float32Array(3 * padded);
+  model.mean.forEach((value, i) => {
+    packed[(i % 3) * padded + Math.floor(i / 3)] = value;
+  });
+  return packed;
 }
 
 /**
- * Both bases as [groups,3,V] words: the offsets of four coefficients, lowest byte first. The last one is signed, the others are offset by 128.
+ * Both bases as [groups,3,V4] blocks of four vertices, a word each: the offsets of four coefficients, lowest byte first. The last one is signed, the others are offset by 128.
  * @throws InputError where the layout has not a place for every column of the model.
  */
 export function packBasis(model: FaceModel, layout: ParameterLayout): Int8Array<ArrayBuffer> {
-  const packed = new Int8Array(groupCount(layout) * 3 * model.vertexCount * 4);
+  const padded = 4 * blocksOf(model.vertexCount);
+  const packed = new Int8Array(groupCount(layout) * 3 * padded * 4);
   for (const [basis, [offset, count], name] of parts(model, layout)) {
     if (basis.count !== count) {
       throw new InputError(`The face model has ${basis.count} ${name} columns; the parameter layout has ${count}.`);
@@ -54,7 +67,7 @@ export function packBasis(model: FaceModel, layout: ParameterLayout): Int8Array<
       const [group, byte] = [Math.floor(coefficient / 4), coefficient % 4];
       for (let v = 0; v < model.vertexCount; v++) {
         for (let axis = 0; axis < 3; axis++) {
-          packed[((group * 3 + axis) * model.vertexCount + v) * 4 + byte] =
+          packed[((group * 3 + axis) * padded + v) * 4 + byte] =
             basis.values[(column * model.vertexCount + v) * 3 + axis]! + (byte < 3 ? 128 : 0);
         }
       }
@@ -83,13 +96,15 @@ export function recordDecode(
   args: { readonly parameters: GPUBuffer; readonly model: DecodeBuffers; readonly vertices: GPUBuffer },
 ): void {
   const { parameters, model, vertices } = args;
-  const share = Math.ceil(spec.vertexCount / VERTICES_EACH);
+  const blocks = blocksOf(spec.vertexCount);
+  const share = Math.ceil(blocks / BLOCKS_EACH);
   builder.add({
     ...names,
     kernel,
     bindings: [parameters, model.mean, model.basis, model.scale, vertices].map((buffer) => ({ buffer })),
     params: PARAMS.pack({
       vertices: spec.vertexCount,
+      blocks,
       share,
       groups: groupCount(spec.layout),
       stride: spec.layout.count / 4,
