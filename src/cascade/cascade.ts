@@ -103,6 +103,7 @@ interface Parts {
   readonly model: ModelBuffers;
   readonly pixels: GPUBuffer;
   readonly stem: Tensor;
+  readonly start: Tensor;
   readonly paf: Tensor;
   readonly delta: Tensor;
   readonly parameters: readonly Tensor[];
@@ -123,6 +124,8 @@ export class Cascade {
   readonly pixels: GPUBuffer;
   /** p^0 .. p^K, each [N,1,1,count]; those of iterations that a frame did not run are left from an earlier one. */
   readonly parameters: readonly Tensor[];
+  /** The PNCC of p^0 in channels 3 to 5 of [1,S,S,8]: the same for every face, so the crop writes it into the stem. */
+  readonly start: Tensor;
   /** Inputs of the two streams, as the last iteration left them. */
   readonly stem: Tensor;
   readonly paf: Tensor;
@@ -157,7 +160,7 @@ export class Cascade {
     const { parts, faces, start, iterations, endings } = value;
     await accepted;
     const [cropper, startPlan, ...rest] = await Promise.all([
-      Cropper.create(gpu, faces, { image: parts.stem, pixels: parts.pixels }),
+      Cropper.create(gpu, faces, { image: parts.stem, cascade: parts }),
       start.build(),
       ...[...iterations, ...endings].map((builder) => builder.build()),
     ]);
@@ -196,6 +199,7 @@ export class Cascade {
     this.faces = faces;
     this.pixels = parts.pixels;
     this.parameters = parts.parameters;
+    this.start = parts.start;
     this.stem = parts.stem;
     this.paf = parts.paf;
     this.geometry = parts.geometry;
@@ -269,6 +273,13 @@ function recordAll(gpu: Gpu, weights: CascadeWeights, maxFaces: number, dtype: D
     model,
     geometry: initial,
   });
+  const { triangles, codes } = model;
+  recordResolve(start, { label: 'resolve', stage: 'resolve' }, spec, {
+    geometry: initial,
+    triangles,
+    codes,
+    stem: parts.start,
+  });
   const faces = gpu.createBuffer(
     'faces',
     maxFaces * CROP_RECORD_BYTES,
@@ -291,6 +302,7 @@ function createParts(gpu: Gpu, weights: CascadeWeights, maxFaces: number): Parts
   for (let face = 0; face < maxFaces; face++) initial.set(initialParameters, face * layout.count);
   gpu.device.queue.writeBuffer(parameterBuffer(parameters, 0), 0, initial);
   const buffers = uploadModel(gpu, model, layout);
+  const image = { height: size, width: size, channels: 8 };
   return {
     gpu,
     network,
@@ -301,7 +313,8 @@ function createParts(gpu: Gpu, weights: CascadeWeights, maxFaces: number): Parts
       maxFaces * size * size * PIXEL_BYTES,
       GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
     ),
-    stem: createTensor(gpu, 'stem', { height: size, width: size, channels: 8 }, maxFaces),
+    stem: createTensor(gpu, 'stem', image, maxFaces),
+    start: createTensor(gpu, 'start', image),
     paf: createTensor(gpu, 'paf', { height: pac.rows, width: pac.columns, channels: pac.outChannels }, maxFaces),
     delta: createTensor(gpu, 'delta', vector, maxFaces),
     parameters,
@@ -316,26 +329,26 @@ function createParts(gpu: Gpu, weights: CascadeWeights, maxFaces: number): Parts
   };
 }
 
-/** Iteration k: geometry of p^k (drawn at load for k = 0), both streams' inputs, the network, p^{k+1} = p^k + update. */
+/** Iteration k: geometry of p^k and its PNCC (drawn at load for k = 0), both streams' inputs, the network, p^{k+1} = p^k + update. */
 function recordIteration(parts: Parts, file: SafeTensors, k: number, dtype: DType): PlanBuilder {
   const { gpu, network, spec, model, pixels, stem, paf, delta, parameters, workspace } = parts;
   const { pac, graph } = network;
   const prefix = `iteration${k}/`;
   const builder = new PlanBuilder(gpu, `iteration${k}`);
   const geometry = k === 0 ? parts.initial : parts.geometry;
+  const { triangles, codes, anchors } = model;
   if (k > 0) {
     const args = { parameters: parameterBuffer(parameters, k), model, geometry };
     recordGeometry(builder, prefix, spec, network.parameters, args);
+    const resolve = { label: `${prefix}resolve`, stage: 'resolve' };
+    recordResolve(builder, resolve, spec, { geometry, triangles, codes, stem });
   }
-  const { triangles, codes, anchors } = model;
   const filters = uploadFilters(
     gpu,
     `${prefix}${pac.name}`,
     requireFloats(file, `${pac.name}.weight`, [pac.outChannels, 3, 3, 3]),
     requireFloats(file, `${pac.name}.bias`, [pac.outChannels]),
   );
-  const resolve = { label: `${prefix}resolve`, stage: 'resolve' };
-  recordResolve(builder, resolve, spec, { geometry, triangles, codes, stem });
   const gather = { geometry, anchors, pixels, filters, output: paf };
   recordPaf(builder, { label: `${prefix}paf`, stage: 'paf' }, spec, gather);
   const weights = new NetworkWeights(gpu, `${prefix}weights`, packNetworkWeights(graph, file, dtype));

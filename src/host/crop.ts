@@ -52,11 +52,11 @@ export function checkCrop(crop: Crop): void {
 
 const PARAMS = new UniformStruct({ size: 'u32', black: 'f32', range: 'f32', blocks: 'u32' });
 
-const [kernel, kernelWithPixels] = [false, true].map(
-  (PIXELS): Kernel => ({
+const [kernel, cascadeKernel] = [false, true].map(
+  (CASCADE): Kernel => ({
     name: 'crop',
-    code: preprocess(source, { files: PICTURE_LIBRARY, flags: { PIXELS } }),
-    bindings: ['texture', 'read', 'read-write', ...(PIXELS ? (['read-write'] as const) : [])],
+    code: preprocess(source, { files: PICTURE_LIBRARY, flags: { CASCADE } }),
+    bindings: ['texture', 'read', 'read-write', ...(CASCADE ? (['read-write', 'read'] as const) : [])],
   }),
 ) as [Kernel, Kernel];
 
@@ -122,8 +122,13 @@ export interface CropTarget {
   readonly image: Tensor;
   /** Values of black and white in `image`; default 0 and 1. */
   readonly range?: readonly [black: number, white: number];
-  /** [N,S,S] vec2u: the colours as unorm16 (clamped to 0 to 1), r | g << 16, b. Not with another range. */
-  readonly pixels?: GPUBuffer;
+  /** Of the cascade, whose image has eight channels and the default range. */
+  readonly cascade?: {
+    /** [N,S,S] vec2u: the colours as unorm16 (clamped to 0 to 1), r | g << 16, b. */
+    readonly pixels: GPUBuffer;
+    /** [1,S,S,8]: what every image gets from the fourth channel on. */
+    readonly start: Tensor;
+  };
 }
 
 /** Bytes of one of the `pixels`. */
@@ -133,15 +138,20 @@ export const PIXEL_BYTES = 8;
 export function cropStep(
   frame: GPUTextureView,
   crops: GPUBuffer,
-  { image, range: [black, white] = [0, 1], pixels }: CropTarget,
+  { image, range: [black, white] = [0, 1], cascade }: CropTarget,
 ): Step {
   const { width: size, channels } = image.shape;
   const tiles = Math.ceil(size / TILE);
   return {
     label: 'crop',
     stage: 'crop',
-    kernel: pixels === undefined ? kernel : kernelWithPixels,
-    bindings: [frame, { buffer: crops }, tensorBinding(image), ...(pixels === undefined ? [] : [{ buffer: pixels }])],
+    kernel: cascade === undefined ? kernel : cascadeKernel,
+    bindings: [
+      frame,
+      { buffer: crops },
+      tensorBinding(image),
+      ...(cascade === undefined ? [] : [{ buffer: cascade.pixels }, tensorBinding(cascade.start)]),
+    ],
     params: PARAMS.pack({ size, black, range: white - black, blocks: blocksOf(channels) }),
     workgroups: [tiles, tiles, 1],
     batchAxis: 2,
@@ -157,5 +167,5 @@ export const Cropper = {
 } as const;
 
 export const declarations: readonly KernelDeclaration[] = [
-  { shader: 'crop.wgsl', kernels: [kernel, kernelWithPixels], params: PARAMS },
+  { shader: 'crop.wgsl', kernels: [kernel, cascadeKernel], params: PARAMS },
 ];

@@ -2,7 +2,8 @@
 //
 // frame: the picture from its top left corner; texels beyond a crop's width and height are not part of it. Outside the picture is black.
 // crops [N]; image [N, size, size, blocks] vec4: block 0 = r, g, b, 0 in [black, black + range], not linearised; the others are not touched.
-// With PIXELS (black 0, range 1) also pixels [N, size, size] = r | g << 16, b in unorm16.
+// With CASCADE (black 0, range 1, 2 blocks) also pixels [N, size, size] = r | g << 16, b in unorm16, and the other five channels of the image
+// are those of start [size, size, 2] vec4, the same for every crop.
 // Each crop pixel averages taps x taps bilinear samples spread evenly over its footprint (taps = 1: one sample at its centre).
 // One invocation computes one crop pixel: global id x, y = pixel, z = crop.
 // The host guarantees that positions stay within 2^24 of 0.
@@ -20,8 +21,9 @@ struct Params {
 @group(0) @binding(0) var frame: texture_2d<f32>;
 @group(0) @binding(1) var<storage, read> crops: array<Crop>;
 @group(0) @binding(2) var<storage, read_write> image: array<vec4f>;
-//#if PIXELS
+//#if CASCADE
 @group(0) @binding(3) var<storage, read_write> pixels: array<vec2u>;
+@group(0) @binding(4) var<storage, read> start: array<vec4f>;
 //#endif
 @group(1) @binding(0) var<uniform> params: Params;
 
@@ -43,8 +45,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
   let at = (id.z * params.size + id.y) * params.size + id.x;
   let colour = params.black + params.range * (sum * spacing * spacing);
-  image[at * params.blocks] = vec4f(colour, 0.0);
-//#if PIXELS
+//#if CASCADE
+  let first = 2 * (id.y * params.size + id.x);
+  image[2 * at] = vec4f(colour, start[first].w);
+  image[2 * at + 1] = start[first + 1];
   pixels[at] = vec2u(pack2x16unorm(colour.rg), pack2x16unorm(vec2f(colour.b, 0.0)));
+//#else
+  image[at * params.blocks] = vec4f(colour, 0.0);
 //#endif
 }

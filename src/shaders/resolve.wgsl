@@ -4,7 +4,7 @@
 // codes [V] = x | y << 16, z: the mean face in unorm16.
 // stem [N, size, size, 8] = r, g, b, pncc x, y, z, 0, 0: the PNCC alone is written, 0 where there is no face.
 // Barycentric weights are fixed point with 16 bits, so the PNCC is the same on every adapter.
-// One invocation computes one pixel: global id x = pixel, y = face. With shared_geometry, face 0's visibility and vertices serve all.
+// One invocation computes one pixel: global id x = pixel, y = face.
 
 //#include "lib/triangle.wgsl"
 
@@ -12,7 +12,6 @@ struct Params {
   vertices: u32,
   size: u32,
   id_bits: u32,
-  shared_geometry: u32,
 }
 
 @group(0) @binding(0) var<storage, read> visibility: array<u32>;
@@ -67,10 +66,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= pixels) {
     return;
   }
-  let geometry = select(id.y, 0u, params.shared_geometry != 0);
   let point = vec2i(i32(id.x % params.size), i32(id.x / params.size)) * SUBPIXEL;
-  let value = pncc(visibility[geometry * pixels + id.x], geometry * params.vertices, point);
-  let at = (id.y * pixels + id.x) * 8;
+  let pixel = id.y * pixels + id.x;
+  let value = pncc(visibility[pixel], id.y * params.vertices, point);
+  let at = pixel * 8;
   stem[at + 3] = value.x;
   stem[at + 4] = value.y;
   stem[at + 5] = value.z;

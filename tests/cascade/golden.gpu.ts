@@ -166,7 +166,7 @@ export const golden = gpuSuite('golden fixtures', (test) => {
     const cascade = await Cascade.create(gpu, weights, { maxFaces: faces + 1 });
 
     // The fixture's crops in place of the crop pass.
-    writeCrops(cascade, image);
+    await writeCrops(cascade, image);
     const encoder = gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     cascade.plan(iterations).encode(pass, faces);

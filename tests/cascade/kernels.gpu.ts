@@ -570,17 +570,20 @@ export const cropKernel = gpuSuite('crop', (test) => {
       const shape = { height: size, width: size, channels: 3 };
       await expectTensor(gpu, image, batchOf(crops.length, shape, Float32Array.from(expected)), { atol: 2e-5 });
 
-      // The same into the first channels of a wider tensor, and in unorm16.
+      // The same into the first channels of a wider tensor, the others given; and in unorm16.
       const wide = { height: size, width: size, channels: 8 };
       const channels = randomFloats(4, crops.length * size * size * 8, 2, 3);
       const stem = uploadTensor(gpu, 'stem', batchOf(crops.length, wide, channels));
       const words = crops.length * size * size * 2;
       const pixels = poisoned(gpu, 'pixels', words * 4 + 64);
-      const target = { image: stem, pixels };
+      const given = randomFloats(5, size * size * 8, 2, 3);
+      const start = uploadTensor(gpu, 'start', batchOf(1, wide, given));
+      const target = { image: stem, cascade: { pixels, start } };
       await runSteps(gpu, (builder) => builder.add(cropStep(frame.createView(), faces, target)), crops.length);
       const colours = expected.map((value) => (value - black) / (white - black));
       for (let pixel = 0; pixel * 3 < colours.length; pixel++) {
-        channels.set([...colours.slice(pixel * 3, pixel * 3 + 3), 0], pixel * 8);
+        const at = (pixel % (size * size)) * 8;
+        channels.set([...colours.slice(pixel * 3, pixel * 3 + 3), ...given.subarray(at + 3, at + 8)], pixel * 8);
       }
       await expectTensor(gpu, stem, batchOf(crops.length, wide, channels), { atol: 2e-5 });
       const result = await readBuffer(gpu, pixels);

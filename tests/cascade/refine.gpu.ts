@@ -57,7 +57,7 @@ export const refine = gpuSuite('a frame that starts from known faces', (test) =>
     const { cropSize, parameters } = weights.network;
     const cascade = await Cascade.create(gpu, weights, { maxFaces: 3 });
     const crops = randomFloats(3, faces * cropSize * cropSize * 3, 0, 1);
-    writeCrops(cascade, crops);
+    await writeCrops(cascade, crops);
     runPlan(context, cascade.plan(3), faces);
     const buffers = cascade.parameters.map(({ buffer }) => buffer);
     const steps = await Promise.all(buffers.map((buffer) => readBuffer(gpu, buffer, 0, faces * parameters.count * 4)));
@@ -93,7 +93,7 @@ export const refine = gpuSuite('a frame that starts from known faces', (test) =>
           const start = Float32Array.from(startOf(old, crop, 3 - iterations));
           const image = cropReference(now, crop.centreX, crop.centreY, crop.side, cropSize);
           const cascade = await Cascade.create(gpu, weights, { maxFaces: 1 });
-          writeCrops(cascade, image);
+          await writeCrops(cascade, image);
           gpu.device.queue.writeBuffer(cascade.step(3 - iterations), 0, start);
           runPlan(context, cascade.refinement(iterations), 1);
           const end = new Float32Array(await readBuffer(gpu, cascade.output, 0, layout.count * 4));

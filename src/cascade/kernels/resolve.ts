@@ -9,7 +9,7 @@ import { type FaceModel, normalisedCoordinateCode } from '../../mmm/model.js';
 import source from '../../shaders/resolve.wgsl?raw';
 import { type Geometry, keyLayout, LIBRARY, WORKGROUP_SIZE } from './common.js';
 
-const PARAMS = new UniformStruct({ vertices: 'u32', size: 'u32', id_bits: 'u32', shared_geometry: 'u32' });
+const PARAMS = new UniformStruct({ vertices: 'u32', size: 'u32', id_bits: 'u32' });
 
 const kernel: Kernel = {
   name: 'resolve',
@@ -28,7 +28,7 @@ export function packCodes(model: FaceModel): Uint32Array<ArrayBuffer> {
   return packed;
 }
 
-/** Adds the resolve of `geometry` into channels 3 to 5 of `stem` [N,S,S,8] to a plan. */
+/** Adds the resolve of `geometry`, a face's each, into channels 3 to 5 of `stem` [N,S,S,8] to a plan. */
 export function recordResolve(
   builder: PlanBuilder,
   names: StepNames,
@@ -55,7 +55,6 @@ export function recordResolve(
       vertices: spec.vertexCount,
       size: spec.size,
       id_bits: keyLayout(spec.triangleCount, spec.size).idBits,
-      shared_geometry: geometry.shared ? 1 : 0,
     }),
     workgroups: [Math.ceil((spec.size * spec.size) / WORKGROUP_SIZE), 1, 1],
     batchAxis: 1,
