@@ -31,8 +31,8 @@ struct Params {
 @group(1) @binding(0) var<uniform> params: Params;
 
 // Four vertices, a column an axis.
-fn means(block: u32) -> mat3x4f {
-  return mat3x4f(mean[block], mean[block + params.blocks], mean[block + 2 * params.blocks]);
+fn means(quad: u32) -> mat3x4f {
+  return mat3x4f(mean[quad], mean[quad + params.blocks], mean[quad + 2 * params.blocks]);
 }
 
 fn masked(words: vec4u, mask: u32) -> vec4f {
@@ -54,7 +54,7 @@ fn store(face: u32, vertex: u32, x: f32, y: f32, z: f32) {
   }
 }
 
-fn pose(face: u32, block: u32, shape: mat3x4f) {
+fn pose(face: u32, quad: u32, shape: mat3x4f) {
   let first = face * params.stride;
   let q = parameters[first];
   let s = q * q;
@@ -66,10 +66,10 @@ fn pose(face: u32, block: u32, shape: mat3x4f) {
   let x = shape * r0 + t.x;
   let y = f32(params.size) - 1.0 - (shape * r1 + t.y);
   let z = shape * r2;
-  store(face, 4 * block, x.x, y.x, z.x);
-  store(face, 4 * block + 1, x.y, y.y, z.y);
-  store(face, 4 * block + 2, x.z, y.z, z.z);
-  store(face, 4 * block + 3, x.w, y.w, z.w);
+  store(face, 4 * quad, x.x, y.x, z.x);
+  store(face, 4 * quad + 1, x.y, y.y, z.y);
+  store(face, 4 * quad + 2, x.z, y.z, z.z);
+  store(face, 4 * quad + 3, x.w, y.w, z.w);
 }
 
 @compute @workgroup_size(64)
