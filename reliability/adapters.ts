@@ -90,7 +90,7 @@ async function goldenLandmarks(gpu: Gpu, weights: CascadeWeights, golden: ArrayB
   const faces = image.length / (cropSize * cropSize * 3);
   const expected = requireTensor(file, 'landmarks', 'F32', [faces, 68, 3]).data;
   const cascade = await Cascade.create(gpu, weights, { maxFaces: faces, dtype });
-  writeCrops(cascade, image);
+  await writeCrops(cascade, image);
   const encoder = gpu.device.createCommandEncoder();
   const pass = encoder.beginComputePass();
   cascade.plan(cascade.iterations).encode(pass, faces);
