@@ -19,15 +19,13 @@ from .render import Renderer
 
 def run(images: np.ndarray, renderer: Renderer, weights: list[dict[str, np.ndarray]], stale: str | None = None) -> list[np.ndarray]:
     """p^0 .. p^K [n,104] for images f32 [n,128,128,3]; the feature named by `stale` ("pncc" or "paf") is always that of p^0."""
-    out = [weights[0]["initial_parameters"][None]]
-    first = tuple(feature.copy() for feature in renderer(out[0], images))
+    out, kept = [weights[0]["initial_parameters"][None]], {"pncc": slice(0, 1), "paf": slice(1, 3)}.get(stale, slice(0))
+    first: list[np.ndarray] = []
     for tensors in weights:
-        stem, patches, scale = renderer(out[-1], images)
-        if stale == "pncc":
-            stem = first[0]
-        elif stale == "paf":
-            patches, scale = first[1:]
-        out.append(out[-1] + forward(tensors, stem, patches, scale)[1])
+        features = list(renderer(out[-1], images))
+        first = first or [feature.copy() for feature in features[kept]]  # the renderer's buffers are its own
+        features[kept] = first
+        out.append(out[-1] + forward(tensors, *features)[1])
     return [np.broadcast_to(p, out[-1].shape) for p in out]
 
 
