@@ -19,14 +19,7 @@ import { DeviceState } from './device-state.js';
 import type { EncodeInput, EncodeOutput, OutputBytes } from './encode.js';
 import { type Face, type FacePath, FaceReader, startOf } from './face.js';
 import type { FaceRendering, Inspector } from './inspector.js';
-import {
-  type AlignerOptions,
-  type AlignOptions,
-  checkOptions,
-  checkOutputs,
-  DEFAULT_MAX_PENDING,
-  loadWeights,
-} from './options.js';
+import { type AlignerOptions, type AlignOptions, checkOptions, checkOutputs, loadWeights } from './options.js';
 import { encodeSteps, type FaceOutputs, type FaceTexture, type OutputName, type Wanted } from './renderings.js';
 import type { Tuning } from './tuning.js';
 import type { CascadeWeights } from './weights.js';
@@ -83,7 +76,7 @@ export class FaceAligner {
     this.#device = new Revivable('aligner', state, device === undefined, ({ tuning }, next) =>
       DeviceState.create(weights, { ...kept, tuning, ...(next !== undefined && { device: next }) }),
     );
-    this.#turns = new Turns(options.maxPending ?? DEFAULT_MAX_PENDING);
+    this.#turns = new Turns(options.maxPending);
     this.#records = new DataView(new ArrayBuffer(state.cascade.maxFaces * CROP_RECORD_BYTES));
     this.#parameters = new Float32Array(state.cascade.maxFaces * weights.network.parameters.count);
     this.model = weights.model;

@@ -6,6 +6,7 @@ import { expectObject, refuse } from '../engine/expect.js';
 import { DTYPES, type DType } from '../engine/network.js';
 import { show } from '../engine/show.js';
 import { checkDownloadOptions, type WeightUrls } from '../host/download.js';
+import { checkMaxPending } from '../host/turns.js';
 import { weights as bundledWeights } from '../weights.js';
 import { fetchWeights, type LoadOptions } from './manifest.js';
 import { checkTextureSize, OUTPUT_NAMES, type OutputName, type Wanted } from './renderings.js';
@@ -48,7 +49,6 @@ export interface AlignOptions<Name extends OutputName = OutputName> {
 
 export const DEFAULT_MAX_FACES = 4;
 export const DEFAULT_TEXTURE_SIZE = 512;
-export const DEFAULT_MAX_PENDING = 64;
 
 /** The weights that the options name, as many iterations of them as are wanted. */
 export async function loadWeights(options: AlignerOptions): Promise<CascadeWeights> {
@@ -86,12 +86,8 @@ export function checkOptions(options: AlignerOptions): void {
       throw new InputError('tuningStorage has no getItem and setItem; wanted a storage as localStorage is.');
     }
   }
-  if (dtype !== undefined && !DTYPES.includes(dtype)) {
-    throw new InputError(`dtype is ${show(dtype)}; wanted ${DTYPES.join(' or ')}.`);
-  }
-  if (maxPending !== undefined && (!Number.isInteger(maxPending) || maxPending < 1)) {
-    refuse('maxPending', maxPending, 'a whole number, at least 1');
-  }
+  if (dtype !== undefined && !DTYPES.includes(dtype)) refuse('dtype', dtype, DTYPES.join(' or '));
+  checkMaxPending(maxPending);
 }
 
 /**

@@ -8,8 +8,8 @@ import { show } from '../engine/show.js';
 import type { Crop } from '../host/crop.js';
 import { checkDownloadOptions, type DownloadOptions, type WeightUrls } from '../host/download.js';
 import { type Frame, FrameTexture, type PictureSource } from '../host/frame.js';
-import { Revivable } from '../host/revivable.js';
-import { Turns } from '../host/turns.js';
+import { type OnDevice, Revivable } from '../host/revivable.js';
+import { checkMaxPending, Turns } from '../host/turns.js';
 import { detectorWeights } from './bundled.js';
 import { type DetectedFace, distinctFaces, suppress, toFace } from './faces.js';
 import { fetchDetectorWeights } from './manifest.js';
@@ -55,7 +55,6 @@ export interface DetectorCounters {
 const SEARCHES: readonly Search[] = ['whole', 'until-found', 'everywhere'];
 
 const DEFAULT_MIN_SCORE = 0.5;
-const DEFAULT_MAX_PENDING = 64;
 
 /**
  * BlazeFace (short range) on WebGPU: the boxes of MediaPipe's detector, without its runtime. It is made for faces that look about at the camera;
@@ -89,7 +88,7 @@ export class FaceDetector implements Detector {
     this.#device = device;
     this.#inputSize = inputSize;
     this.#search = options.search ?? 'until-found';
-    this.#turns = new Turns(options.maxPending ?? DEFAULT_MAX_PENDING);
+    this.#turns = new Turns(options.maxPending);
   }
 
   /** The device in use: the caller's, or the detector's own. Another one after `recover`. */
@@ -173,11 +172,9 @@ export class FaceDetector implements Detector {
 }
 
 /** What lives and dies with one device. */
-interface Searching {
-  readonly gpu: Gpu;
+interface Searching extends OnDevice {
   readonly scanner: Scanner;
   readonly frame: FrameTexture;
-  destroy(): void;
 }
 
 async function startSearching(
@@ -223,9 +220,7 @@ function checkOptions(options: FaceDetectorOptions): void {
     refuse('minScore', minScore, 'a number between 0 and 1, both excluded');
   }
   if (search !== undefined) checkSearch(search);
-  if (maxPending !== undefined && (!Number.isInteger(maxPending) || maxPending < 1)) {
-    refuse('maxPending', maxPending, 'a whole number, at least 1');
-  }
+  checkMaxPending(maxPending);
 }
 
 function checkSearch(search: Search): Search {

@@ -2,6 +2,16 @@
  * Calls take turns: they may overlap, but their uploads and submits happen in order, and only so many may be unfinished.
  */
 import { FullposeError } from '../engine/errors.js';
+import { refuse } from '../engine/expect.js';
+
+const DEFAULT_MAX_PENDING = 64;
+
+/** @throws InputError for what cannot be `maxPending`. */
+export function checkMaxPending(maxPending: number | undefined): void {
+  if (maxPending !== undefined && (!Number.isInteger(maxPending) || maxPending < 1)) {
+    refuse('maxPending', maxPending, 'a whole number, at least 1');
+  }
+}
 
 export class Turns {
   readonly #most: number;
@@ -12,7 +22,7 @@ export class Turns {
   #unfinished = 0;
 
   /** @param most calls that may be unfinished at once */
-  constructor(most: number) {
+  constructor(most = DEFAULT_MAX_PENDING) {
     this.#most = most;
   }
 
