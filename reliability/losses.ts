@@ -65,6 +65,8 @@ const CRASH_MOMENTS: readonly Moment[] = [
   moment('encode', 'align', 'GPUComputePassEncoder.dispatchWorkgroups', 4),
   moment('upload', 'align', 'GPUQueue.writeTexture'),
   moment('inspect', 'inspect', 'GPUQueue.submit'),
+  moment('track', 'track', 'GPUQueue.submit', 2),
+  moment('detect', 'detect', 'GPUBuffer.mapAsync'),
 ];
 
 /** How long the page stands still while the GPU process dies, so that it is dead before the next call. */
