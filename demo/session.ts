@@ -1,5 +1,13 @@
 /** The GPU's side of the page: the aligner, the detector, and what they are asked for. */
-import { type Detector, FaceAligner, type FaceBox, LimitError, type LoadProgress, type StageTime } from 'fullpose';
+import {
+  type Detector,
+  FaceAligner,
+  type FaceBox,
+  LimitError,
+  type LoadProgress,
+  type StageTime,
+  type UploadedPicture,
+} from 'fullpose';
 import { FaceDetector } from 'fullpose/detect';
 import { type AdapterSummary, Gpu } from 'fullpose/engine';
 import { FaceTracker } from 'fullpose/track';
@@ -13,6 +21,8 @@ export class Session {
   readonly aligner: FaceAligner;
   readonly adapter: AdapterSummary;
   readonly #detector: FaceDetector;
+  /** The photo that was looked at last, on the GPU. */
+  #photo: { readonly image: ImageBitmap; readonly uploaded: UploadedPicture } | undefined;
 
   /** @throws as `FaceAligner.create`, and Error where the detector cannot be loaded. */
   static async open(onProgress: (progress: LoadProgress) => void): Promise<Session> {
@@ -29,8 +39,8 @@ export class Session {
   }
 
   /** The largest first. */
-  detect(image: ImageBitmap): Promise<readonly FaceBox[]> {
-    return this.#detector.detect(image);
+  async detect(image: ImageBitmap): Promise<readonly FaceBox[]> {
+    return this.#detector.detect(await this.#onGpu(image));
   }
 
   /** For one video: it begins without faces. It outlives `recover`. */
@@ -58,7 +68,11 @@ export class Session {
     iterations: number,
     mirror: boolean,
   ): Promise<ShownFace[]> {
-    const faces = await this.aligner.align(image, boxes, { iterations, outputs: ['texture'], mirror });
+    const faces = await this.aligner.align(await this.#onGpu(image), boxes, {
+      iterations,
+      outputs: ['texture'],
+      mirror,
+    });
     return faces.flatMap((face, i) => {
       const box = boxes[i];
       return box === undefined ? [] : [{ id: i + 1, face, box, details: { texture: face.texture } }];
@@ -80,11 +94,21 @@ export class Session {
   /** GPU time of one frame, stage by stage; undefined where the browser does not tell. */
   async stages(image: ImageBitmap, boxes: readonly FaceBox[], iterations: number): Promise<StageTime[] | undefined> {
     try {
-      return await this.aligner.profile(image, boxes.slice(0, maxFaces), { iterations });
+      return await this.aligner.profile(await this.#onGpu(image), boxes.slice(0, maxFaces), { iterations });
     } catch (error) {
       if (error instanceof LimitError) return undefined;
       throw error;
     }
+  }
+
+  /** Uploads a photo once, however often it is looked at; anew only after another one, or on another device. */
+  async #onGpu(image: ImageBitmap): Promise<UploadedPicture> {
+    const last = this.#photo;
+    if (last?.image === image && last.uploaded.device === this.aligner.device) return last.uploaded;
+    this.#photo = undefined;
+    const uploaded = await this.aligner.upload(image, last?.uploaded);
+    this.#photo = { image, uploaded };
+    return uploaded;
   }
 }
 

@@ -1,6 +1,6 @@
 /** The faces of a video, followed from frame to frame. */
 import type { FaceDetector } from '../../src/detect/index.js';
-import type { FaceAligner } from '../../src/index.js';
+import type { FaceAligner, UploadedPicture } from '../../src/index.js';
 import { FaceTracker, type TrackedFace } from '../../src/track.js';
 
 /** While some face is followed, the detector looks for others this often. */
@@ -34,7 +34,7 @@ export class FollowedFaces {
    * same faces, however fast the machine.
    * @param time seconds, more than before
    */
-  async next(picture: ImageBitmap, time: number): Promise<readonly TrackedFace[]> {
+  async next(picture: UploadedPicture, time: number): Promise<readonly TrackedFace[]> {
     const looks = this.#followed === 0 || time - this.#looked >= lookEvery;
     if (looks) this.#looked = time;
     const boxes = looks ? await this.#detector.detect(picture) : [];

@@ -6,7 +6,7 @@ import { FaceReader } from '../../src/cascade/face.js';
 import { FaceDetector } from '../../src/detect/index.js';
 import { Gpu } from '../../src/engine/device.js';
 import { encodePng, writeGlb, writeObj, writePly } from '../../src/export.js';
-import { type AlignOptions, type Face, FaceAligner } from '../../src/index.js';
+import { type AlignOptions, type Face, FaceAligner, type UploadedPicture } from '../../src/index.js';
 import type { BoxSpec } from '../list.js';
 import type {
   AlignJob,
@@ -35,6 +35,12 @@ class NoFaceError extends Error {
   }
 }
 
+/** A picture here, to be drawn, and on the GPU, where detector, aligner and textures read it. */
+interface PictureInUse {
+  readonly image: ImageBitmap;
+  readonly uploaded: UploadedPicture;
+}
+
 /** A video that is worked through. */
 interface OpenVideo {
   readonly index: number;
@@ -54,12 +60,11 @@ class Page {
 
   /** Several calls may run: while one is on the GPU the next decodes. */
   async align(job: AlignJob): Promise<AlignReply> {
-    const picture = await fetchPicture(`${picturesBase}${job.picture}`, job.name);
-    try {
-      const boxes = job.boxes ?? (await this.#detect(picture));
+    return this.#use(await fetchPicture(`${picturesBase}${job.picture}`, job.name), async (picture) => {
+      const boxes = job.boxes ?? (await this.#detect(picture.uploaded));
       if (boxes.length === 0) throw new NoFaceError(job.name);
       const wanted = job.faces === 'all' ? boxes : boxes.slice(0, 1);
-      const faces = await this.#aligner.align(picture, wanted, count(job));
+      const faces = await this.#aligner.align(picture.uploaded, wanted, count(job));
       const reader = new FaceReader(this.#aligner.model, this.#aligner.layout);
       const stepsOf = (face: Face) => face.path.map((step) => [...reader.repose(face, step).landmarks]);
       const found = faces.map((face, index) => ({
@@ -67,10 +72,8 @@ class Page {
         box: boxAt(wanted, index),
         ...(job.steps && { steps: stepsOf(face) }),
       }));
-      return await this.#reply(picture, found, job);
-    } finally {
-      picture.close();
-    }
+      return this.#reply(picture, found, job);
+    });
   }
 
   async alignFrame(job: FrameJob): Promise<FrameReply> {
@@ -84,11 +87,21 @@ class Page {
     const frame = await frames.next();
     if (frame === undefined) return { status: 'end' };
     const { picture, time } = frame;
+    const reply = await this.#use(picture, (inUse) => this.#follow(inUse, time, faces, job)).catch(toFailure);
+    return { status: 'frame', time, count: frames.count, reply };
+  }
+
+  /** Has a picture on the GPU while `action` runs, and frees it there and here. */
+  async #use<T>(image: ImageBitmap, action: (picture: PictureInUse) => Promise<T>): Promise<T> {
     try {
-      const reply = await this.#follow(picture, time, faces, job).catch(toFailure);
-      return { status: 'frame', time, count: frames.count, reply };
+      const uploaded = await this.#aligner.upload(image);
+      try {
+        return await action({ image, uploaded });
+      } finally {
+        uploaded.destroy();
+      }
     } finally {
-      picture.close();
+      image.close();
     }
   }
 
@@ -99,8 +112,8 @@ class Page {
     return { index: video, frames, faces };
   }
 
-  async #follow(picture: ImageBitmap, time: number, followed: FollowedFaces, job: FrameJob): Promise<AlignReply> {
-    const faces = await followed.next(picture, time);
+  async #follow(picture: PictureInUse, time: number, followed: FollowedFaces, job: FrameJob): Promise<AlignReply> {
+    const faces = await followed.next(picture.uploaded, time);
     return this.#reply(
       picture,
       faces.map((face) => ({ face, box: face.box, id: face.id })),
@@ -109,8 +122,8 @@ class Page {
   }
 
   /** What was found, with the files that were asked for. */
-  async #reply(picture: ImageBitmap, found: readonly FoundFace[], job: AlignJob | FrameJob): Promise<AlignReply> {
-    const { width, height } = picture;
+  async #reply(picture: PictureInUse, found: readonly FoundFace[], job: AlignJob | FrameJob): Promise<AlignReply> {
+    const { width, height } = picture.image;
     const drawn = await Promise.all(
       found.map(async (face) => ({
         ...face,
@@ -122,12 +135,12 @@ class Page {
       const comment = `fullpose: face ${index + 1} of ${job.name}, picture pixels, y up`;
       replies.push(toReply(face, await this.#meshes(picture, face, job.formats, comment)));
     }
-    const overlay = job.formats.includes('png') ? await this.#overlay(picture, drawn) : undefined;
+    const overlay = job.formats.includes('png') ? await this.#overlay(picture.image, drawn) : undefined;
     return { status: 'aligned', width, height, faces: replies, ...(overlay !== undefined && { overlay }) };
   }
 
   /** The largest face first. */
-  async #detect(picture: ImageBitmap): Promise<readonly BoxSpec[]> {
+  async #detect(picture: UploadedPicture): Promise<readonly BoxSpec[]> {
     return (await this.#detecting()).detect(picture);
   }
 
@@ -138,19 +151,19 @@ class Page {
 
   /** The mesh files of a face, base64. */
   async #meshes(
-    picture: ImageBitmap,
+    { image, uploaded }: PictureInUse,
     { face, vertices }: DrawnFace,
     formats: readonly DrawnFormat[],
     comment: string,
   ): Promise<FaceReply['meshes']> {
     const { model } = this.#aligner;
     const { triangles, uv } = model;
-    const mesh = { vertices, triangles, uv, pictureHeight: picture.height, comment };
+    const mesh = { vertices, triangles, uv, pictureHeight: image.height, comment };
     const writers: Readonly<Record<MeshFormat, () => BlobPart | Promise<BlobPart>>> = {
       obj: () => writeObj(mesh),
       ply: () => writePly(mesh),
       gltf: async () => {
-        const pixels = await this.#aligner.texture(picture, face, { mirror: true });
+        const pixels = await this.#aligner.texture(uploaded, face, { mirror: true });
         return writeGlb(model, face, { texture: await encodePng(pixels, { alpha: false }) });
       },
     };

@@ -6,6 +6,7 @@ import type { Page } from 'puppeteer';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { AlignSession } from '../../cli/session.js';
 import { PageHost, repositoryRoot } from '../../scripts/page-host.js';
+import { countUploads, takeUploads } from './uploads.js';
 
 const sample = join(repositoryRoot, 'assets/astronaut.png');
 
@@ -345,15 +346,50 @@ describe('align', () => {
   });
 });
 
+/** Prepares and keeps every page that is opened until `mockRestore`. */
+function watchPages(pages: Page[], prepare?: (page: Page) => Promise<void>) {
+  const { openPage } = PageHost.prototype;
+  return vi.spyOn(PageHost.prototype, 'openPage').mockImplementation(function (this: PageHost, path, configure) {
+    return openPage.call(this, path, async (page) => {
+      pages.push(page);
+      await prepare?.(page);
+      await configure?.(page);
+    });
+  });
+}
+
 describe('AlignSession', () => {
+  it('uploads a picture once, for detector, aligner and texture', async () => {
+    const pages: Page[] = [];
+    const spy = watchPages(pages, countUploads);
+    const files = [sample, join(repositoryRoot, 'tests/fixtures/videos/turned.mp4')];
+    const session = await AlignSession.open({
+      read: async (index) => new Uint8Array(readFileSync(files[index] ?? '')),
+      packages: ['mediabunny'],
+      note: () => {},
+      iterations: 1,
+      detector: true,
+    });
+    try {
+      const [page] = pages;
+      if (page === undefined) throw new Error('no page was opened');
+      const job = { picture: 0, name: 'sample', faces: 'all', formats: ['png', 'gltf'] } as const;
+      expect(await session.align(job)).toMatchObject({ status: 'aligned', faces: [{}] });
+      expect(await takeUploads(page)).toBe(1);
+      const frame = { video: 1, name: 'video', smoothing: false, idsAbove: 0, formats: ['gltf'] } as const;
+      const first = await session.alignFrame(frame);
+      expect(first).toMatchObject({ status: 'frame', time: 0, reply: { faces: [{ id: 1 }] } });
+      expect(await session.alignFrame({ ...frame, after: 0 })).toMatchObject({ reply: { faces: [{ id: 1 }] } });
+      expect(await takeUploads(page)).toBe(2);
+    } finally {
+      await session.close();
+      spy.mockRestore();
+    }
+  });
+
   it('goes on with a new page when the page is lost', async () => {
     const pages: Page[] = [];
-    const openPage = PageHost.prototype.openPage;
-    const spy = vi.spyOn(PageHost.prototype, 'openPage').mockImplementation(async function (this: PageHost, ...args) {
-      const page = await openPage.apply(this, args);
-      pages.push(page);
-      return page;
-    });
+    const spy = watchPages(pages);
     const notes: string[] = [];
     const session = await AlignSession.open({
       read: async () => new Uint8Array(readFileSync(sample)),

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { contourColours } from '../../pages/overlay.js';
 import { PageHost, repositoryRoot } from '../../scripts/page-host.js';
 import { LANDMARK_CONTOURS } from '../../src/mmm/landmarks.js';
+import { countUploads, takeUploads } from './uploads.js';
 
 /** A busy machine may take its time. */
 const readyTimeoutMs = 280_000;
@@ -221,7 +222,7 @@ async function openAnother(page: Page, selector: string): Promise<void> {
 
 describe('the demo', () => {
   it('aligns the sample, draws each layer, and reports the pose', async () => {
-    const { page, errors } = await openDemo();
+    const { page, errors } = await openDemo(countUploads);
     await ready(page);
     const { landmarks, visibility, pose, scale, faces } = await faceOf(page);
     expect(faces).toBe(1);
@@ -282,6 +283,16 @@ describe('the demo', () => {
     const stages = await texts(page, '#stages .name');
     for (const stage of ['Crop', 'Rasteriser', 'PNCC', 'Adaptive features', 'Convolutions'])
       expect(stages).toContain(stage);
+
+    // Found, aligned, unrolled and timed from one upload; aligned again from the same one.
+    expect(await takeUploads(page)).toBe(1);
+    const before = await page.evaluateHandle(() => window.fullposeDemo?.faces[0]);
+    await page.click('#mirror');
+    await page.waitForFunction((before) => window.fullposeDemo?.faces[0] !== before, {}, before);
+    await before.dispose();
+    expect(await takeUploads(page)).toBe(0);
+    await openAnother(page, '#several');
+    expect(await takeUploads(page)).toBe(1);
     expect(errors).toEqual([]);
     await page.close();
   });
