@@ -177,7 +177,9 @@ export async function fuzzExports(tally: Tally, cases: number, seed: number): Pr
     const { call, takesNaN = false, needsNetwork = false } = CALLS[name] ?? {};
     const action = async (): Promise<unknown> => {
       try {
-        return await call?.(...(args as readonly never[]));
+        // Some write into the points they are given: every call has its own.
+        const own = args.map((value) => (value instanceof Float32Array ? value.slice() : value));
+        return await call?.(...(own as never[]));
       } catch (error) {
         if (isRight && !needsNetwork) throw new Error(`refused what is right: ${String(error)}`);
         throw error;
