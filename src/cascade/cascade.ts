@@ -12,7 +12,7 @@ import { requireFloats, type SafeTensors } from '../engine/safetensors.js';
 import { show } from '../engine/show.js';
 import { createTensor, type Tensor } from '../engine/tensor.js';
 import { chooseVariants, type LayerVariants, withVariants } from '../engine/tuning.js';
-import { CROP_RECORD_BYTES, Cropper, PIXEL_BYTES } from '../host/crop.js';
+import { CROP_RECORD_BYTES, Cropper, pixelBytes } from '../host/crop.js';
 import type { FaceModel } from '../mmm/model.js';
 import type { ParameterLayout } from '../mmm/parameters.js';
 import type { Geometry } from './kernels/common.js';
@@ -120,7 +120,7 @@ export class Cascade {
   readonly model: ModelBuffers;
   /** Crop records, one a face (`writeCropRecord`); write them before the frame is submitted. */
   readonly faces: GPUBuffer;
-  /** Crops [N,S,S] in unorm16; the stem holds the same as floats. */
+  /** Crops in unorm16, each in a frame of zeros; the stem holds the same as floats. */
   readonly pixels: GPUBuffer;
   /** p^0 .. p^K, each [N,1,1,count]; those of iterations that a frame did not run are left from an earlier one. */
   readonly parameters: readonly Tensor[];
@@ -308,11 +308,7 @@ function createParts(gpu: Gpu, weights: CascadeWeights, maxFaces: number): Parts
     network,
     spec,
     model: buffers,
-    pixels: gpu.createBuffer(
-      'pixels',
-      maxFaces * size * size * PIXEL_BYTES,
-      GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
-    ),
+    pixels: gpu.createBuffer('pixels', maxFaces * pixelBytes(size), GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST),
     stem: createTensor(gpu, 'stem', image, maxFaces),
     start: createTensor(gpu, 'start', image),
     paf: createTensor(gpu, 'paf', { height: pac.rows, width: pac.columns, channels: pac.outChannels }, maxFaces),

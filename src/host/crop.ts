@@ -124,15 +124,17 @@ export interface CropTarget {
   readonly range?: readonly [black: number, white: number];
   /** Of the cascade, whose image has eight channels and the default range. */
   readonly cascade?: {
-    /** [N,S,S] vec2u: the colours as unorm16 (clamped to 0 to 1), r | g << 16, b. */
+    /** `pixelBytes` a crop: [N,S+8,S+8] vec2u: the colours as unorm16 (clamped to 0 to 1), r | g << 16, b, in a frame of four pixels that is not written. */
     readonly pixels: GPUBuffer;
     /** [1,S,S,8]: what every image gets from the fourth channel on. */
     readonly start: Tensor;
   };
 }
 
-/** Bytes of one of the `pixels`. */
-export const PIXEL_BYTES = 8;
+/** Bytes of one crop's `pixels`. */
+export function pixelBytes(size: number): number {
+  return 8 * (size + 8) ** 2;
+}
 
 /** The step that crops from `frame` as `crops` say. */
 export function cropStep(

@@ -2,8 +2,8 @@
 //
 // frame: the picture from its top left corner; texels beyond a crop's width and height are not part of it. Outside the picture is black.
 // crops [N]; image [N, size, size, blocks] vec4: block 0 = r, g, b, 0 in [black, black + range], not linearised; the others are not touched.
-// With CASCADE (black 0, range 1, 2 blocks) also pixels [N, size, size] = r | g << 16, b in unorm16, and the other five channels of the image
-// are those of start [size, size, 2] vec4, the same for every crop.
+// With CASCADE (black 0, range 1, 2 blocks) also pixels [N, size + 8, size + 8] = r | g << 16, b in unorm16, the crop in their middle and nothing
+// else, and the other five channels of the image are those of start [size, size, 2] vec4, the same for every crop.
 // Each crop pixel averages taps x taps bilinear samples spread evenly over its footprint (taps = 1: one sample at its centre).
 // One invocation computes one crop pixel: global id x, y = pixel, z = crop.
 // The host guarantees that positions stay within 2^24 of 0.
@@ -49,7 +49,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let first = 2 * (id.y * params.size + id.x);
   image[2 * at] = vec4f(colour, start[first].w);
   image[2 * at + 1] = start[first + 1];
-  pixels[at] = vec2u(pack2x16unorm(colour.rg), pack2x16unorm(vec2f(colour.b, 0.0)));
+  let pitch = params.size + 8;
+  pixels[(id.z * pitch + id.y + 4) * pitch + id.x + 4] = vec2u(pack2x16unorm(colour.rg), pack2x16unorm(vec2f(colour.b, 0.0)));
 //#else
   image[at * params.blocks] = vec4f(colour, 0.0);
 //#endif

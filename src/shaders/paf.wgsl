@@ -3,17 +3,20 @@
 // output[n, a, c] = relu(m (sum over v, u, rgb of W[c, v, u, rgb] I[y + v - 1, x + u - 1, rgb] + b[c])), m = 0.5 where occluded, else 1.
 //
 // vertices [N, V] vec4 crop pixels; visibility [N, size, size] keys of raster.wgsl; anchors [A];
-// pixels [N, size, size] = r | g << 16, b in unorm16.
-// filters [4, 28] vec4: 27 taps in the order v, u, rgb, then the bias, of four channels (0 for padding channels).
+// pixels [N, size + 8, size + 8] = r | g << 16, b in unorm16, with a frame of four zeros round the crop.
+// filters [4]: taps for colours of 65535 and the bias of four channels (0 for padding channels).
 // output [N, A, C4] vec4.
 // The patch is sampled bilinearly on image axes; pixels outside the crop are 0, and so is the whole patch of an anchor that is not finite
 // or 2048 px or more away. Occluded: the anchor's triangle faces away or is one that raster.wgsl skips, or, inside the crop, the pixel nearest
 // to the anchor shows something nearer than that triangle by more than the tolerance.
-// One invocation computes up to 16 channels, from the block params.first_block on, of three anchors, `share` apart: global id x = the first of
-// them, y = face. With shared_geometry, face 0's vertices and visibility serve all. All invocations read the same filters at constant places,
-// which uniform memory is made for.
+// One invocation computes up to 16 channels, from the block params.first_block on, of the anchors at and every `share` after: global id x = at, y = face.
+// With shared_geometry, face 0's vertices and visibility serve all.
+// All invocations read the same filters at constant places, which uniform memory is made for; a GPU gives each anchor an invocation. A program
+// (SOFTWARE) pays for every such read: it reads the filters once for many anchors.
 
 //#include "lib/triangle.wgsl"
+
+override THREADS: u32 = 64u;
 
 struct Params {
   vertices: u32,
@@ -21,7 +24,6 @@ struct Params {
   id_bits: u32,
   depth_shift: u32,
   anchors: u32,
-  // A third of the anchors, rounded up.
   share: u32,
   // vec4s of output channels
   blocks: u32,
@@ -38,29 +40,39 @@ struct Anchor {
   w2: f32,
 }
 
+// Filters of a row of the patch: of each sample, a column for each of r, g, b.
+struct Row {
+  left: mat3x4f,
+  middle: mat3x4f,
+  right: mat3x4f,
+}
+
+struct Filters {
+  upper: Row,
+  middle: Row,
+  lower: Row,
+  bias: vec4f,
+}
+
 @group(0) @binding(0) var<storage, read> vertices: array<vec4f>;
 @group(0) @binding(1) var<storage, read> visibility: array<u32>;
 @group(0) @binding(2) var<storage, read> anchors: array<Anchor>;
 @group(0) @binding(3) var<storage, read> pixels: array<vec2u>;
-@group(0) @binding(4) var<uniform> filters: array<vec4f, 112>;
+@group(0) @binding(4) var<uniform> filters: array<Filters, 4>;
 @group(0) @binding(5) var<storage, read_write> output: array<vec4f>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-// Without a branch: loading the nearest pixel in vain is cheaper than parting neighbours.
-fn pixel(at: vec2i, first: u32) -> vec3f {
-  let size = i32(params.size);
-  let nearest = clamp(at, vec2i(0), vec2i(size - 1));
-  let packed = pixels[first + u32(nearest.y * size + nearest.x)];
-  let colour = vec3f(unpack2x16unorm(packed.x), unpack2x16unorm(packed.y).x);
-  return select(vec3f(), colour, all(nearest == at));
+fn pixel(at: u32) -> vec3f {
+  let packed = pixels[at];
+  return vec3f(vec3i(vec3u(packed.x & 0xffffu, packed.x >> 16, packed.y)));
 }
 
 // Three samples one pixel apart, each between two neighbours; `start` is the pixel left of the first.
-fn across(start: vec2i, weight: f32, first: u32) -> mat3x3f {
-  let p0 = pixel(start, first);
-  let p1 = pixel(start + vec2i(1, 0), first);
-  let p2 = pixel(start + vec2i(2, 0), first);
-  let p3 = pixel(start + vec2i(3, 0), first);
+fn across(start: u32, weight: f32) -> mat3x3f {
+  let p0 = pixel(start);
+  let p1 = pixel(start + 1);
+  let p2 = pixel(start + 2);
+  let p3 = pixel(start + 3);
   return mat3x3f(p0 + (p1 - p0) * weight, p1 + (p2 - p1) * weight, p2 + (p3 - p2) * weight);
 }
 
@@ -108,12 +120,14 @@ fn gather(index: u32, face: u32) -> Samples {
     // Four rows of four pixels hold all nine samples, which share one fractional position.
     let base = floor(position.xy);
     let weight = position.xy - base;
-    let corner = vec2i(base) - 1;
-    let first = face * area;
-    let row0 = across(corner, weight.x, first);
-    let row1 = across(corner + vec2i(0, 1), weight.x, first);
-    let row2 = across(corner + vec2i(0, 2), weight.x, first);
-    let row3 = across(corner + vec2i(0, 3), weight.x, first);
+    // A patch that lies further out is moved to where the frame is as wide as it is.
+    let corner = vec2u(clamp(vec2i(base) + 3, vec2i(0), vec2i(i32(params.size) + 4)));
+    let pitch = params.size + 8;
+    let first = (face * pitch + corner.y) * pitch + corner.x;
+    let row0 = across(first, weight.x);
+    let row1 = across(first + pitch, weight.x);
+    let row2 = across(first + 2 * pitch, weight.x);
+    let row3 = across(first + 3 * pitch, weight.x);
     samples.upper = row0 + (row1 - row0) * weight.y;
     samples.middle = row1 + (row2 - row1) * weight.y;
     samples.lower = row2 + (row3 - row2) * weight.y;
@@ -121,51 +135,41 @@ fn gather(index: u32, face: u32) -> Samples {
   return samples;
 }
 
-// Filters of one sample of the patch: a column for each of r, g, b.
-fn taps(at: u32) -> mat3x4f {
-  return mat3x4f(filters[at], filters[at + 1], filters[at + 2]);
-}
-
-// Responses of four channels at three anchors, whose numbers are `at`. `part` is a constant wherever this is called.
-fn respond(part: u32, face: u32, at: vec3u, p: Samples, q: Samples, r: Samples) {
+// Four channels at an anchor whose first block is `to`. `part` is a constant wherever this is called.
+fn respond(part: u32, w: Filters, p: Samples, to: u32) {
   let channels = params.first_block + part;
   if (channels < params.blocks) {
-    let first = 28 * part;
-    let bias = filters[first + 27];
-    let sums = mat3x4f(bias, bias, bias)
-      + taps(first) * mat3x3f(p.upper[0], q.upper[0], r.upper[0])
-      + taps(first + 3) * mat3x3f(p.upper[1], q.upper[1], r.upper[1])
-      + taps(first + 6) * mat3x3f(p.upper[2], q.upper[2], r.upper[2])
-      + taps(first + 9) * mat3x3f(p.middle[0], q.middle[0], r.middle[0])
-      + taps(first + 12) * mat3x3f(p.middle[1], q.middle[1], r.middle[1])
-      + taps(first + 15) * mat3x3f(p.middle[2], q.middle[2], r.middle[2])
-      + taps(first + 18) * mat3x3f(p.lower[0], q.lower[0], r.lower[0])
-      + taps(first + 21) * mat3x3f(p.lower[1], q.lower[1], r.lower[1])
-      + taps(first + 24) * mat3x3f(p.lower[2], q.lower[2], r.lower[2]);
-    let to = (face * params.anchors + at) * params.blocks + channels;
-    output[to.x] = max(sums[0] * p.response, vec4f());
-    if (at.y < params.anchors) {
-      output[to.y] = max(sums[1] * q.response, vec4f());
-    }
-    if (at.z < params.anchors) {
-      output[to.z] = max(sums[2] * r.response, vec4f());
-    }
+    let sum = w.bias
+      + w.upper.left * p.upper[0] + w.upper.middle * p.upper[1] + w.upper.right * p.upper[2]
+      + w.middle.left * p.middle[0] + w.middle.middle * p.middle[1] + w.middle.right * p.middle[2]
+      + w.lower.left * p.lower[0] + w.lower.middle * p.lower[1] + w.lower.right * p.lower[2];
+    output[to + channels] = max(sum * p.response, vec4f());
   }
 }
 
-@compute @workgroup_size(64)
+fn convolve(at: u32, face: u32, w0: Filters, w1: Filters, w2: Filters, w3: Filters) {
+  let p = gather(at, face);
+  let to = (face * params.anchors + at) * params.blocks;
+  respond(0, w0, p, to);
+  respond(1, w1, p, to);
+  respond(2, w2, p, to);
+  respond(3, w3, p, to);
+}
+
+@compute @workgroup_size(THREADS)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= params.share) {
     return;
   }
-  let at = id.x + params.share * vec3u(0, 1, 2);
-  // Beyond the last anchor the last one is gathered again, and not stored.
-  let last = params.anchors - 1;
-  let p = gather(at.x, id.y);
-  let q = gather(min(at.y, last), id.y);
-  let r = gather(min(at.z, last), id.y);
-  respond(0, id.y, at, p, q, r);
-  respond(1, id.y, at, p, q, r);
-  respond(2, id.y, at, p, q, r);
-  respond(3, id.y, at, p, q, r);
+//#if SOFTWARE
+  let w0 = filters[0];
+  let w1 = filters[1];
+  let w2 = filters[2];
+  let w3 = filters[3];
+  for (var at = id.x; at < params.anchors; at += params.share) {
+    convolve(at, id.y, w0, w1, w2, w3);
+  }
+//#else
+  convolve(id.x, id.y, filters[0], filters[1], filters[2], filters[3]);
+//#endif
 }

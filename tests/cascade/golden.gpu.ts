@@ -138,7 +138,7 @@ export const golden = gpuSuite('golden fixtures', (test) => {
           {
             geometry: { vertices, visibility, shared: false },
             anchors: gpu.uploadBuffer('anchors', packAnchors(model.anchors)),
-            pixels: gpu.uploadBuffer('pixels', packPixels(image)),
+            pixels: gpu.uploadBuffer('pixels', packPixels(image, SIZE)),
             filters: uploadFilters(gpu, 'filters', filters, bias),
             output,
           },

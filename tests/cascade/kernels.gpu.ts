@@ -6,7 +6,7 @@ import { packCodes, recordResolve } from '../../src/cascade/kernels/resolve.js';
 import type { Gpu } from '../../src/engine/device.js';
 import { recordFill } from '../../src/engine/kernels/fill.js';
 import { readBuffer } from '../../src/engine/readback.js';
-import { CROP_RECORD_BYTES, type CropRecord, cropStep, writeCropRecord } from '../../src/host/crop.js';
+import { CROP_RECORD_BYTES, type CropRecord, cropStep, pixelBytes, writeCropRecord } from '../../src/host/crop.js';
 import { decodeVertices } from '../../src/mmm/decode.js';
 import { type FaceModel, loadFaceModel, normalisedCoordinateCode } from '../../src/mmm/model.js';
 import { type ParameterLayout, parseParameterLayout } from '../../src/mmm/parameters.js';
@@ -272,10 +272,10 @@ export const rasterKernel = gpuSuite('raster', (test) => {
 });
 
 interface PafCase {
-  readonly name: string;
   readonly size: number;
   readonly channels: number;
   readonly shared: boolean;
+  readonly isSoftware: boolean;
 }
 
 /** Compares the pose adaptive convolution of two faces with float64. */
@@ -283,7 +283,7 @@ async function comparePaf(
   gpu: Gpu,
   model: FaceModel,
   faces: readonly Float32Array[],
-  { size, channels, shared }: Omit<PafCase, 'name'>,
+  { size, channels, shared, isSoftware }: PafCase,
 ): Promise<void> {
   const geometries = shared ? faces.slice(0, 1) : faces;
   const triangleCount = model.triangleCount;
@@ -307,10 +307,11 @@ async function comparePaf(
             shared,
           },
           anchors: gpu.uploadBuffer('anchors', packAnchors(model.anchors)),
-          pixels: gpu.uploadBuffer('pixels', packPixels(image)),
+          pixels: gpu.uploadBuffer('pixels', packPixels(image, size)),
           filters: uploadFilters(gpu, 'filters', weights, bias),
           output,
         },
+        { isSoftware },
       ),
     faces.length,
   );
@@ -338,7 +339,9 @@ async function comparePaf(
 export const pafKernel = gpuSuite('paf', (test) => {
   for (const shared of [false, true]) {
     for (const channels of [1, 6, 16, 35]) {
-      test(`small model, ${channels} channels, ${shared ? 'shared geometry' : 'own geometry'}`, async ({ gpu }) => {
+      test(`small model, ${channels} channels, ${shared ? 'shared' : 'own'} geometry, both variants`, async ({
+        gpu,
+      }) => {
         const model = loadFaceModel(smallModelFile({ anchorRows: 5, anchorColumns: 15 }));
         const layout = layoutOf(model);
         const size = 36;
@@ -349,7 +352,9 @@ export const pafKernel = gpuSuite('paf', (test) => {
           p.set([18 + 14 * face, 20], 4);
           return Float32Array.from(decodeVertices(model, layout, p, size));
         });
-        await comparePaf(gpu, model, faces, { size, channels, shared });
+        for (const isSoftware of [false, true]) {
+          await comparePaf(gpu, model, faces, { size, channels, shared, isSoftware });
+        }
       });
     }
   }
@@ -363,7 +368,9 @@ export const pafKernel = gpuSuite('paf', (test) => {
         decodeVertices(model, layout, parameters.subarray(face * layout.count, (face + 1) * layout.count), 128),
       ),
     );
-    await comparePaf(gpu, model, faces, { size: 128, channels: 16, shared: false });
+    for (const isSoftware of [false, true]) {
+      await comparePaf(gpu, model, faces, { size: 128, channels: 16, shared: false, isSoftware });
+    }
   });
 
   test('anchors that are not finite or far away see black and count as occluded', async ({ gpu }) => {
@@ -394,7 +401,7 @@ export const pafKernel = gpuSuite('paf', (test) => {
               shared: false,
             },
             anchors: gpu.uploadBuffer('anchors', packAnchors(model.anchors)),
-            pixels: gpu.uploadBuffer('pixels', packPixels(new Float32Array(3 * size * size * 3).fill(1))),
+            pixels: gpu.uploadBuffer('pixels', packPixels(new Float32Array(3 * size * size * 3).fill(1), size)),
             filters: uploadFilters(gpu, 'filters', new Float32Array(108).fill(1), Float32Array.of(1, 2, 3, -1)),
             output,
           },
@@ -574,7 +581,7 @@ export const cropKernel = gpuSuite('crop', (test) => {
       const wide = { height: size, width: size, channels: 8 };
       const channels = randomFloats(4, crops.length * size * size * 8, 2, 3);
       const stem = uploadTensor(gpu, 'stem', batchOf(crops.length, wide, channels));
-      const words = crops.length * size * size * 2;
+      const words = (crops.length * pixelBytes(size)) / 4;
       const pixels = poisoned(gpu, 'pixels', words * 4 + 64);
       const given = randomFloats(5, size * size * 8, 2, 3);
       const start = uploadTensor(gpu, 'start', batchOf(1, wide, given));
@@ -588,7 +595,8 @@ export const cropKernel = gpuSuite('crop', (test) => {
       await expectTensor(gpu, stem, batchOf(crops.length, wide, channels), { atol: 2e-5 });
       const result = await readBuffer(gpu, pixels);
       expectUntouched(result, words, 'pixels');
-      expectClose(new Uint16Array(result, 0, words * 2), new Uint16Array(packPixels(colours).buffer), { atol: 2 });
+      const packed = packPixels(colours, size, POISON);
+      expectClose(new Uint16Array(result, 0, words * 2), new Uint16Array(packed.buffer), { atol: 2 });
       frame.destroy();
     });
   }

@@ -23,11 +23,18 @@ const PARAMS = new UniformStruct({
   shared_geometry: 'u32',
 });
 
-const kernel: Kernel = {
-  name: 'paf',
-  code: preprocess(source, { files: LIBRARY }),
-  bindings: ['read', 'read', 'read', 'read', 'uniform', 'read-write'],
-};
+/** Anchors that one invocation computes, and invocations of a workgroup: a program wants few, which read the filters for many anchors. */
+const ANCHORS_EACH = { hardware: 1, software: 32 } as const;
+const THREADS = { hardware: WORKGROUP_SIZE, software: 8 } as const;
+
+const [hardware, software] = [false, true].map(
+  (SOFTWARE): Kernel => ({
+    name: 'paf',
+    code: preprocess(source, { files: LIBRARY, flags: { SOFTWARE } }),
+    constants: { THREADS: THREADS[SOFTWARE ? 'software' : 'hardware'] },
+    bindings: ['read', 'read', 'read', 'read', 'uniform', 'read-write'],
+  }),
+) as [Kernel, Kernel];
 
 /** Taps of one filter: 3 x 3 positions of 3 colours. */
 const TAPS = 27;
@@ -35,9 +42,6 @@ const TAPS = 27;
 /** Blocks of four channels that one dispatch computes, and the bytes of their filters: any device's uniform bindings may start at such multiples. */
 const BLOCKS_EACH = 4;
 const FILTER_BYTES = BLOCKS_EACH * (TAPS + 1) * 16;
-
-/** Anchors that one invocation computes. */
-const ANCHORS_EACH = 3;
 
 /** Anchors as an array of the struct { v0, v1, v2: u32, w0, w1, w2: f32 }. */
 export function packAnchors({ vertices, weights }: AnchorGrid): Uint8Array<ArrayBuffer> {
@@ -53,7 +57,8 @@ export function packAnchors({ vertices, weights }: AnchorGrid): Uint8Array<Array
 }
 
 /**
- * Uploads filters [C,3,3,3] (channel, v, u, rgb) and biases [C] as [C4,28] vec4, C4 a multiple of 4: 27 taps, then the bias, of four channels each.
+ * Uploads filters [C,3,3,3] (channel, v, u, rgb) and biases [C] as [C4,28] vec4, C4 a multiple of 4: 27 taps for colours of 65535, then the bias, of
+ * four channels each.
  * @throws ShapeError where the arrays do not fit each other.
  */
 export function uploadFilters(gpu: Gpu, label: string, weights: Float32Array, bias: Float32Array): GPUBuffer {
@@ -64,13 +69,16 @@ export function uploadFilters(gpu: Gpu, label: string, weights: Float32Array, bi
   const packed = new Float32Array((Math.ceil(channels / (4 * BLOCKS_EACH)) * FILTER_BYTES) / 4);
   for (let c = 0; c < channels; c++) {
     const first = Math.floor(c / 4) * (TAPS + 1) * 4 + (c % 4);
-    for (let tap = 0; tap < TAPS; tap++) packed[first + tap * 4] = weights[c * TAPS + tap]!;
+    for (let tap = 0; tap < TAPS; tap++) packed[first + tap * 4] = weights[c * TAPS + tap]! / 65535;
     packed[first + TAPS * 4] = bias[c]!;
   }
   return gpu.uploadBuffer(label, packed, GPUBufferUsage.UNIFORM);
 }
 
-/** Adds the pose adaptive convolution of `pixels` [N,S,S] (src/host/crop.ts) at the anchors of `geometry` into `output` [N,rows,columns,C] to a plan. */
+/**
+ * Adds the pose adaptive convolution of `pixels` (src/host/crop.ts) at the anchors of `geometry` into `output` [N,rows,columns,C] to a plan.
+ * @param isSoftware the kernel for programs; default: where the adapter is one
+ */
 export function recordPaf(
   builder: PlanBuilder,
   names: StepNames,
@@ -83,16 +91,18 @@ export function recordPaf(
     readonly filters: GPUBuffer;
     readonly output: Tensor;
   },
+  { isSoftware }: Pick<Gpu['adapter'], 'isSoftware'> = builder.gpu.adapter,
 ): void {
   const { geometry, anchors, pixels, filters, output } = args;
   const { idBits, depthShift } = keyLayout(spec.triangleCount, spec.size);
   const { height, width, channels } = output.shape;
-  const share = Math.ceil((height * width) / ANCHORS_EACH);
+  const kind = isSoftware ? 'software' : 'hardware';
+  const share = Math.ceil((height * width) / ANCHORS_EACH[kind]);
   const blocks = blocksOf(channels);
   for (let block = 0; block < blocks; block += BLOCKS_EACH) {
     builder.add({
       ...names,
-      kernel,
+      kernel: isSoftware ? software : hardware,
       bindings: [
         { buffer: geometry.vertices },
         { buffer: geometry.visibility },
@@ -112,10 +122,12 @@ export function recordPaf(
         first_block: block,
         shared_geometry: geometry.shared ? 1 : 0,
       }),
-      workgroups: [Math.ceil(share / WORKGROUP_SIZE), 1, 1],
+      workgroups: [Math.ceil(share / THREADS[kind]), 1, 1],
       batchAxis: 1,
     });
   }
 }
 
-export const declarations: readonly KernelDeclaration[] = [{ shader: 'paf.wgsl', kernels: [kernel], params: PARAMS }];
+export const declarations: readonly KernelDeclaration[] = [
+  { shader: 'paf.wgsl', kernels: [hardware, software], params: PARAMS },
+];
