@@ -8,7 +8,7 @@ import type { Interrupt } from './interrupt.js';
 import { openSession } from './open-session.js';
 import { type AlignOptions, exitCodes, type Format } from './options.js';
 import { createProgress, forEachConcurrent, type Progress } from './progress.js';
-import type { AlignReply, DrawnFormat, FaceReply, MeshFormat } from './protocol.js';
+import type { AlignReply, DrawnFormat, FaceFormat, FaceReply } from './protocol.js';
 import { faceResult, short } from './results.js';
 import { type AlignSession, jobsInFlight } from './session.js';
 
@@ -18,27 +18,36 @@ const samplePicture = join(repositoryRoot, 'assets/astronaut.png');
 
 type Aligned = Extract<AlignReply, { status: 'aligned' }>;
 
+const endings: Readonly<Record<FaceFormat, string>> = {
+  obj: 'obj',
+  ply: 'ply',
+  gltf: 'glb',
+  pncc: 'pncc.png',
+  depth: 'depth.png',
+  texture: 'texture.png',
+};
+
 /** What the page has to make. */
 export function drawnFormats(formats: readonly Format[]): readonly DrawnFormat[] {
   return formats.filter((format) => format !== 'json');
 }
 
-function meshFormats(formats: readonly Format[]): readonly MeshFormat[] {
+function faceFormats(formats: readonly Format[]): readonly FaceFormat[] {
   return formats.filter((format) => format !== 'json' && format !== 'png');
 }
 
-/** Files of `faces` faces: the overlay, the numbers, and the meshes, the second face's as `NAME.2.obj`. */
+/** Files of `faces` faces: the overlay, the numbers, and those of each face, the second's as `NAME.2.obj`. */
 function filesOf(stem: string, formats: readonly Format[], faces: number): readonly string[] {
-  const meshes = meshFormats(formats);
+  const each = faceFormats(formats);
   return [
     ...(formats.includes('png') ? [`${stem}${overlayEnding}`] : []),
     ...(formats.includes('json') ? [`${stem}.json`] : []),
-    ...Array.from({ length: faces }, (_, face) => meshes.map((format) => meshFile(stem, format, face))).flat(),
+    ...Array.from({ length: faces }, (_, face) => each.map((format) => faceFile(stem, format, face))).flat(),
   ];
 }
 
-function meshFile(stem: string, format: string, face: number): string {
-  return `${stemOfFace(stem, face)}.${format === 'gltf' ? 'glb' : format}`;
+function faceFile(stem: string, format: FaceFormat, face: number): string {
+  return `${stemOfFace(stem, face)}.${endings[format]}`;
 }
 
 function stemOfFace(stem: string, face: number): string {
@@ -47,12 +56,12 @@ function stemOfFace(stem: string, face: number): string {
 
 /** A face as NAME.json and NAME.jsonl hold it. */
 export function describeFace(face: FaceReply) {
-  const { id, box, confidence, visibility } = face;
-  return { ...(id !== undefined && { id }), box, confidence: short(confidence), visibility, ...faceResult(face) };
+  const { id, box, crop, confidence, visibility } = face;
+  return { ...(id !== undefined && { id }), box, crop, confidence: short(confidence), visibility, ...faceResult(face) };
 }
 
 /**
- * Writes the overlay and the meshes of a picture or video frame that were asked for, and removes the meshes of further faces that an earlier
+ * Writes the overlay and the faces' files of a picture or video frame that were asked for, and removes those of further faces that an earlier
  * run left.
  * @param others stems of this run: what is theirs stays
  */
@@ -63,13 +72,16 @@ export async function writeDrawn(
   others: ReadonlySet<string> = new Set(),
 ): Promise<void> {
   const drawn = new Map(overlay === undefined ? [] : [[`${stem}${overlayEnding}`, overlay]]);
-  for (const [index, { meshes }] of faces.entries()) {
-    for (const [format, file] of Object.entries(meshes)) drawn.set(meshFile(stem, format, index), file);
+  for (const [index, { files }] of faces.entries()) {
+    for (const format of faceFormats(formats)) {
+      const file = files[format];
+      if (file !== undefined) drawn.set(faceFile(stem, format, index), file);
+    }
   }
   await Promise.all([...drawn].map(([path, file]) => writeWhole(path, Buffer.from(file, 'base64'))));
-  for (const format of meshFormats(formats)) {
+  for (const format of faceFormats(formats)) {
     for (let face = faces.length; !others.has(stemOfFace(stem, face)); face++) {
-      const old = meshFile(stem, format, face);
+      const old = faceFile(stem, format, face);
       if (!existsSync(old)) break;
       await rm(old);
     }

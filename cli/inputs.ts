@@ -6,8 +6,11 @@ import { glob } from 'tinyglobby';
 /** Files that folders and patterns yield; what is named outright is tried whatever it is called. */
 const extensions = ['jpg', 'jpeg', 'jfif', 'png', 'apng', 'webp', 'avif', 'gif', 'bmp', 'ico'] as const;
 
-/** What the overlays of an earlier run end in: they are no pictures to align. */
+/** What an overlay ends in. */
 export const overlayEnding = '.overlay.png';
+
+/** What an earlier run drew is no picture to align. */
+const drawn = /\.(overlay|pncc|depth|texture)\.png$/;
 
 /** A picture to align, and where its files go. */
 export interface PictureInput {
@@ -52,7 +55,7 @@ async function matches(base: string, pattern: string): Promise<readonly string[]
   });
   const pictures = found.filter((path) => {
     const lower = path.toLowerCase();
-    return !lower.endsWith(overlayEnding) && extensions.some((extension) => lower.endsWith(`.${extension}`));
+    return !drawn.test(lower) && extensions.some((extension) => lower.endsWith(`.${extension}`));
   });
   return pictures.sort(order.compare);
 }

@@ -13,8 +13,8 @@ export class UsageError extends Error {
 
 export const exitCodes = { ok: 0, someFailed: 1, usage: 2, interrupted: 130 } as const;
 
-/** What `--format` can ask for. `png` is the overlay, `gltf` a binary glTF file. */
-export const formats = ['json', 'obj', 'ply', 'gltf', 'png'] as const;
+/** What `--format` can ask for. `png` is the overlay, `gltf` a binary glTF file; the last three are PNG files of a face. */
+export const formats = ['json', 'obj', 'ply', 'gltf', 'png', 'pncc', 'depth', 'texture'] as const;
 export type Format = (typeof formats)[number];
 
 interface CommonOptions {
@@ -52,7 +52,8 @@ With --list, aligns one face a row: [{"image": path, "box": [x0, y0, x1, y1], "b
 Without a box the default detector looks for the face. results.json has one row each, in the same order.
 
   --out DIR        where the files of PICTUREs and videos go
-  --format LIST    which files, separated by commas: ${formats.join(', ')} (default: json,obj,png; of a video: json)
+  --format LIST    which files, separated by commas: ${formats.join(', ')}
+                   (default: json,obj,png; of a video: json)
   --video FILE     a video to align, frame by frame
   --smoothing      smooth the faces of videos over time
   --list FILE      rows to align

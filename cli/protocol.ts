@@ -18,9 +18,10 @@ export interface StartReply {
   readonly iterations: number;
 }
 
+/** Formats of which every face has a file of its own. */
+export type FaceFormat = Exclude<Format, 'json' | 'png'>;
 /** Formats that the page makes; JSON is made from its reply. */
-export type MeshFormat = Exclude<Format, 'json' | 'png'>;
-export type DrawnFormat = MeshFormat | 'png';
+export type DrawnFormat = FaceFormat | 'png';
 
 export interface AlignJob {
   /** The picture at `/pictures/<picture>`. */
@@ -46,11 +47,20 @@ export interface PoseReply {
   readonly matrix: readonly number[];
 }
 
+/** A square of the picture, in its pixels. */
+export interface CropReply {
+  readonly centreX: number;
+  readonly centreY: number;
+  readonly side: number;
+}
+
 export interface FaceReply {
   /** In a video: the same from frame to frame for one face. */
   readonly id?: number;
   /** Where it was looked for in a picture; where it is in a video. */
   readonly box: BoxSpec;
+  /** The square that the network saw, and `pncc` and `depth` show. */
+  readonly crop: CropReply;
   /** How sure it is that this is a face, 0 to 1. */
   readonly confidence: number;
   /** [68, 3] picture pixels. */
@@ -64,7 +74,7 @@ export interface FaceReply {
   readonly identity: readonly number[];
   readonly expression: Readonly<Record<string, number>>;
   /** The files that were asked for, base64. */
-  readonly meshes: Readonly<Partial<Record<MeshFormat, string>>>;
+  readonly files: Readonly<Partial<Record<FaceFormat, string>>>;
 }
 
 export type AlignReply =

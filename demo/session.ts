@@ -11,7 +11,7 @@ import {
 import { FaceDetector } from 'fullpose/detect';
 import { type AdapterSummary, Gpu } from 'fullpose/engine';
 import { FaceTracker } from 'fullpose/track';
-import { depthMap, pnccMap } from './maps.js';
+import { depthMap, pnccMap } from '../pages/maps.js';
 import type { Layer, ShownFace } from './scene.js';
 
 /** Faces that travel together: more than most pictures hold. */
@@ -85,7 +85,10 @@ export class Session {
       if (wanted.has('mesh')) details.vertices ??= await this.aligner.vertices(face);
       if ((wanted.has('pncc') || wanted.has('depth')) && details.maps === undefined) {
         const rendering = await this.aligner.render(face);
-        const [pncc, depth] = await Promise.all([pnccMap(rendering), depthMap(rendering)]);
+        const [pncc, depth] = await Promise.all([
+          createImageBitmap(pnccMap(rendering)),
+          createImageBitmap(depthMap(rendering)),
+        ]);
         details.maps = { pncc, depth };
       }
     }

@@ -1,4 +1,5 @@
 /** The page in which `align` and `evaluate` run. It offers `window.fullposeCli` and shows nothing. */
+import { depthMap, pnccMap } from '../../pages/maps.js';
 import { drawAxes, drawBox, drawLandmarks, drawMesh } from '../../pages/overlay.js';
 import { fetchPicture } from '../../pages/pictures.js';
 import { picturesBase } from '../../pages/routes.js';
@@ -12,10 +13,10 @@ import type {
   AlignJob,
   AlignReply,
   DrawnFormat,
+  FaceFormat,
   FaceReply,
   FrameJob,
   FrameReply,
-  MeshFormat,
   StartOptions,
   StartReply,
 } from '../protocol.js';
@@ -133,7 +134,7 @@ class Page {
     const replies: FaceReply[] = [];
     for (const [index, face] of drawn.entries()) {
       const comment = `fullpose: face ${index + 1} of ${job.name}, picture pixels, y up`;
-      replies.push(toReply(face, await this.#meshes(picture, face, job.formats, comment)));
+      replies.push(toReply(face, await this.#files(picture, face, job.formats, comment)));
     }
     const overlay = job.formats.includes('png') ? await this.#overlay(picture.image, drawn) : undefined;
     return { status: 'aligned', width, height, faces: replies, ...(overlay !== undefined && { overlay }) };
@@ -149,29 +150,32 @@ class Page {
     return this.#detector;
   }
 
-  /** The mesh files of a face, base64. */
-  async #meshes(
+  /** The files of a face, base64. */
+  async #files(
     { image, uploaded }: PictureInUse,
     { face, vertices }: DrawnFace,
     formats: readonly DrawnFormat[],
     comment: string,
-  ): Promise<FaceReply['meshes']> {
+  ): Promise<FaceReply['files']> {
     const { model } = this.#aligner;
     const { triangles, uv } = model;
     const mesh = { vertices, triangles, uv, pictureHeight: image.height, comment };
-    const writers: Readonly<Record<MeshFormat, () => BlobPart | Promise<BlobPart>>> = {
+    const texture = (alpha: boolean) =>
+      this.#aligner.texture(uploaded, face, { mirror: true }).then((pixels) => encodePng(pixels, { alpha }));
+    const rendering = () => this.#aligner.render(face);
+    const writers: Readonly<Record<FaceFormat, () => BlobPart | Promise<BlobPart>>> = {
       obj: () => writeObj(mesh),
       ply: () => writePly(mesh),
-      gltf: async () => {
-        const pixels = await this.#aligner.texture(uploaded, face, { mirror: true });
-        return writeGlb(model, face, { texture: await encodePng(pixels, { alpha: false }) });
-      },
+      gltf: async () => writeGlb(model, face, { texture: await texture(false) }),
+      pncc: async () => encodePng(pnccMap(await rendering())),
+      depth: async () => encodePng(depthMap(await rendering())),
+      texture: () => texture(true),
     };
-    const meshes: Partial<Record<MeshFormat, string>> = {};
+    const files: Partial<Record<FaceFormat, string>> = {};
     for (const format of formats) {
-      if (format !== 'png') meshes[format] = await toBase64(new Blob([await writers[format]()]));
+      if (format !== 'png') files[format] = await toBase64(new Blob([await writers[format]()]));
     }
-    return meshes;
+    return files;
   }
 
   /** The picture with its faces drawn over it, as base64; smaller than the picture where that is larger than anybody looks at. */
@@ -230,12 +234,14 @@ function boxAt(boxes: readonly BoxSpec[], index: number): BoxSpec {
   return box;
 }
 
-function toReply({ face, box, id, steps }: FoundFace, meshes: FaceReply['meshes']): FaceReply {
+function toReply({ face, box, id, steps }: FoundFace, files: FaceReply['files']): FaceReply {
   const { yaw, pitch, roll, matrix } = face.pose;
   const { x0, y0, x1, y1, kind } = box;
+  const { centreX, centreY, side } = face.crop;
   return {
     ...(id !== undefined && { id }),
     box: { x0, y0, x1, y1, kind },
+    crop: { centreX, centreY, side },
     confidence: face.confidence,
     landmarks: [...face.landmarks],
     ...(steps !== undefined && { steps }),
@@ -243,7 +249,7 @@ function toReply({ face, box, id, steps }: FoundFace, meshes: FaceReply['meshes'
     pose: { yaw, pitch, roll, matrix: [...matrix] },
     identity: [...face.identity],
     expression: { ...face.expression },
-    meshes,
+    files,
   };
 }
 

@@ -24,7 +24,8 @@ const face = {
   pose: { yaw: 0, pitch: 0, roll: 0, matrix: [] },
   identity: [],
   expression: {},
-  meshes: { obj: '', gltf: '' },
+  crop: { centreX: 2, centreY: 2, side: 4 },
+  files: { obj: '', gltf: '' },
 } as const;
 
 describe('writeDrawn', () => {

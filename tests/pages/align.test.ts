@@ -125,7 +125,7 @@ describe('align', () => {
       '--out',
       'kinds',
       '--format',
-      'ply,json,gltf',
+      'ply,json,gltf,pncc,depth,texture',
     ];
     const first = start(args);
     await new Promise<void>((resolve) => {
@@ -136,15 +136,16 @@ describe('align', () => {
     const before = await first.finished;
     expect(before.code, before.stderr).toBe(130);
     const made = before.stdout.trim().split('\n');
-    expect(made.length % 3).toBe(0);
+    expect(made.length % 6).toBe(0);
 
     const { code, stdout, stderr } = await start([...args, '--resume']).finished;
     expect(code, stderr).toBe(1);
-    expect(stderr).toContain(`${made.length / 3} of 8 pictures were done before`);
+    expect(stderr).toContain(`${made.length / 6} of 8 pictures were done before`);
     expect(stderr).toContain('cannot read');
     expect(stderr).toContain('1 of 8 failed');
     const stems = ['animated', 'cmyk', 'deep', 'grey', 'lossy', 'still', 'turned'].map((name) => join('kinds', name));
-    const files = stems.flatMap((stem) => [`${stem}.glb`, `${stem}.json`, `${stem}.ply`]);
+    const endings = ['depth.png', 'glb', 'json', 'ply', 'pncc.png', 'texture.png'];
+    const files = stems.flatMap((stem) => endings.map((ending) => `${stem}.${ending}`));
     expect([...made, ...stdout.trim().split('\n')].sort()).toEqual(files);
     expect(
       readdirSync(join(folder, 'kinds'))
@@ -160,6 +161,12 @@ describe('align', () => {
       expect(Math.hypot(x - 80, y - 79), stem).toBeLessThan(2);
       expect(readFileSync(join(folder, `${stem}.ply`)).toString('latin1', 0, 36), stem).toMatch(/^ply\nformat binary/);
       expect(readFileSync(join(folder, `${stem}.glb`)).toString('latin1', 0, 4), stem).toBe('glTF');
+      const sidesOf = (ending: string) => {
+        const png = readFileSync(join(folder, `${stem}.${ending}.png`));
+        return [png.readUInt32BE(16), png.readUInt32BE(20)];
+      };
+      expect([...sidesOf('pncc'), ...sidesOf('depth')], stem).toEqual([128, 128, 128, 128]);
+      expect(sidesOf('texture'), stem).toEqual([512, 512]);
     }
   });
 

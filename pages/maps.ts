@@ -1,8 +1,8 @@
 /** Pictures of what the rasteriser makes of a face's crop; transparent where there is no face. */
-import type { FaceRendering } from 'fullpose';
+import type { FaceRendering } from '../src/index.js';
 
 /** The projected normalised coordinate code as colours. */
-export function pnccMap({ size, pncc }: FaceRendering): Promise<ImageBitmap> {
+export function pnccMap({ size, pncc }: FaceRendering): ImageData {
   return paint(size, (pixel) => {
     const [r = 0, g = 0, b = 0] = pncc.subarray(pixel * 3, pixel * 3 + 3);
     return r > 0 || g > 0 || b > 0 ? [255 * r, 255 * g, 255 * b] : undefined;
@@ -10,7 +10,7 @@ export function pnccMap({ size, pncc }: FaceRendering): Promise<ImageBitmap> {
 }
 
 /** Depth in grey, from the farthest point of the face, dark, to the nearest, white. */
-export function depthMap({ size, depth }: FaceRendering): Promise<ImageBitmap> {
+export function depthMap({ size, depth }: FaceRendering): ImageData {
   let [far, near] = [Infinity, -Infinity];
   for (const z of depth) {
     if (Number.isNaN(z)) continue;
@@ -25,14 +25,11 @@ export function depthMap({ size, depth }: FaceRendering): Promise<ImageBitmap> {
   });
 }
 
-function paint(
-  size: number,
-  colourOf: (pixel: number) => readonly [number, number, number] | undefined,
-): Promise<ImageBitmap> {
+function paint(size: number, colourOf: (pixel: number) => readonly [number, number, number] | undefined): ImageData {
   const image = new ImageData(size, size);
   for (let pixel = 0; pixel < size * size; pixel++) {
     const colour = colourOf(pixel);
     if (colour !== undefined) image.data.set([...colour, 255], pixel * 4);
   }
-  return createImageBitmap(image);
+  return image;
 }
