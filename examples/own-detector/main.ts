@@ -35,11 +35,13 @@ if ('FaceDetector' in window) {
   const [aligner, boxes] = await Promise.all([FaceAligner.create(), new BrowserDetector().detect(photo)]);
 
   // Its boxes lie round a face in another way than the library expects. A second run, in the boxes of what the first one found, forgives that.
-  const first = await aligner.align(photo, boxes);
+  const picture = await aligner.upload(photo);
+  const first = await aligner.align(picture, boxes);
   const faces = await aligner.align(
-    photo,
+    picture,
     first.map(({ box }) => box),
   );
+  picture.destroy();
   landmarks.push(...faces.map((face) => face.landmarks));
 
   [canvas.width, canvas.height] = [photo.naturalWidth, photo.naturalHeight];
