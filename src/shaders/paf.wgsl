@@ -90,7 +90,7 @@ fn occluded(t: SnappedTriangle, position: vec3f, first: u32) -> bool {
   }
   let size = i32(params.size);
   let nearest = vec2i(floor(position.xy + 0.5));
-  if (any(nearest < vec2i(0)) || any(nearest >= vec2i(size))) {
+  if (any(nearest < vec2i(0)) | any(nearest >= vec2i(size))) {
     return false;
   }
   let key = visibility[first + u32(nearest.y * size + nearest.x)];

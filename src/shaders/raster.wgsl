@@ -24,7 +24,7 @@ struct Params {
 // Top edges and left edges own the points on them; the others lose ties by one unit.
 fn bias(p: vec2i, q: vec2i) -> i32 {
   let d = q - p;
-  return select(-1, 0, d.y < 0 || (d.y == 0 && d.x > 0));
+  return select(-1, 0, (d.y < 0) | ((d.y == 0) & (d.x > 0)));
 }
 
 // Component by component: `.xyz` would load the whole vector.
@@ -59,17 +59,21 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let depth = max(u32(clamp(flat_depth(t, params.size), 1, nearest)) >> params.depth_shift, 1u);
   let key = (depth << params.id_bits) | ((1u << params.id_bits) - 1 - id.x);
 
-  let bias_a = bias(b, c);
-  let bias_b = bias(c, a);
-  let bias_c = bias(a, b);
-  let base = id.y * params.size * params.size;
+  let start = low * SUBPIXEL;
+  // Edge functions of the row's first pixel, and what a pixel to the right and one down add.
+  var row = vec3i(edge(b, c, start) + bias(b, c), edge(c, a, start) + bias(c, a), edge(a, b, start) + bias(a, b));
+  let right = (vec3i(b.y, c.y, a.y) - vec3i(c.y, a.y, b.y)) * SUBPIXEL;
+  let down = (vec3i(c.x, a.x, b.x) - vec3i(b.x, c.x, a.x)) * SUBPIXEL;
+  var at = (id.y * params.size + u32(low.y)) * params.size;
   for (var y = low.y; y <= high.y; y++) {
+    var value = row;
     for (var x = low.x; x <= high.x; x++) {
-      let point = vec2i(x, y) * SUBPIXEL;
-      let inside = min(edge(b, c, point) + bias_a, min(edge(c, a, point) + bias_b, edge(a, b, point) + bias_c)) >= 0;
-      if (inside) {
-        atomicMax(&visibility[base + u32(y) * params.size + u32(x)], key);
+      if ((value.x | value.y | value.z) >= 0) {
+        atomicMax(&visibility[at + u32(x)], key);
       }
+      value += right;
     }
+    row += down;
+    at += params.size;
   }
 }

@@ -15,28 +15,32 @@ struct SnappedTriangle {
   area: i32,
 }
 
-// False for NaN, infinities and magnitudes of 2048 or more: compared as bits, because a compiler may assume that no f32 is NaN.
+// The bits of magnitudes, which order as they do, NaN above all; signed, because unsigned comparisons cost a program more.
+fn magnitude(v: vec3f) -> vec3i {
+  return bitcast<vec3i>(v) & vec3i(0x7fffffff);
+}
+
+// Below 2048: compared as bits, because a compiler may assume that no f32 is NaN.
+const RANGE = vec3i(0x45000000);
+
 fn in_range(v: vec3f) -> bool {
-  return all((bitcast<vec3u>(v) & vec3u(0x7fffffffu)) < vec3u(0x45000000u));
+  return all(magnitude(v) < RANGE);
 }
 
-// v is in range.
+// v is in range, so that the sum is in [2^23, 2^24) and its fraction is the integer: a program has no cheap conversion.
 fn snap(v: vec3f) -> vec3i {
-  return vec3i(floor(v * f32(SUBPIXEL) + 0.5));
+  return bitcast<vec3i>(floor(v * f32(SUBPIXEL) + 0.5) + 12582912.0) - 0x4b400000;
 }
 
+// Without branches: what vertices out of range snap to is not used.
 fn snap_triangle(a: vec3f, b: vec3f, c: vec3f) -> SnappedTriangle {
   var t: SnappedTriangle;
-  if (!(in_range(a) && in_range(b) && in_range(c))) {
-    return t;
-  }
   t.a = snap(a);
   t.b = snap(b);
   t.c = snap(c);
-  let extent = max(t.a, max(t.b, t.c)) - min(t.a, min(t.b, t.c));
-  if (all(extent.xy <= vec2i(MAX_EXTENT))) {
-    t.area = edge(t.a.xy, t.b.xy, t.c.xy);
-  }
+  let inside = max(magnitude(a), max(magnitude(b), magnitude(c))) < RANGE;
+  let extent = max(t.a.xy, max(t.b.xy, t.c.xy)) - min(t.a.xy, min(t.b.xy, t.c.xy));
+  t.area = select(0, edge(t.a.xy, t.b.xy, t.c.xy), all(inside) & all(extent <= vec2i(MAX_EXTENT)));
   return t;
 }
 
