@@ -19,6 +19,9 @@ export default {
   hidePageHeader: true,
   hideBreadcrumbs: true,
   useCodeBlocks: true,
+  // Anchors of its own: it numbers names that are the same in lower case otherwise than the site numbers its headings.
+  useHTMLAnchors: true,
+  anchorPrefix: 'api-',
   expandObjects: true,
   parametersFormat: 'table',
   enumMembersFormat: 'table',
