@@ -74,9 +74,13 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var sum7 = mat4x4f();
 
   var weight = i32(o4) * params.stride_y * params.stride_x * params.input_channels * 3;
-  for (var phase_y = 0; phase_y < params.stride_y; phase_y++) {
+  // The loops round the channels test at their end: a program runs the body of a loop that tests at its start once more than it has turns, every
+  // invocation idle, and all that is in it. The loop of the channels itself is faster so.
+  var phase_y = 0;
+  loop {
     let y = origin_y + phase_y;
-    for (var phase_x = 0; phase_x < params.stride_x; phase_x++) {
+    var phase_x = 0;
+    loop {
       let x = origin_x + phase_x;
       let w0 = place(0 + lane, x, y);
       let w1 = place(4 + lane, x, y);
@@ -150,6 +154,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         let row9 = odd_row(v13, v14);
         sum7 = add_row(sum7, bottom, row9);
       }
+      continuing {
+        phase_x++;
+        break if phase_x == params.stride_x;
+      }
+    }
+    continuing {
+      phase_y++;
+      break if phase_y == params.stride_y;
     }
   }
   if (wanted < params.output_blocks) {

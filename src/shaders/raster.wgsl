@@ -55,25 +55,37 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let low = max((min(a, min(b, c)) + (SUBPIXEL - 1)) >> vec2u(8), vec2i(0));
   let high = min(max(a, max(b, c)) >> vec2u(8), vec2i(last));
 
+  if (any(low > high)) {
+    return;
+  }
+
   let nearest = 6 * SUBPIXEL * i32(params.size) - 1;
   let depth = max(u32(clamp(flat_depth(t, params.size), 1, nearest)) >> params.depth_shift, 1u);
   let key = (depth << params.id_bits) | ((1u << params.id_bits) - 1 - id.x);
 
   let start = low * SUBPIXEL;
-  // Edge functions of the row's first pixel, and what a pixel to the right and one down add.
-  var row = vec3i(edge(b, c, start) + bias(b, c), edge(c, a, start) + bias(c, a), edge(a, b, start) + bias(a, b));
+  // Edge functions of the first pixel, and what a pixel to the right and one down add.
+  var value = vec3i(edge(b, c, start) + bias(b, c), edge(c, a, start) + bias(c, a), edge(a, b, start) + bias(a, b));
   let right = (vec3i(b.y, c.y, a.y) - vec3i(c.y, a.y, b.y)) * SUBPIXEL;
   let down = (vec3i(c.x, a.x, b.x) - vec3i(b.x, c.x, a.x)) * SUBPIXEL;
-  var at = (id.y * params.size + u32(low.y)) * params.size;
-  for (var y = low.y; y <= high.y; y++) {
-    var value = row;
-    for (var x = low.x; x <= high.x; x++) {
-      if ((value.x | value.y | value.z) >= 0) {
-        atomicMax(&visibility[at + u32(x)], key);
-      }
-      value += right;
+  var at = (id.y * params.size + u32(low.y)) * params.size + u32(low.x);
+  // One loop that tests at its end: a program runs the body of a loop that tests at its start once more than
+  // it has turns, every invocation idle.
+  let width = high.x - low.x;
+  let next_row = down - width * right;
+  var left = width;
+  var pixels = (width + 1) * (high.y - low.y + 1);
+  loop {
+    if ((value.x | value.y | value.z) >= 0) {
+      atomicMax(&visibility[at], key);
     }
-    row += down;
-    at += params.size;
+    continuing {
+      let ends = left == 0;
+      value += select(right, next_row, ends);
+      at += select(1, params.size - u32(width), ends);
+      left = select(left - 1, width, ends);
+      pixels--;
+      break if pixels == 0;
+    }
   }
 }

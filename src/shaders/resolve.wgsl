@@ -4,7 +4,7 @@
 // codes [V] = x | y << 16, z: the mean face in unorm16.
 // stem [N, size, size, 8] = r, g, b, pncc x, y, z, 0, 0: the PNCC alone is written, 0 where there is no face.
 // Barycentric weights are fixed point with 16 bits, so the PNCC is the same on every adapter.
-// One invocation computes one pixel: global id x = pixel, y = face.
+// One invocation computes four pixels, one below the other: global id x = column + size * (row / 4), y = face.
 
 //#include "lib/triangle.wgsl"
 
@@ -31,10 +31,8 @@ fn place(vertex: u32) -> vec2i {
   return snap(vec3f(vertices[vertex].x, vertices[vertex].y, 0.0)).xy;
 }
 
+// Of a pixel that shows a face.
 fn pncc(key: u32, first: u32, point: vec2i) -> vec3f {
-  if (key == 0) {
-    return vec3f();
-  }
   let ids = (1u << params.id_bits) - 1;
   let triangle = (ids - (key & ids)) * 3;
   let v0 = triangles[triangle];
@@ -60,17 +58,44 @@ fn pncc(key: u32, first: u32, point: vec2i) -> vec3f {
   return vec3f(colour & vec3u(0xffffff00u)) / 4294967296.0;
 }
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let pixels = params.size * params.size;
-  if (id.x >= pixels) {
-    return;
-  }
-  let point = vec2i(i32(id.x % params.size), i32(id.x / params.size)) * SUBPIXEL;
-  let pixel = id.y * pixels + id.x;
-  let value = pncc(visibility[pixel], id.y * params.vertices, point);
+fn store(pixel: u32, value: vec3f) {
   let at = pixel * 8;
   stem[at + 3] = value.x;
   stem[at + 4] = value.y;
   stem[at + 5] = value.z;
+}
+
+// Bit `row` where the pixel shows the face; any other is written at once.
+fn covered_bit(row: u32, top: u32, first: u32) -> u32 {
+  let pixel = first + row * params.size;
+  if (top + row >= params.size || visibility[pixel] != 0) {
+    return u32(top + row < params.size) << row;
+  }
+  store(pixel, vec3f());
+  return 0;
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let column = id.x % params.size;
+  let top = id.x / params.size * 4;
+  if (top >= params.size) {
+    return;
+  }
+  let first = (id.y * params.size + top) * params.size + column;
+  var covered = covered_bit(0, top, first) | covered_bit(1, top, first) | covered_bit(2, top, first) | covered_bit(3, top, first);
+  if (covered == 0) {
+    return;
+  }
+  // A program runs both ways of every branch: only fewer turns of a loop spare it the pixels without a face.
+  loop {
+    let row = select(select(select(3u, 2u, (covered & 4) != 0), 1u, (covered & 2) != 0), 0u, (covered & 1) != 0);
+    let pixel = first + row * params.size;
+    let point = vec2i(i32(column), i32(top + row)) * SUBPIXEL;
+    store(pixel, pncc(visibility[pixel], id.y * params.vertices, point));
+    continuing {
+      covered &= covered - 1;
+      break if covered == 0;
+    }
+  }
 }

@@ -11,6 +11,9 @@ import { type Geometry, keyLayout, LIBRARY, WORKGROUP_SIZE } from './common.js';
 
 const PARAMS = new UniformStruct({ vertices: 'u32', size: 'u32', id_bits: 'u32' });
 
+/** Pixels, one below the other, that one invocation computes. */
+const ROWS = 4;
+
 const kernel: Kernel = {
   name: 'resolve',
   code: preprocess(source, { files: LIBRARY }),
@@ -56,7 +59,7 @@ export function recordResolve(
       size: spec.size,
       id_bits: keyLayout(spec.triangleCount, spec.size).idBits,
     }),
-    workgroups: [Math.ceil((spec.size * spec.size) / WORKGROUP_SIZE), 1, 1],
+    workgroups: [Math.ceil((spec.size * Math.ceil(spec.size / ROWS)) / WORKGROUP_SIZE), 1, 1],
     batchAxis: 1,
   });
 }
