@@ -116,7 +116,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var p4b = vec4f(); var p5b = vec4f(); var p6b = vec4f(); var p7b = vec4f();
 
   var weight = group * params.kernel_height * params.kernel_width * params.input_blocks * 2u;
-  for (var ky = 0; ky < i32(params.kernel_height); ky++) {
+  // Loops that test at their end: docs/performance.md, "Loops".
+  var ky = 0;
+  loop {
     let upper_y = origin_y + ky;
     let lower_y = upper_y + i32(params.stride_y);
     let upper_row = (image_row + upper_y) * params.input_width;
@@ -124,7 +126,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let upper_row_inside = row_inside(upper_y);
     let lower_row_inside = row_inside(lower_y);
 
-    for (var kx = 0; kx < i32(params.kernel_width); kx++) {
+    var kx = 0;
+    loop {
       let x = origin_x + kx;
       let columns = columns_inside(x);
       let upper_inside = columns & vec4<bool>(upper_row_inside);
@@ -154,6 +157,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         p6a += wa * v6; p6b += wb * v6;
         p7a += wa * v7; p7b += wb * v7;
       }
+      continuing {
+        kx++;
+        break if kx >= i32(params.kernel_width);
+      }
+    }
+    continuing {
+      ky++;
+      break if ky >= i32(params.kernel_height);
     }
   }
   finish(image, tile_x, tile_y, group * 2u, p0a, p1a, p2a, p3a, p4a, p5a, p6a, p7a);

@@ -37,10 +37,21 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let spread = vec2f(crop.step_x, crop.step_y);
   let spacing = 1.0 / f32(crop.taps);
   var sum = vec3f();
-  for (var v = 0u; v < crop.taps; v++) {
-    for (var u = 0u; u < crop.taps; u++) {
+  // Loops that test at their end: docs/performance.md, "Loops".
+  var v = 0u;
+  loop {
+    var u = 0u;
+    loop {
       let offset = (vec2f(f32(u), f32(v)) + 0.5) * spacing - 0.5;
       sum += bilinear(origin + (vec2f(id.xy) + offset) * spread, crop);
+      continuing {
+        u++;
+        break if u >= crop.taps;
+      }
+    }
+    continuing {
+      v++;
+      break if v >= crop.taps;
     }
   }
   let at = (id.z * params.size + id.y) * params.size + id.x;

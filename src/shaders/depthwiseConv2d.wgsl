@@ -59,11 +59,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 
   var sum0 = vec4f(); var sum1 = vec4f(); var sum2 = vec4f(); var sum3 = vec4f();
   var weight = c4;
-  for (var ky = 0; ky < i32(params.kernel_height); ky++) {
+  // Loops that test at their end: docs/performance.md, "Loops".
+  var ky = 0;
+  loop {
     let source_y = origin_y + ky;
     let row_inside = (source_y >= 0) & (source_y < params.input_height);
     let row = (i32(id.y) * params.input_height + source_y) * params.input_width;
-    for (var kx = 0; kx < i32(params.kernel_width); kx++) {
+    var kx = 0;
+    loop {
       let x = origin_x + kx;
       let inside = (x >= vec4i(0)) & (x < vec4i(params.input_width)) & vec4<bool>(row_inside);
       // Outside the picture the address is the buffer's start: a load that is always allowed, and whose value is not used.
@@ -74,6 +77,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       sum1 += w * select(vec4f(), input[start.y], inside.y);
       sum2 += w * select(vec4f(), input[start.z], inside.z);
       sum3 += w * select(vec4f(), input[start.w], inside.w);
+      continuing {
+        kx++;
+        break if kx >= i32(params.kernel_width);
+      }
+    }
+    continuing {
+      ky++;
+      break if ky >= i32(params.kernel_height);
     }
   }
   let output_row = id.y * params.output_height + y;

@@ -69,8 +69,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let right = (vec3i(b.y, c.y, a.y) - vec3i(c.y, a.y, b.y)) * SUBPIXEL;
   let down = (vec3i(c.x, a.x, b.x) - vec3i(b.x, c.x, a.x)) * SUBPIXEL;
   var at = (id.y * params.size + u32(low.y)) * params.size + u32(low.x);
-  // One loop that tests at its end: a program runs the body of a loop that tests at its start once more than
-  // it has turns, every invocation idle.
+  // One loop for rows and columns, that tests at its end: docs/performance.md, "Loops".
   let width = high.x - low.x;
   let next_row = down - width * right;
   var left = width;

@@ -52,10 +52,21 @@ fn colour_at(position: vec2f, crop: Crop) -> vec3f {
   let limit = vec2f(f32(crop.width), f32(crop.height)) - 1.0;
   let centre = vec2f(crop.origin_x, crop.origin_y) + position * scale;
   var sum = vec3f();
-  for (var v = 0u; v < taps; v++) {
-    for (var u = 0u; u < taps; u++) {
+  // Loops that test at their end: docs/performance.md, "Loops".
+  var v = 0u;
+  loop {
+    var u = 0u;
+    loop {
       let offset = (vec2f(f32(u), f32(v)) + 0.5) / f32(taps) - 0.5;
       sum += bilinear(clamp(centre + offset * footprint, vec2f(), limit), crop);
+      continuing {
+        u++;
+        break if u >= taps;
+      }
+    }
+    continuing {
+      v++;
+      break if v >= taps;
     }
   }
   return sum / f32(taps * taps);
