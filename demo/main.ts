@@ -64,6 +64,8 @@ class Demo {
   #tracker: FaceTracker | undefined;
   /** Rises with every picture: results of an older one are dropped. */
   #request = 0;
+  /** The request whose photo is being decoded: what is shown until then is an older picture, which no control may bring back. */
+  #decoding: number | undefined;
   /** Rises with every change of the layers: only the last is drawn. */
   #redraws = 0;
 
@@ -81,7 +83,11 @@ class Demo {
   async openPhoto(name: string, load: () => Promise<ImageBitmap>): Promise<void> {
     const request = this.#begin(`Looking for faces in ${name} ...`);
     await this.#report(request, async () => {
-      const picture = { name, image: await load() };
+      this.#decoding = request;
+      const image = await load().finally(() => {
+        if (this.#decoding === request) this.#decoding = undefined;
+      });
+      const picture = { name, image };
       if (request !== this.#request) return;
       this.#show({ picture, isVideo: false, faces: [] });
       const started = performance.now();
@@ -125,6 +131,7 @@ class Demo {
   async realign(): Promise<void> {
     const scene = this.#scene;
     if (scene === undefined || scene.faces.length === 0 || this.#capture !== undefined) return;
+    if (this.#decoding === this.#request) return;
     const boxes = scene.faces.map(({ box }) => box);
     const request = ++this.#request;
     await this.#report(request, () => this.#align(request, scene.picture, boxes, ''));

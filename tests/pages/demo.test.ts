@@ -401,6 +401,18 @@ describe('the demo', () => {
     await ready(page);
     expect((await faceOf(page)).faces).toBe(1);
 
+    // The slider moves while the next photo is decoded: that photo is aligned, not the one before.
+    await page.evaluate(async () => {
+      const photo = await (await fetch('/assets/astronaut.png')).blob();
+      const list = new DataTransfer();
+      list.items.add(new File([photo], 'again.png', { type: 'image/png' }));
+      const file = document.querySelector<HTMLInputElement>('#file');
+      if (file) file.files = list.files;
+      for (const selector of ['#file', '#iterations'])
+        document.querySelector(selector)?.dispatchEvent(new Event('change'));
+    });
+    await page.waitForFunction(() => document.querySelector('#status')?.textContent === '1 face in again.png');
+
     await input.uploadFile(join(repositoryRoot, 'package.json'));
     await page.waitForFunction(() => document.querySelector('#status')?.textContent?.startsWith('package.json'));
     expect(await textOf(page, '#status')).toBe('package.json is not a picture that the browser can decode');
