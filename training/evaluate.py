@@ -1,6 +1,7 @@
 """Figures of the exported cascade in PyTorch, from the files in weights/: the oracle for `npm run evaluate`.
 
     python -m training.evaluate
+    python -m training.evaluate --run main      # of a run's averaged weights, in f32, instead
     python -m training.evaluate --stale pncc    # what the weights read: iterations 1, 2, .. see p^0's PNCC (or its PAF) instead of their own
 """
 from __future__ import annotations
@@ -13,8 +14,9 @@ from . import face_model
 from .data import CROP, Samples
 from .export import forward, layer_results, load_weights
 from .geometry import euler_degrees
-from .labels import nme
+from .labels import CACHE, nme
 from .render import Renderer
+from .train import load_cascade
 
 
 def run(images: np.ndarray, renderer: Renderer, weights: list[dict[str, np.ndarray]], stale: str | None = None) -> list[np.ndarray]:
@@ -37,13 +39,20 @@ def living_units(images: np.ndarray, renderer: Renderer, weights: list[dict[str,
         print(f"iteration {k}: units that a face reaches: " + ", ".join(f"{name} {int((value > 0).any(0).sum())} of {value.shape[1]}" for name, value in hidden.items()))
 
 
+def run_weights(name: str) -> list[dict[str, np.ndarray]]:
+    """The networks of a run as `load_weights` gives the exported ones, their BatchNorms folded."""
+    start, nets = load_cascade(CACHE / "runs" / name)
+    return [net.folded() | {"initial_parameters": start} for net in nets]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", help="a folder's name in training/.cache/runs; the exported weights by default")
     parser.add_argument("--stale", choices=["pncc", "paf"])
     args = parser.parse_args()
     model, samples = face_model.load(), Samples()
     renderer = Renderer(model, CROP)
-    weights = load_weights()
+    weights = run_weights(args.run) if args.run else load_weights()
     splits = {"val-afw": samples.validation(), "val-afw, boxes jittered uniformly": samples.validation(jitter=1), "val-afw profiled to 60..90 degrees": samples.profiled_validation()}
     living_units(splits["val-afw"][0].images[:128], renderer, weights)
     print(f"{'NME in %':36s} {'points':8s} " + " ".join(f"   K={k}" for k in range(len(weights) + 1)))
