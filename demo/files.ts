@@ -40,14 +40,18 @@ export function download(name: string, blob: Blob): void {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-/** The shape of the command line's NAME.json, for one face. */
+/** What the command line's NAME.json says of a picture and of one of its `faces`. */
 function writeJson({ picture: { name, image }, face }: FileSource): string {
-  const { landmarks, visibility, pose, identity, expression } = face;
+  const { box, crop, confidence, landmarks, visibility, pose, identity, expression } = face;
+  const { x0, y0, x1, y1, kind } = box;
   const { yaw, pitch, roll, matrix } = pose;
   const description = {
     image: name,
     width: image.width,
     height: image.height,
+    box: { x0, y0, x1, y1, kind },
+    crop: { centreX: crop.centreX, centreY: crop.centreY, side: crop.side },
+    confidence,
     landmarks: rows(landmarks, 3),
     visibility: [...visibility],
     pose: { yaw, pitch, roll, matrix: rows(matrix, 4) },
