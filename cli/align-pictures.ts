@@ -3,7 +3,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { repositoryRoot } from '../scripts/page-host.js';
 import { writeWhole } from './files.js';
-import { findPictures, overlayEnding, type PictureInput } from './inputs.js';
+import { drawnEndings, findPictures, type PictureInput } from './inputs.js';
 import type { Interrupt } from './interrupt.js';
 import { openSession } from './open-session.js';
 import { type AlignOptions, exitCodes, type Format } from './options.js';
@@ -18,15 +18,6 @@ const samplePicture = join(repositoryRoot, 'assets/astronaut.png');
 
 type Aligned = Extract<AlignReply, { status: 'aligned' }>;
 
-const endings: Readonly<Record<FaceFormat, string>> = {
-  obj: 'obj',
-  ply: 'ply',
-  gltf: 'glb',
-  pncc: 'pncc.png',
-  depth: 'depth.png',
-  texture: 'texture.png',
-};
-
 /** What the page has to make. */
 export function drawnFormats(formats: readonly Format[]): readonly DrawnFormat[] {
   return formats.filter((format) => format !== 'json');
@@ -40,14 +31,14 @@ function faceFormats(formats: readonly Format[]): readonly FaceFormat[] {
 function filesOf(stem: string, formats: readonly Format[], faces: number): readonly string[] {
   const each = faceFormats(formats);
   return [
-    ...(formats.includes('png') ? [`${stem}${overlayEnding}`] : []),
+    ...(formats.includes('png') ? [`${stem}${drawnEndings.png}`] : []),
     ...(formats.includes('json') ? [`${stem}.json`] : []),
     ...Array.from({ length: faces }, (_, face) => each.map((format) => faceFile(stem, format, face))).flat(),
   ];
 }
 
 function faceFile(stem: string, format: FaceFormat, face: number): string {
-  return `${stemOfFace(stem, face)}.${endings[format]}`;
+  return `${stemOfFace(stem, face)}${drawnEndings[format]}`;
 }
 
 function stemOfFace(stem: string, face: number): string {
@@ -71,7 +62,7 @@ export async function writeDrawn(
   formats: readonly Format[],
   others: ReadonlySet<string> = new Set(),
 ): Promise<void> {
-  const drawn = new Map(overlay === undefined ? [] : [[`${stem}${overlayEnding}`, overlay]]);
+  const drawn = new Map(overlay === undefined ? [] : [[`${stem}${drawnEndings.png}`, overlay]]);
   for (const [index, { files }] of faces.entries()) {
     for (const format of faceFormats(formats)) {
       const file = files[format];

@@ -2,15 +2,21 @@ import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve, sep } from 'node:path';
 import { glob } from 'tinyglobby';
+import type { DrawnFormat } from './protocol.js';
 
 /** Files that folders and patterns yield; what is named outright is tried whatever it is called. */
 const extensions = ['jpg', 'jpeg', 'jfif', 'png', 'apng', 'webp', 'avif', 'gif', 'bmp', 'ico'] as const;
 
-/** What an overlay ends in. */
-export const overlayEnding = '.overlay.png';
-
-/** What an earlier run drew is no picture to align. */
-const drawn = /\.(overlay|pncc|depth|texture)\.png$/;
+/** What the drawn files end in; `png` is the overlay. */
+export const drawnEndings: Readonly<Record<DrawnFormat, string>> = {
+  png: '.overlay.png',
+  obj: '.obj',
+  ply: '.ply',
+  gltf: '.glb',
+  pncc: '.pncc.png',
+  depth: '.depth.png',
+  texture: '.texture.png',
+};
 
 /** A picture to align, and where its files go. */
 export interface PictureInput {
@@ -24,6 +30,11 @@ export interface Inputs {
   readonly pictures: readonly PictureInput[];
   /** Arguments that yielded no picture, as messages. */
   readonly missing: readonly string[];
+}
+
+/** What an earlier run drew is no picture to align. */
+function isDrawn(name: string): boolean {
+  return Object.values(drawnEndings).some((ending) => name.endsWith(ending));
 }
 
 const order = new Intl.Collator('en', { numeric: true });
@@ -55,7 +66,7 @@ async function matches(base: string, pattern: string): Promise<readonly string[]
   });
   const pictures = found.filter((path) => {
     const lower = path.toLowerCase();
-    return !drawn.test(lower) && extensions.some((extension) => lower.endsWith(`.${extension}`));
+    return !isDrawn(lower) && extensions.some((extension) => lower.endsWith(`.${extension}`));
   });
   return pictures.sort(order.compare);
 }

@@ -7,7 +7,13 @@ import { FaceReader } from '../../src/cascade/face.js';
 import { FaceDetector } from '../../src/detect/index.js';
 import { Gpu } from '../../src/engine/device.js';
 import { encodePng, writeGlb, writeObj, writePly } from '../../src/export.js';
-import { type AlignOptions, type Face, FaceAligner, type UploadedPicture } from '../../src/index.js';
+import {
+  type AlignOptions,
+  type Face,
+  FaceAligner,
+  type FaceRendering,
+  type UploadedPicture,
+} from '../../src/index.js';
 import type { BoxSpec } from '../list.js';
 import type {
   AlignJob,
@@ -162,7 +168,11 @@ class Page {
     const mesh = { vertices, triangles, uv, pictureHeight: image.height, comment };
     const texture = (alpha: boolean) =>
       this.#aligner.texture(uploaded, face, { mirror: true }).then((pixels) => encodePng(pixels, { alpha }));
-    const rendering = () => this.#aligner.render(face);
+    let rendered: Promise<FaceRendering> | undefined;
+    const rendering = () => {
+      rendered ??= this.#aligner.render(face);
+      return rendered;
+    };
     const writers: Readonly<Record<FaceFormat, () => BlobPart | Promise<BlobPart>>> = {
       obj: () => writeObj(mesh),
       ply: () => writePly(mesh),
