@@ -14,7 +14,7 @@ import numpy as np
 
 from . import face_model
 from .data import CROP, Samples
-from .evaluate import run
+from .evaluate import landmark_steps
 from .export import load_weights
 from .labels import nme
 from .render import Renderer
@@ -122,10 +122,8 @@ def main() -> None:
     for model in (whole, *(coarse_model(whole, target) for target in args.triangles)):
         renderer, cells = Renderer(model, CROP), []
         for batch, truth in splits.values():
-            chunks = [run(batch.images[i:i + 56], renderer, weights) for i in range(0, len(truth), 56)]
-            for steps in list(zip(*chunks))[1:]:
-                points = renderer.decode(np.concatenate(steps))[:, model.landmarks, :2].astype(np.float64)
-                cells.append(f"{nme(points, truth).mean():.3f}")
+            _, points = landmark_steps(batch.images, renderer, weights, model.landmarks)
+            cells += [f"{nme(step, truth).mean():.3f}" for step in points[1:]]
         print(f"| {len(model.triangles)} | {len(np.unique(model.triangles))} | {' | '.join(cells)} |", flush=True)
 
 

@@ -31,6 +31,13 @@ def run(images: np.ndarray, renderer: Renderer, weights: list[dict[str, np.ndarr
     return [np.broadcast_to(p, out[-1].shape) for p in out]
 
 
+def landmark_steps(images: np.ndarray, renderer: Renderer, weights: list[dict[str, np.ndarray]], landmarks: np.ndarray, stale: str | None = None) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """`run` for any number of images: p^0 .. p^K, and their landmarks f64 [n,68,2] in crop pixels."""
+    chunks = [run(images[i:i + 56], renderer, weights, stale) for i in range(0, len(images), 56)]
+    steps = [np.concatenate(step) for step in zip(*chunks)]
+    return steps, [renderer.decode(p)[:, landmarks, :2].astype(np.float64) for p in steps]
+
+
 def living_units(images: np.ndarray, renderer: Renderer, weights: list[dict[str, np.ndarray]]) -> None:
     """Prints how many units of the hidden fully connected layers any of the images reaches: the ReLU of the others is always 0."""
     for k, p in enumerate(run(images, renderer, weights)[:-1]):
@@ -57,9 +64,7 @@ def main() -> None:
     living_units(splits["val-afw"][0].images[:128], renderer, weights)
     print(f"{'NME in %':36s} {'points':8s} " + " ".join(f"   K={k}" for k in range(len(weights) + 1)))
     for name, (batch, truth) in splits.items():
-        chunks = [run(batch.images[i:i + 56], renderer, weights, args.stale) for i in range(0, len(truth), 56)]
-        steps = [np.concatenate([c[k] for c in chunks]) for k in range(len(weights) + 1)]
-        points = [renderer.decode(p)[:, model.landmarks, :2].astype(np.float64) for p in steps]
+        steps, points = landmark_steps(batch.images, renderer, weights, model.landmarks, args.stale)
         size = 100 / np.sqrt(np.ptp(truth, axis=1).prod(-1))
         inner = [(np.linalg.norm(x - truth, axis=-1)[:, 17:].mean(1) * size).mean() for x in points]
         print(f"{name:36s} {'68':8s} " + " ".join(f"{nme(x, truth).mean():6.3f}" for x in points))
