@@ -67,9 +67,12 @@ fn store(pixel: u32, value: vec3f) {
 
 // Bit `row` where the pixel shows the face; any other is written at once.
 fn covered_bit(row: u32, top: u32, first: u32) -> u32 {
+  if (top + row >= params.size) {
+    return 0;
+  }
   let pixel = first + row * params.size;
-  if (top + row >= params.size || visibility[pixel] != 0) {
-    return u32(top + row < params.size) << row;
+  if (visibility[pixel] != 0) {
+    return 1u << row;
   }
   store(pixel, vec3f());
   return 0;
