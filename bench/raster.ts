@@ -1,8 +1,8 @@
 /** PNCC of a few posed faces: our compute rasteriser against the adapter's own. */
-import { meshSpec, uploadModel } from '../src/cascade/cascade.js';
 import type { Geometry } from '../src/cascade/kernels/common.js';
 import { recordRaster } from '../src/cascade/kernels/raster.js';
 import { packCodes, recordResolve } from '../src/cascade/kernels/resolve.js';
+import { uploadModel } from '../src/cascade/mesh.js';
 import type { CascadeWeights } from '../src/cascade/weights.js';
 import type { Gpu } from '../src/engine/device.js';
 import { recordFill } from '../src/engine/kernels/fill.js';
@@ -10,6 +10,7 @@ import { PlanBuilder } from '../src/engine/plan.js';
 import { readBuffer } from '../src/engine/readback.js';
 import { decodeHalves, parseSafetensors, requireTensor } from '../src/engine/safetensors.js';
 import { createTensor, packTensor, unpackTensor } from '../src/engine/tensor.js';
+import { normalisedCoordinateCode } from '../src/mmm/model.js';
 import shader from './hardwareRaster.wgsl?raw';
 import { type Check, maxAbsDifference, type Strategy } from './strategies.js';
 import { GpuTimer, type Timed, timedPass } from './timing.js';
@@ -57,15 +58,13 @@ export class ComputeRaster implements Strategy {
     const { weights, faces, vertices } = this.#case;
     const { model, network } = weights;
     const size = network.cropSize;
-    const spec = meshSpec(model, size);
-    const buffers = uploadModel(gpu, model, network.parameters);
+    const { spec, triangles, codes } = uploadModel(gpu, model, network.parameters, size).whole;
     const geometry: Geometry = {
       vertices: gpu.uploadBuffer('raster.vertices', vertices),
       visibility: gpu.createBuffer('raster.visibility', faces * size * size * 4, GPUBufferUsage.STORAGE),
       shared: false,
     };
     const stem = createTensor(gpu, 'raster.stem', { height: size, width: size, channels: 8 }, faces);
-    const { triangles, codes } = buffers;
     const names = (stage: string) => ({ label: stage, stage });
     const builder = new PlanBuilder(gpu, 'raster');
     recordFill(builder, names('clear'), { buffer: geometry.visibility, itemBytes: size * size * 4 });
@@ -195,7 +194,7 @@ function createDraw(
     layout: pipeline.getBindGroupLayout(0),
     entries: [
       gpu.uploadBuffer('vertices', vertices, GPUBufferUsage.STORAGE),
-      gpu.uploadBuffer('codes', packCodes(model), GPUBufferUsage.STORAGE),
+      gpu.uploadBuffer('codes', packCodes(normalisedCoordinateCode(model)), GPUBufferUsage.STORAGE),
       gpu.uploadBuffer('params', params, GPUBufferUsage.UNIFORM),
     ].map((buffer, binding) => ({ binding, resource: { buffer } })),
   });

@@ -1,130 +1,43 @@
-"""What a coarser mesh would cost the cascade: its features drawn from fewer triangles, with the bundled weights as they are (docs/performance.md).
+"""How coarse the mesh may be that the features are drawn from: the error of the bundled weights with the whole one and with coarser ones
+(docs/performance.md). Landmarks are those of the whole mesh.
 
     python -m training.coarse --triangles 6500 3300 2200
-
-Vertices of a coarse mesh are a subset of the model's, so that decoding one is decoding part of the other. Landmarks are those of the whole mesh.
 """
 from __future__ import annotations
 
 import argparse
-import heapq
 from dataclasses import replace
 
 import numpy as np
 
 from . import face_model
 from .data import CROP, Samples
+from .decimate import decimate
 from .evaluate import landmark_steps
 from .export import load_weights
 from .labels import nme
 from .render import Renderer
 
-BORDER_WEIGHT = 10  # of the planes that hold the rim in place, against those of the surface
-LENGTH_WEIGHT = 1e-4  # of an edge's squared length: among flat places the short edges go first
 
-
-def quadric(normal: np.ndarray, point: np.ndarray, weight: float) -> np.ndarray:
-    """[4,4]: `weight` times the squared distance of a homogeneous point from the plane through `point`."""
-    plane = np.append(normal, -normal @ point)
-    return weight * np.outer(plane, plane)
-
-
-def decimate(points: np.ndarray, triangles: np.ndarray, target: int) -> np.ndarray:
-    """Collapses edges of the mesh [V,3], [T,3] onto one of their ends, cheapest first by the error quadrics of Garland and Heckbert, until at
-    most `target` triangles are left -> i32 [target,3], vertex ids as before. The rim stays the rim, no triangle turns over, and the mesh stays a manifold."""
-    points = points.astype(np.float64)
-    faces = [tuple(map(int, t)) for t in triangles]
-    left = len(faces)
-    quadrics, around = np.zeros((len(points), 4, 4)), [set() for _ in points]
-    edges: dict[tuple[int, int], list[int]] = {}
-    for t, (a, b, c) in enumerate(faces):
-        normal = np.cross(points[b] - points[a], points[c] - points[a])
-        area = np.linalg.norm(normal)
-        for v in faces[t]:
-            quadrics[v] += quadric(normal / max(area, 1e-12), points[a], area / 2)
-            around[v].add(t)
-        for edge in ((a, b), (b, c), (c, a)):
-            edges.setdefault((min(edge), max(edge)), []).append(t)
-    rim = set()
-    for (u, v), (t, *others) in edges.items():
-        if others:
-            continue
-        rim |= {u, v}
-        a, b, c = points[list(faces[t])]
-        along = points[v] - points[u]
-        across = np.cross(along, np.cross(b - a, c - a))
-        upright = quadric(across / max(np.linalg.norm(across), 1e-12), points[u], BORDER_WEIGHT * along @ along)
-        quadrics[u] += upright
-        quadrics[v] += upright
-
-    version = [0] * len(points)
-    heap: list[tuple[float, int, int, int, int]] = []
-
-    def offer(u: int, v: int) -> None:
-        if u in rim and v not in rim:
-            return
-        end, way = np.append(points[v], 1), points[u] - points[v]
-        cost = end @ (quadrics[u] + quadrics[v]) @ end + LENGTH_WEIGHT * way @ way
-        heapq.heappush(heap, (float(cost), u, v, version[u], version[v]))
-
-    def neighbours(v: int) -> set[int]:
-        return {w for t in around[v] for w in faces[t]} - {v}
-
-    def normal(face: tuple[int, ...]) -> np.ndarray:
-        a, b, c = points[list(face)]
-        return np.cross(b - a, c - a)
-
-    for u, v in edges:
-        offer(u, v)
-        offer(v, u)
-    while left > target and heap:
-        _, u, v, u_version, v_version = heapq.heappop(heap)
-        shared = around[u] & around[v]
-        if not shared or (version[u], version[v]) != (u_version, v_version):
-            continue
-        if len(neighbours(u) & neighbours(v)) != len(shared):
-            continue  # the ends would meet at more than the edge's own triangles
-        moved = {t: tuple(v if w == u else w for w in faces[t]) for t in around[u] - shared}
-        turns = [(normal(faces[t]), normal(face)) for t, face in moved.items()]
-        if any(before @ after < 0.5 * np.linalg.norm(before) * np.linalg.norm(after) or not after.any() for before, after in turns):
-            continue
-        for t in shared:
-            for w in faces[t]:
-                around[w].discard(t)
-        left -= len(shared)
-        for t, face in moved.items():
-            faces[t] = face
-            around[v].add(t)
-        around[u] = set()
-        quadrics[v] += quadrics[u]
-        version[u] += 1
-        version[v] += 1
-        for w in neighbours(v):
-            offer(w, v)
-            offer(v, w)
-    return np.array([faces[t] for t in sorted({t for ring in around for t in ring})], np.int32)
-
-
-def coarse_model(model: face_model.FaceModel, target: int) -> face_model.FaceModel:
-    """The model with at most `target` triangles, and the anchors of the pose adaptive feature on them."""
-    triangles = decimate(model.mean, model.triangles, target)
+def coarse_model(model: face_model.FaceModel, triangles: np.ndarray) -> face_model.FaceModel:
+    """The model with other triangles [C,3] for its features, and the anchors of the pose adaptive feature on them."""
     vertices, weights = face_model.cylinder_anchors(model.mean, triangles)
-    return replace(model, triangles=triangles, anchor_vertices=vertices.astype(np.int32), anchor_weights=weights)
+    return replace(model, coarse_triangles=triangles, anchor_vertices=vertices.astype(np.int32), anchor_weights=weights)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--triangles", type=int, nargs="*", default=[6500, 3300, 2200])
     args = parser.parse_args()
-    whole, samples, weights = face_model.load(), Samples(), load_weights()
+    model, samples, weights = face_model.load(), Samples(), load_weights()
     splits = {"val-afw": samples.validation(), "profiled": samples.profiled_validation()}
     print("| triangles | vertices | " + " | ".join(f"{name} 68, K = {k}" for name in splits for k in range(1, len(weights) + 1)) + " |")
-    for model in (whole, *(coarse_model(whole, target) for target in args.triangles)):
-        renderer, cells = Renderer(model, CROP), []
+    for triangles in (model.triangles, *(decimate(model.mean, model.triangles, target) for target in args.triangles)):
+        renderer, cells = Renderer(coarse_model(model, triangles), CROP), []
         for batch, truth in splits.values():
             _, points = landmark_steps(batch.images, renderer, weights, model.landmarks)
             cells += [f"{nme(step, truth).mean():.3f}" for step in points[1:]]
-        print(f"| {len(model.triangles)} | {len(np.unique(model.triangles))} | {' | '.join(cells)} |", flush=True)
+        print(f"| {len(triangles)} | {len(np.unique(triangles))} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

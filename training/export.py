@@ -22,7 +22,7 @@ from . import face_model
 from .face_model import ROOT
 from .labels import CACHE
 from .network import description
-from .render import Renderer, gather, raster, resolve
+from .render import Renderer, gather, key_bits, raster, resolve
 
 WEIGHTS, FIXTURES = ROOT / "weights", ROOT / "tests" / "fixtures"
 SAMPLE, SAMPLE_BOX = ROOT / "assets" / "astronaut.png", (180.0, 86.0, 268.0, 178.0)  # tight box of the 68 points, by eye
@@ -196,16 +196,17 @@ def export_fixtures() -> None:
     shown = np.ascontiguousarray(vertices[1:5])
     visibility = np.empty((4, size, size), np.uint32)
     pncc = np.empty((4, size, size, 3), np.float32)
+    keys = key_bits(len(model.triangles), size)  # kernels are held to the whole mesh, the cascade below to the coarse one
     for n in range(4):
-        raster(shown[n], model.triangles, size, renderer.id_bits, renderer.shift, visibility[n])
-        resolve(shown[n], model.triangles, model.ncc, visibility[n], renderer.id_bits, pncc[n])
+        raster(shown[n], model.triangles, size, *keys, visibility[n])
+        resolve(shown[n], model.triangles, model.ncc, visibility[n], keys[0], pncc[n])
     write({"vertices": shown, "visibility": visibility, "pncc": pncc}, FIXTURES / "pncc.safetensors", meta)
 
     grid = model.anchor_vertices.shape[0]
     anchors, occluded = np.empty((2, grid, grid, 3), np.float32), np.empty((2, grid, grid), np.uint8)
     patches = np.empty((2, grid, grid, 3, 3, 3), np.float32)
     for n in range(2):
-        gather(shown[n], images[n], model.anchor_vertices, model.anchor_weights, visibility[n], renderer.id_bits, renderer.shift, anchors[n], occluded[n], patches[n])
+        gather(shown[n], images[n], model.anchor_vertices, model.anchor_weights, visibility[n], *keys, anchors[n], occluded[n], patches[n])
     write({"vertices": shown[:2], "image": images, "anchors": anchors, "occluded": occluded, "patches": patches}, FIXTURES / "paf.safetensors", meta)
 
     p = [weights[0]["initial_parameters"][None]]

@@ -16,11 +16,14 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from .decimate import decimate
+
 ROOT = Path(__file__).resolve().parent.parent
 MODEL_FILE = ROOT / "weights" / "face_model.safetensors"
 NETWORK_FILE = ROOT / "weights" / "network.json"
 
 IDENTITY_COUNT = 48
+COARSE_TRIANGLES = 6500  # at most; as good as all 13,120 for the network's features (docs/performance.md)
 # Gaze shapes turn the eyeballs, which are not part of the face area; pupils do nothing on the skin.
 DROPPED_EXPRESSIONS = ("PupilDilate", "eyeLook")
 
@@ -33,7 +36,7 @@ ANCHOR_TOP, ANCHOR_BOTTOM = 0.88, -1.0  # dm, heights of the first and the last 
 @dataclass(frozen=True)
 class FaceModel:
     """mean [V,3], identity [48,V,3], expression [47,V,3] in dm (dequantised f32); triangles [T,3]; landmarks [68];
-    anchor_vertices [64,64,3], anchor_weights [64,64,3] (row, column)."""
+    coarse_triangles [C,3], which the features are drawn from, of some of the vertices; on them anchor_vertices [64,64,3], anchor_weights [64,64,3] (row, column)."""
 
     mean: np.ndarray
     identity: np.ndarray
@@ -42,6 +45,7 @@ class FaceModel:
     triangles: np.ndarray
     uv: np.ndarray
     landmarks: np.ndarray
+    coarse_triangles: np.ndarray
     anchor_vertices: np.ndarray
     anchor_weights: np.ndarray
 
@@ -69,6 +73,7 @@ def load(path: Path = MODEL_FILE) -> FaceModel:
             triangles=get("triangles").astype(np.int32),
             uv=get("uv"),
             landmarks=get("landmarks68").astype(np.int64),
+            coarse_triangles=get("coarse_triangles").astype(np.int32),
             anchor_vertices=get("anchor_vertices").astype(np.int32),
             anchor_weights=get("anchor_weights"),
         )
@@ -138,7 +143,8 @@ def pack(source: Path, target: Path = MODEL_FILE) -> None:
     outward = (np.cross(edge1, edge2) * (mean[triangles].mean(1) - [0, 0, ANCHOR_AXIS_Z])).sum(1)
     if (outward > 0).mean() < 0.75:
         raise ValueError(f"triangles are not counter-clockwise seen from outside: {(outward > 0).mean():.0%} face outwards")
-    vertices, weights = cylinder_anchors(mean, triangles)
+    coarse = decimate(mean, triangles, COARSE_TRIANGLES)
+    vertices, weights = cylinder_anchors(mean, coarse)
     target.parent.mkdir(parents=True, exist_ok=True)
     save_file(
         {
@@ -146,7 +152,7 @@ def pack(source: Path, target: Path = MODEL_FILE) -> None:
             "identity": identity, "identity_scale": identity_scale,
             "expression": expression, "expression_scale": expression_scale,
             "triangles": triangles.astype(np.uint16), "uv": data["uv"][:count].astype(np.float32),
-            "landmarks68": data["landmarks68"].astype(np.uint16),
+            "landmarks68": data["landmarks68"].astype(np.uint16), "coarse_triangles": coarse.astype(np.uint16),
             "anchor_vertices": vertices.astype(np.uint16), "anchor_weights": weights,
         },
         target,
@@ -155,7 +161,7 @@ def pack(source: Path, target: Path = MODEL_FILE) -> None:
             "origin": "ICT face model, USC Institute for Creative Technologies, narrow face area", "licence": "MIT",
         },
     )
-    print(f"{target}: {count} vertices, {len(triangles)} triangles, {len(kept)} expressions, {target.stat().st_size / 1e6:.2f} MB")
+    print(f"{target}: {count} vertices, {len(triangles)} and {len(coarse)} triangles, {len(kept)} expressions, {target.stat().st_size / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":

@@ -188,15 +188,16 @@ def features(vertices, images, triangles, ncc, anchor_vertices, anchor_weights, 
 
 
 class Renderer:
-    """Features of the cascade for batches, with buffers reused between calls (results are valid until the next call)."""
+    """Features of the cascade for batches, drawn from the model's coarse mesh, with buffers reused between calls (results are valid until the next
+    call)."""
 
     def __init__(self, model, size: int):
         self.size = size
         self.mean = model.mean.reshape(-1)
         self.basis = model.basis.reshape(len(model.basis), -1)
-        self.triangles, self.ncc = model.triangles, model.ncc
+        self.triangles, self.ncc = model.coarse_triangles, model.ncc
         self.anchor_vertices, self.anchor_weights = model.anchor_vertices, model.anchor_weights
-        self.id_bits, self.shift = key_bits(len(model.triangles), size)
+        self.id_bits, self.shift = key_bits(len(self.triangles), size)
         self.buffers: tuple[np.ndarray, ...] = ()
         self.drawn_once: tuple[np.ndarray, np.ndarray] | None = None
 

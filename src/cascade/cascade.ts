@@ -5,7 +5,6 @@
 import type { Gpu } from '../engine/device.js';
 import { InputError } from '../engine/errors.js';
 import { recordAdd } from '../engine/kernels/add.js';
-import { recordFill } from '../engine/kernels/fill.js';
 import { type DType, NetworkWeights, NetworkWorkspace, packNetworkWeights, recordNetwork } from '../engine/network.js';
 import { Plan, PlanBuilder } from '../engine/plan.js';
 import { requireFloats, type SafeTensors } from '../engine/safetensors.js';
@@ -13,75 +12,12 @@ import { show } from '../engine/show.js';
 import { createTensor, type Tensor } from '../engine/tensor.js';
 import { chooseVariants, type LayerVariants, withVariants } from '../engine/tuning.js';
 import { CROP_RECORD_BYTES, Cropper, pixelBytes } from '../host/crop.js';
-import type { FaceModel } from '../mmm/model.js';
-import type { ParameterLayout } from '../mmm/parameters.js';
 import type { Geometry } from './kernels/common.js';
-import { type DecodeBuffers, packBasis, packMean, packScale, recordDecode } from './kernels/decode.js';
-import { type LandmarkTable, outputBytes, packLandmarks, recordOutputs } from './kernels/outputs.js';
-import { packAnchors, recordPaf, uploadFilters } from './kernels/paf.js';
-import { recordRaster } from './kernels/raster.js';
-import { packCodes, recordResolve } from './kernels/resolve.js';
+import { outputBytes, recordOutputs } from './kernels/outputs.js';
+import { recordPaf, uploadFilters } from './kernels/paf.js';
+import { recordResolve } from './kernels/resolve.js';
+import { createGeometry, type ModelBuffers, recordGeometry, uploadModel } from './mesh.js';
 import type { CascadeWeights, NetworkDescription } from './weights.js';
-
-/** The face model on the GPU, as the kernels read it. */
-export interface ModelBuffers extends DecodeBuffers {
-  readonly triangles: GPUBuffer;
-  readonly codes: GPUBuffer;
-  readonly anchors: GPUBuffer;
-  readonly landmarks: GPUBuffer;
-  readonly table: LandmarkTable;
-}
-
-export function uploadModel(gpu: Gpu, model: FaceModel, layout: ParameterLayout): ModelBuffers {
-  const table = packLandmarks(model);
-  return {
-    mean: gpu.uploadBuffer('model.mean', packMean(model)),
-    basis: gpu.uploadBuffer('model.basis', packBasis(model, layout)),
-    scale: gpu.uploadBuffer('model.scale', packScale(model, layout)),
-    triangles: gpu.uploadBuffer('model.triangles', model.triangles),
-    codes: gpu.uploadBuffer('model.codes', packCodes(model)),
-    anchors: gpu.uploadBuffer('model.anchors', packAnchors(model.anchors)),
-    landmarks: gpu.uploadBuffer('model.landmarks', table.data),
-    table,
-  };
-}
-
-/** What every kernel wants to know of the mesh and the crop. */
-export interface MeshSpec {
-  readonly vertexCount: number;
-  readonly triangleCount: number;
-  readonly size: number;
-}
-
-export function meshSpec(model: FaceModel, size: number): MeshSpec {
-  return { vertexCount: model.vertexCount, triangleCount: model.triangleCount, size };
-}
-
-/** Vertices and visibility for `faces` faces. */
-export function createGeometry(gpu: Gpu, label: string, spec: MeshSpec, faces: number, shared: boolean): Geometry {
-  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC;
-  return {
-    vertices: gpu.createBuffer(`${label}.vertices`, faces * spec.vertexCount * 16, usage),
-    visibility: gpu.createBuffer(`${label}.visibility`, faces * spec.size * spec.size * 4, usage),
-    shared,
-  };
-}
-
-/** Adds decode, clear and raster: `parameters` [N,stride] vec4 to `geometry`. */
-export function recordGeometry(
-  builder: PlanBuilder,
-  prefix: string,
-  spec: MeshSpec,
-  layout: ParameterLayout,
-  args: { readonly parameters: GPUBuffer; readonly model: ModelBuffers; readonly geometry: Geometry },
-): void {
-  const { parameters, model, geometry } = args;
-  const { vertices, visibility } = geometry;
-  const names = (stage: string) => ({ label: `${prefix}${stage}`, stage });
-  recordDecode(builder, names('decode'), { ...spec, layout }, { parameters, model, vertices });
-  recordFill(builder, names('clear'), { buffer: visibility, itemBytes: spec.size * spec.size * 4 });
-  recordRaster(builder, names('raster'), spec, { vertices, triangles: model.triangles, visibility });
-}
 
 export interface CascadeOptions {
   /** Faces that one frame may hold. */
@@ -99,7 +35,6 @@ const MAX_FACES = 64;
 interface Parts {
   readonly gpu: Gpu;
   readonly network: NetworkDescription;
-  readonly spec: MeshSpec;
   readonly model: ModelBuffers;
   readonly pixels: GPUBuffer;
   readonly stem: Tensor;
@@ -266,20 +201,15 @@ export class Cascade {
 /** Makes all buffers, uploads the weights and lists every plan's steps. */
 function recordAll(gpu: Gpu, weights: CascadeWeights, maxFaces: number, dtype: DType) {
   const parts = createParts(gpu, weights, maxFaces);
-  const { spec, model, initial, parameters, network } = parts;
+  const { initial, parameters, network } = parts;
+  const { coarse } = parts.model;
   const start = new PlanBuilder(gpu, 'start');
-  recordGeometry(start, '', spec, network.parameters, {
+  recordGeometry(start, '', coarse, network.parameters, {
     parameters: parameterBuffer(parameters, 0),
-    model,
     geometry: initial,
   });
-  const { triangles, codes } = model;
-  recordResolve(start, { label: 'resolve', stage: 'resolve' }, spec, {
-    geometry: initial,
-    triangles,
-    codes,
-    stem: parts.start,
-  });
+  const drawn = { ...coarse, geometry: initial, stem: parts.start };
+  recordResolve(start, { label: 'resolve', stage: 'resolve' }, coarse.spec, drawn);
   const faces = gpu.createBuffer(
     'faces',
     maxFaces * CROP_RECORD_BYTES,
@@ -293,7 +223,6 @@ function recordAll(gpu: Gpu, weights: CascadeWeights, maxFaces: number, dtype: D
 function createParts(gpu: Gpu, weights: CascadeWeights, maxFaces: number): Parts {
   const { network, model, initialParameters } = weights;
   const { cropSize: size, parameters: layout, pac, graph } = network;
-  const spec = meshSpec(model, size);
   const vector = { height: 1, width: 1, channels: layout.count };
   const parameters = Array.from({ length: weights.iterations.length + 1 }, (_, k) =>
     createTensor(gpu, `p${k}`, vector, maxFaces),
@@ -301,12 +230,11 @@ function createParts(gpu: Gpu, weights: CascadeWeights, maxFaces: number): Parts
   const initial = new Float32Array(layout.count * maxFaces);
   for (let face = 0; face < maxFaces; face++) initial.set(initialParameters, face * layout.count);
   gpu.device.queue.writeBuffer(parameterBuffer(parameters, 0), 0, initial);
-  const buffers = uploadModel(gpu, model, layout);
+  const buffers = uploadModel(gpu, model, layout, size);
   const image = { height: size, width: size, channels: 8 };
   return {
     gpu,
     network,
-    spec,
     model: buffers,
     pixels: gpu.createBuffer('pixels', maxFaces * pixelBytes(size), GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST),
     stem: createTensor(gpu, 'stem', image, maxFaces),
@@ -314,8 +242,8 @@ function createParts(gpu: Gpu, weights: CascadeWeights, maxFaces: number): Parts
     paf: createTensor(gpu, 'paf', { height: pac.rows, width: pac.columns, channels: pac.outChannels }, maxFaces),
     delta: createTensor(gpu, 'delta', vector, maxFaces),
     parameters,
-    initial: createGeometry(gpu, 'initial', spec, 1, true),
-    geometry: createGeometry(gpu, 'geometry', spec, maxFaces, false),
+    initial: createGeometry(gpu, 'initial', buffers.coarse.spec, 1, true),
+    geometry: createGeometry(gpu, 'geometry', buffers.whole.spec, maxFaces, false),
     workspace: new NetworkWorkspace(gpu, 'workspace', graph, maxFaces),
     output: gpu.createBuffer(
       'output',
@@ -325,19 +253,19 @@ function createParts(gpu: Gpu, weights: CascadeWeights, maxFaces: number): Parts
   };
 }
 
-/** Iteration k: geometry of p^k and its PNCC (drawn at load for k = 0), both streams' inputs, the network, p^{k+1} = p^k + update. */
+/** Iteration k: the coarse geometry of p^k and its PNCC (drawn at load for k = 0), both streams' inputs, the network, p^{k+1} = p^k + update. */
 function recordIteration(parts: Parts, file: SafeTensors, k: number, dtype: DType): PlanBuilder {
-  const { gpu, network, spec, model, pixels, stem, paf, delta, parameters, workspace } = parts;
+  const { gpu, network, pixels, stem, paf, delta, parameters, workspace } = parts;
+  const { coarse, anchors } = parts.model;
   const { pac, graph } = network;
   const prefix = `iteration${k}/`;
   const builder = new PlanBuilder(gpu, `iteration${k}`);
   const geometry = k === 0 ? parts.initial : parts.geometry;
-  const { triangles, codes, anchors } = model;
   if (k > 0) {
-    const args = { parameters: parameterBuffer(parameters, k), model, geometry };
-    recordGeometry(builder, prefix, spec, network.parameters, args);
+    const args = { parameters: parameterBuffer(parameters, k), geometry };
+    recordGeometry(builder, prefix, coarse, network.parameters, args);
     const resolve = { label: `${prefix}resolve`, stage: 'resolve' };
-    recordResolve(builder, resolve, spec, { geometry, triangles, codes, stem });
+    recordResolve(builder, resolve, coarse.spec, { ...coarse, geometry, stem });
   }
   const filters = uploadFilters(
     gpu,
@@ -346,7 +274,7 @@ function recordIteration(parts: Parts, file: SafeTensors, k: number, dtype: DTyp
     requireFloats(file, `${pac.name}.bias`, [pac.outChannels]),
   );
   const gather = { geometry, anchors, pixels, filters, output: paf };
-  recordPaf(builder, { label: `${prefix}paf`, stage: 'paf' }, spec, gather);
+  recordPaf(builder, { label: `${prefix}paf`, stage: 'paf' }, coarse.spec, gather);
   const weights = new NetworkWeights(gpu, `${prefix}weights`, packNetworkWeights(graph, file, dtype));
   recordNetwork(builder, {
     graph,
@@ -364,23 +292,24 @@ function recordIteration(parts: Parts, file: SafeTensors, k: number, dtype: DTyp
   return builder;
 }
 
-/** The end of a frame of k iterations: geometry of p^k, then what goes back to the CPU. */
+/** The end of a frame of k iterations: the whole geometry of p^k, then what goes back to the CPU. */
 function recordEnding(parts: Parts, k: number): PlanBuilder {
-  const { gpu, network, spec, model, geometry, output } = parts;
+  const { gpu, network, model, geometry, output } = parts;
+  const { whole, landmarks, table } = model;
   const prefix = `end${k}/`;
   const builder = new PlanBuilder(gpu, `end${k}`);
   const parameters = parameterBuffer(parts.parameters, k);
-  recordGeometry(builder, prefix, spec, network.parameters, { parameters, model, geometry });
+  recordGeometry(builder, prefix, whole, network.parameters, { parameters, geometry });
   recordOutputs(
     builder,
     { label: `${prefix}outputs`, stage: 'outputs' },
-    { ...spec, parameterCount: network.parameters.count, table: model.table },
+    { ...whole.spec, parameterCount: network.parameters.count, table },
     {
       parameters,
       vertices: geometry.vertices,
       visibility: geometry.visibility,
-      triangles: model.triangles,
-      landmarks: model.landmarks,
+      triangles: whole.triangles,
+      landmarks,
       output,
     },
   );

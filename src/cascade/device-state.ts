@@ -80,7 +80,7 @@ export class DeviceState {
     const { model, geometry, faces: crops, stem, maxFaces } = cascade;
     this.#inspector = new Lazy(() => Inspector.create(gpu, weights, model, textureSize));
     this.#renderings = new Lazy(() =>
-      Renderings.create(gpu, weights, { model, geometry, crops, stem, maxFaces, textureSize }),
+      Renderings.create(gpu, weights.model, { mesh: model.whole, geometry, crops, stem, maxFaces, textureSize }),
     );
   }
 

@@ -8,7 +8,7 @@ import { StagingRing } from '../engine/readback.js';
 import { createTensor, type Tensor } from '../engine/tensor.js';
 import { CROP_RECORD_BYTES, type Crop, cropRecord, writeCropRecord } from '../host/crop.js';
 import type { Frame } from '../host/frame.js';
-import { createGeometry, type ModelBuffers, meshSpec, recordGeometry } from './cascade.js';
+import { createGeometry, type ModelBuffers, recordGeometry } from './mesh.js';
 import { encodeSteps, type FaceOutputs, type OutputName, Renderings } from './renderings.js';
 import type { CascadeWeights } from './weights.js';
 
@@ -29,9 +29,8 @@ export class Inspector {
   static async create(gpu: Gpu, weights: CascadeWeights, model: ModelBuffers, textureSize: number): Promise<Inspector> {
     const { cropSize: size, parameters: layout } = weights.network;
     const { value, accepted } = gpu.watch('The buffers of the inspector could not be made', () => {
-      const spec = meshSpec(weights.model, size);
       const parameters = createTensor(gpu, 'inspector.parameters', { height: 1, width: 1, channels: layout.count });
-      const geometry = createGeometry(gpu, 'inspector', spec, 1, false);
+      const geometry = createGeometry(gpu, 'inspector', model.whole.spec, 1, false);
       const stem = createTensor(gpu, 'inspector.stem', { height: size, width: size, channels: 8 });
       const crops = gpu.createBuffer(
         'inspector.crop',
@@ -39,12 +38,17 @@ export class Inspector {
         GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
       );
       const builder = new PlanBuilder(gpu, 'inspector');
-      recordGeometry(builder, '', spec, layout, { parameters: parameters.buffer, model, geometry });
-      return { builder, parameters, crops, args: { model, geometry, crops, stem, maxFaces: 1, textureSize } };
+      recordGeometry(builder, '', model.whole, layout, { parameters: parameters.buffer, geometry });
+      return {
+        builder,
+        parameters,
+        crops,
+        args: { mesh: model.whole, geometry, crops, stem, maxFaces: 1, textureSize },
+      };
     });
     await accepted;
     const { builder, parameters, crops, args } = value;
-    const [plan, renderings] = await Promise.all([builder.build(), Renderings.create(gpu, weights, args)]);
+    const [plan, renderings] = await Promise.all([builder.build(), Renderings.create(gpu, weights.model, args)]);
     return new Inspector(gpu, plan, parameters, crops, renderings);
   }
 

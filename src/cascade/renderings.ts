@@ -11,13 +11,13 @@ import { type Crop, cropToPicture } from '../host/crop.js';
 import type { PixelData } from '../host/frame.js';
 import { FrameStep } from '../host/frame-step.js';
 import { toPicturePixels } from '../mmm/decode.js';
+import type { FaceModel } from '../mmm/model.js';
 import { symmetricVertices } from '../mmm/symmetry.js';
 import { uvMap } from '../mmm/uv.js';
-import { type MeshSpec, type ModelBuffers, meshSpec } from './cascade.js';
 import { type Geometry, type KeyLayout, keyLayout, SUBPIXEL } from './kernels/common.js';
 import { recordResolve } from './kernels/resolve.js';
 import { packUvMap, type TextureBuffers, textureStep } from './kernels/texture.js';
-import type { CascadeWeights } from './weights.js';
+import type { Mesh, MeshSpec } from './mesh.js';
 
 /** What `align` can return of a face beside its landmarks. */
 export interface FaceOutputs {
@@ -52,7 +52,8 @@ export interface Wanted<Name extends OutputName = OutputName> {
 
 /** Where the renderings of a batch come from and may go. */
 export interface RenderingArgs {
-  readonly model: ModelBuffers;
+  /** The whole mesh, which `geometry` was drawn from. */
+  readonly mesh: Mesh;
   readonly geometry: Geometry;
   /** Crop records, one a face. */
   readonly crops: GPUBuffer;
@@ -92,10 +93,9 @@ export class Renderings {
   readonly #buffers: Readonly<Record<OutputName, GPUBuffer>>;
 
   /** What it makes belongs to `gpu` and is freed with it. */
-  static async create(gpu: Gpu, { model, network }: CascadeWeights, args: RenderingArgs): Promise<Renderings> {
+  static async create(gpu: Gpu, model: FaceModel, args: RenderingArgs): Promise<Renderings> {
     const { geometry, crops, stem, textureSize: size, maxFaces } = args;
-    const { triangles, codes } = args.model;
-    const spec = meshSpec(model, network.cropSize);
+    const { spec, triangles, codes } = args.mesh;
     const { value, accepted } = gpu.watch('The buffers of the renderings could not be made', () => {
       const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC;
       const buffers: TextureBuffers = {

@@ -48,10 +48,22 @@ export interface FaceModel extends ShapeModel {
   readonly uv: Float32Array;
   /** Vertex of each of the 68 iBUG points, 3D jaw line. */
   readonly landmarks: Uint32Array;
+  /** [C,3]: a coarser mesh of some of the vertices, which is all that the cascade's iterations see; `triangles` where the file has no other. */
+  readonly coarseTriangles: Uint32Array;
+  /** Points of the pose adaptive feature, on the coarse mesh. */
   readonly anchors: AnchorGrid;
   /** Where the model comes from and its licence, as the file states them. */
   readonly origin: string;
   readonly licence: string;
+}
+
+/** A mesh that can be drawn. */
+export interface MeshModel {
+  readonly shape: ShapeModel;
+  /** [T,3] numbers of the shape's vertices. */
+  readonly triangles: Uint32Array;
+  /** [V,3], `normalisedCoordinateCode`. */
+  readonly codes: Uint16Array;
 }
 
 const LANDMARK_COUNT = 68;
@@ -87,6 +99,9 @@ export function readFaceModel(file: SafeTensors): FaceModel {
     );
   }
   const triangles = readIndices(file, 'triangles', [undefined, 3], vertexCount);
+  const coarse = file.tensors.has('coarse_triangles')
+    ? readIndices(file, 'coarse_triangles', [undefined, 3], vertexCount)
+    : triangles;
   const uv = requireTensor(file, 'uv', 'F32', [vertexCount, 2]).data;
   expectFinite('uv', uv);
   return {
@@ -99,7 +114,8 @@ export function readFaceModel(file: SafeTensors): FaceModel {
     triangles: triangles.data,
     uv,
     landmarks: readIndices(file, 'landmarks68', [LANDMARK_COUNT], vertexCount).data,
-    anchors: readAnchors(file, vertexCount),
+    coarseTriangles: coarse.data,
+    anchors: readAnchors(file, vertexCount, coarse.data),
     origin: file.metadata.get('origin') ?? '',
     licence: file.metadata.get('licence') ?? '',
   };
@@ -126,6 +142,28 @@ export function normalisedCoordinateCode(model: FaceModel): Uint16Array<ArrayBuf
     const fraction = code - floor;
     return fraction > 0.5 || (fraction === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
   });
+}
+
+/** All of the model. */
+export function wholeMesh(model: FaceModel): MeshModel {
+  return { shape: model, triangles: model.triangles, codes: normalisedCoordinateCode(model) };
+}
+
+/** The coarse mesh by itself, and the anchors on it: its vertices, in rising order, are counted anew, their codes are the whole mesh's. */
+export function coarseMesh(model: FaceModel): MeshModel & { readonly anchors: AnchorGrid } {
+  const vertices = [...new Set(model.coarseTriangles)].sort((a, b) => a - b);
+  const numbers = new Uint32Array(model.vertexCount);
+  vertices.forEach((vertex, number) => {
+    numbers[vertex] = number;
+  });
+  const codes = normalisedCoordinateCode(model);
+  const renumber = (indices: Uint32Array) => indices.map((vertex) => numbers[vertex]!);
+  return {
+    shape: selectVertices(model, vertices),
+    triangles: renumber(model.coarseTriangles),
+    codes: Uint16Array.from(vertices.flatMap((vertex) => [...codes.subarray(vertex * 3, vertex * 3 + 3)])),
+    anchors: { ...model.anchors, vertices: renumber(model.anchors.vertices) },
+  };
 }
 
 /**
@@ -173,8 +211,12 @@ function readBasis(file: SafeTensors, name: 'identity' | 'expression', vertexCou
   return { count, values, scale };
 }
 
-function readAnchors(file: SafeTensors, vertexCount: number): AnchorGrid {
+function readAnchors(file: SafeTensors, vertexCount: number, triangles: Uint32Array): AnchorGrid {
   const vertices = readIndices(file, 'anchor_vertices', [undefined, undefined, 3], vertexCount);
+  const drawn = new Set(triangles);
+  const stray = vertices.data.find((vertex) => !drawn.has(vertex));
+  if (stray !== undefined)
+    throw new WeightsError(`An anchor lies on vertex ${stray}, which no triangle of the coarse mesh has.`);
   const [rows = 0, columns = 0] = vertices.shape;
   const weights = requireTensor(file, 'anchor_weights', 'F32', [rows, columns, 3]).data;
   for (let i = 0; i < weights.length; i += 3) {

@@ -12,7 +12,7 @@ import { recordFill } from '../../src/engine/kernels/fill.js';
 import { readBuffer } from '../../src/engine/readback.js';
 import { parseSafetensors, requireTensor, type SafeTensors } from '../../src/engine/safetensors.js';
 import { decodeVertices } from '../../src/mmm/decode.js';
-import { type FaceModel, loadFaceModel } from '../../src/mmm/model.js';
+import { type FaceModel, loadFaceModel, normalisedCoordinateCode } from '../../src/mmm/model.js';
 import { expectClose, expectThat } from '../browser/numbers.js';
 import { type GpuCaseContext, gpuSuite } from '../browser/suite.js';
 import { expectTensor, poisonedTensor, runSteps, uploadTensor } from '../engine/tensors.js';
@@ -97,7 +97,7 @@ export const golden = gpuSuite('golden fixtures', (test) => {
           {
             geometry: { vertices, visibility, shared: false },
             triangles: gpu.uploadBuffer('triangles', model.triangles),
-            codes: gpu.uploadBuffer('codes', packCodes(model)),
+            codes: gpu.uploadBuffer('codes', packCodes(normalisedCoordinateCode(model))),
             stem,
           },
         ),

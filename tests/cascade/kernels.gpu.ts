@@ -248,7 +248,7 @@ export const rasterKernel = gpuSuite('raster', (test) => {
               shared: false,
             },
             triangles: gpu.uploadBuffer('triangles', model.triangles),
-            codes: gpu.uploadBuffer('codes', packCodes(model)),
+            codes: gpu.uploadBuffer('codes', packCodes(codes)),
             stem,
           },
         ),

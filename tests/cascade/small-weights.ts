@@ -75,7 +75,7 @@ export function smallIterationTensors(k: number): TensorSpecs {
 
 export function smallWeightBuffers(iterations = 3): WeightBuffers {
   return {
-    faceModel: smallModelFile({ anchorRows: ANCHORS[0], anchorColumns: ANCHORS[1] }),
+    faceModel: smallModelFile({ anchorRows: ANCHORS[0], anchorColumns: ANCHORS[1], coarse: true }),
     network: JSON.stringify(SMALL_NETWORK),
     iterations: Array.from({ length: iterations }, (_, k) => safetensorsFile(smallIterationTensors(k), SMALL_METADATA)),
   };

@@ -47,6 +47,8 @@ export interface SmallModelOptions {
   readonly wideIndices?: boolean;
   readonly anchorRows?: number;
   readonly anchorColumns?: number;
+  /** Of every second row and column of the vertices, for odd numbers of them; without it the file has no coarse mesh. */
+  readonly coarse?: boolean;
 }
 
 export const SMALL_METADATA: Readonly<Record<string, string>> = {
@@ -62,7 +64,7 @@ export function smallModelTensors(options: SmallModelOptions = {}): {
   readonly metadata: Readonly<Record<string, string>>;
 } {
   const { rows = 9, columns = 11, identityCount = 5, expressionCount = 3, wideIndices = false } = options;
-  const { anchorRows = 4, anchorColumns = 6 } = options;
+  const { anchorRows = 4, anchorColumns = 6, coarse = false } = options;
   const next = random(7);
   const count = rows * columns;
   const mean = new Float32Array(count * 3);
@@ -75,21 +77,28 @@ export function smallModelTensors(options: SmallModelOptions = {}): {
       uv.set([column / (columns - 1), 1 - row / (rows - 1)], v * 2);
     }
   }
-  const triangles: number[] = [];
-  for (let row = 0; row + 1 < rows; row++) {
-    for (let column = 0; column + 1 < columns; column++) {
-      const a = row * columns + column;
-      triangles.push(a, a + columns, a + 1, a + 1, a + columns, a + columns + 1);
+  const gridTriangles = (step: number) => {
+    const triangles: number[] = [];
+    for (let row = 0; row + step < rows; row += step) {
+      for (let column = 0; column + step < columns; column += step) {
+        const a = row * columns + column;
+        const [right, below] = [a + step, a + step * columns];
+        triangles.push(a, below, right, right, below, below + step);
+      }
     }
-  }
+    return triangles;
+  };
+  const triangles = gridTriangles(1);
+  const coarseTriangles = gridTriangles(2);
+  const anchored = coarse ? coarseTriangles : triangles;
   const indices = (values: readonly number[]) => (wideIndices ? Uint32Array.from(values) : Uint16Array.from(values));
   const basis = (n: number) => Int8Array.from({ length: n * count * 3 }, () => Math.round(next() * 254 - 127));
   const scales = (n: number) => Float32Array.from({ length: n }, () => 0.0002 + next() * 0.0008);
   const anchors: number[] = [];
   const weights: number[] = [];
   for (let i = 0; i < anchorRows * anchorColumns; i++) {
-    const triangle = Math.floor(next() * (triangles.length / 3));
-    anchors.push(...triangles.slice(triangle * 3, triangle * 3 + 3));
+    const triangle = Math.floor(next() * (anchored.length / 3));
+    anchors.push(...anchored.slice(triangle * 3, triangle * 3 + 3));
     const [a, b] = [next(), next()];
     weights.push(...(a + b < 1 ? [a, b, 1 - a - b] : [1 - a, 1 - b, a + b - 1]));
   }
@@ -101,6 +110,9 @@ export function smallModelTensors(options: SmallModelOptions = {}): {
       expression: { shape: [expressionCount, count, 3], data: basis(expressionCount) },
       expression_scale: { shape: [expressionCount], data: scales(expressionCount) },
       triangles: { shape: [triangles.length / 3, 3], data: indices(triangles) },
+      ...(coarse && {
+        coarse_triangles: { shape: [coarseTriangles.length / 3, 3], data: indices(coarseTriangles) },
+      }),
       uv: { shape: [count, 2], data: uv },
       landmarks68: { shape: [68], data: indices(Array.from({ length: 68 }, (_, i) => (i * 7) % count)) },
       anchor_vertices: { shape: [anchorRows, anchorColumns, 3], data: indices(anchors) },

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { WeightsError } from '../../src/engine/errors.js';
 import { decodeVertices } from '../../src/mmm/decode.js';
-import { loadFaceModel, normalisedCoordinateCode, trianglesAround } from '../../src/mmm/model.js';
+import { coarseMesh, loadFaceModel, normalisedCoordinateCode, trianglesAround } from '../../src/mmm/model.js';
 import { parseParameterLayout } from '../../src/mmm/parameters.js';
 import {
   layoutJson,
@@ -43,6 +43,8 @@ describe('face model file', () => {
     expect([model.identity.count, model.expression.count]).toEqual([48, 47]);
     expect([model.anchors.rows, model.anchors.columns]).toEqual([64, 64]);
     expect(model.expressionNames).toContain('jawOpen');
+    expect(model.coarseTriangles.length / 3).toBe(6499);
+    expect(new Set(model.coarseTriangles).size).toBe(3347);
     const code = normalisedCoordinateCode(model);
     for (const axis of [0, 1, 2]) {
       const values = code.filter((_, i) => i % 3 === axis);
@@ -91,10 +93,47 @@ describe('face model file', () => {
       /'triangles'.*99; there are 99/,
     ],
     ['weights that do not sum to 1', replaced('anchor_weights', copy(weights, 3, 9)), metadata, /anchor 1 sum/],
+    [
+      'an anchor off the mesh',
+      replaced('triangles', Uint16Array.of(0, 11, 1), [1, 3]),
+      metadata,
+      /anchor.*vertex \d+.*no triangle of the coarse mesh/,
+    ],
+    [
+      'a coarse triangle without vertex',
+      { ...tensors, coarse_triangles: { data: Uint16Array.of(0, 1, 99), shape: [1, 3] } },
+      metadata,
+      /'coarse_triangles'.*99; there are 99/,
+    ],
+    [
+      'an anchor off the coarse mesh',
+      { ...tensors, coarse_triangles: { data: Uint16Array.of(0, 11, 1), shape: [1, 3] } },
+      metadata,
+      /anchor.*vertex \d+.*no triangle of the coarse mesh/,
+    ],
     ['67 landmarks', replaced('landmarks68', new Uint16Array(67), [67]), metadata, /'landmarks68'.*\[67\].*\[68\]/],
     ['float triangles', replaced('triangles', new Float32Array(6), [2, 3]), metadata, /'triangles' is F32; wanted U16/],
   ])('refuses %s', (_, specs, meta, message) => {
     expect(failure(() => loadFaceModel(safetensorsFile(specs, meta))).message).toMatch(message);
+  });
+
+  it.each([false, true])('counts the vertices of the coarse mesh anew (the file has one: %s)', (has) => {
+    const model = loadFaceModel(smallModelFile({ coarse: has }));
+    const coarse = coarseMesh(model);
+    const vertices = [...new Set(model.coarseTriangles)].sort((a, b) => a - b);
+    expect([vertices.length, coarse.triangles.length / 3]).toEqual(has ? [30, 40] : [99, 160]);
+    if (!has) expect(model.coarseTriangles).toBe(model.triangles);
+    const original = (numbers: Uint32Array) => [...numbers].map((number) => vertices[number]);
+    expect(original(coarse.triangles)).toEqual([...model.coarseTriangles]);
+    expect(original(coarse.anchors.vertices)).toEqual([...model.anchors.vertices]);
+    expect({ ...coarse.anchors, vertices: 0 }).toEqual({ ...model.anchors, vertices: 0 });
+    // Same places and same codes; neither extreme of the whole mesh need be left.
+    const codes = normalisedCoordinateCode(model);
+    for (const [number, vertex] of vertices.entries()) {
+      const [at, from] = [number * 3, vertex * 3];
+      expect(coarse.codes.subarray(at, at + 3)).toEqual(codes.subarray(from, from + 3));
+      expect(coarse.shape.mean.subarray(at, at + 3)).toEqual(model.mean.subarray(from, from + 3));
+    }
   });
 
   it('lists the triangles round a vertex once each', () => {

@@ -6,7 +6,7 @@ import type { PlanBuilder } from '../../engine/plan.js';
 import { preprocess } from '../../engine/preprocess.js';
 import { blocksOf } from '../../engine/tensor.js';
 import { UniformStruct } from '../../engine/uniform.js';
-import type { FaceModel, QuantisedBasis } from '../../mmm/model.js';
+import type { QuantisedBasis, ShapeModel } from '../../mmm/model.js';
 import { type ParameterLayout, SHAPE_OFFSET } from '../../mmm/parameters.js';
 import source from '../../shaders/decode.wgsl?raw';
 import { WORKGROUP_SIZE } from './common.js';
@@ -42,8 +42,8 @@ function groupCount(layout: ParameterLayout): number {
 }
 
 /** The mean face as [3,V4] blocks of four vertices. */
-export function packMean(model: FaceModel): Float32Array<ArrayBuffer> {
-  const padded = 4 * blocksOf(model.vertexCount);
+export function packMean(model: ShapeModel): Float32Array<ArrayBuffer> {
+  const padded = 4 * blocksOf(model.mean.length / 3);
   const packed = new Float32Array(3 * padded);
   model.mean.forEach((value, i) => {
     packed[(i % 3) * padded + Math.floor(i / 3)] = value;
@@ -55,8 +55,9 @@ export function packMean(model: FaceModel): Float32Array<ArrayBuffer> {
  * Both bases as [groups,3,V4] blocks of four vertices, a word each: the offsets of four coefficients, lowest byte first. The last one is signed, the others are offset by 128.
  * @throws InputError where the layout has not a place for every column of the model.
  */
-export function packBasis(model: FaceModel, layout: ParameterLayout): Int8Array<ArrayBuffer> {
-  const padded = 4 * blocksOf(model.vertexCount);
+export function packBasis(model: ShapeModel, layout: ParameterLayout): Int8Array<ArrayBuffer> {
+  const vertexCount = model.mean.length / 3;
+  const padded = 4 * blocksOf(vertexCount);
   const packed = new Int8Array(groupCount(layout) * 3 * padded * 4);
   for (const [basis, [offset, count], name] of parts(model, layout)) {
     if (basis.count !== count) {
@@ -65,10 +66,10 @@ export function packBasis(model: FaceModel, layout: ParameterLayout): Int8Array<
     for (let column = 0; column < count; column++) {
       const coefficient = offset - SHAPE_OFFSET + column;
       const [group, byte] = [Math.floor(coefficient / 4), coefficient % 4];
-      for (let v = 0; v < model.vertexCount; v++) {
+      for (let v = 0; v < vertexCount; v++) {
         for (let axis = 0; axis < 3; axis++) {
           packed[((group * 3 + axis) * padded + v) * 4 + byte] =
-            basis.values[(column * model.vertexCount + v) * 3 + axis]! + (byte < 3 ? 128 : 0);
+            basis.values[(column * vertexCount + v) * 3 + axis]! + (byte < 3 ? 128 : 0);
         }
       }
     }
@@ -77,7 +78,7 @@ export function packBasis(model: FaceModel, layout: ParameterLayout): Int8Array<
 }
 
 /** [groups] vec4: the file's scale over 1, 2^8, 2^16 and 2^24, by the place of a coefficient's byte in its word; 0 for padding. */
-export function packScale(model: FaceModel, layout: ParameterLayout): Float32Array<ArrayBuffer> {
+export function packScale(model: ShapeModel, layout: ParameterLayout): Float32Array<ArrayBuffer> {
   const packed = new Float32Array(groupCount(layout) * 4);
   for (const [basis, [offset, count]] of parts(model, layout)) {
     for (let column = 0; column < count; column++) {
@@ -116,7 +117,7 @@ export function recordDecode(
 }
 
 function parts(
-  model: FaceModel,
+  model: ShapeModel,
   layout: ParameterLayout,
 ): readonly [QuantisedBasis, readonly [number, number], string][] {
   return [

@@ -5,7 +5,6 @@ import type { PlanBuilder } from '../../engine/plan.js';
 import { preprocess } from '../../engine/preprocess.js';
 import { type Tensor, tensorBinding } from '../../engine/tensor.js';
 import { UniformStruct } from '../../engine/uniform.js';
-import { type FaceModel, normalisedCoordinateCode } from '../../mmm/model.js';
 import source from '../../shaders/resolve.wgsl?raw';
 import { type Geometry, keyLayout, LIBRARY, WORKGROUP_SIZE } from './common.js';
 
@@ -20,11 +19,11 @@ const kernel: Kernel = {
   bindings: ['read', 'read', 'read', 'read', 'read-write'],
 };
 
-/** The mean face's normalised coordinates as [V] vec2u: x | y << 16, z. */
-export function packCodes(model: FaceModel): Uint32Array<ArrayBuffer> {
-  const codes = normalisedCoordinateCode(model);
-  const packed = new Uint32Array(model.vertexCount * 2);
-  for (let v = 0; v < model.vertexCount; v++) {
+/** Normalised coordinate codes [V,3] as [V] vec2u: x | y << 16, z. */
+export function packCodes(codes: Uint16Array): Uint32Array<ArrayBuffer> {
+  const vertexCount = codes.length / 3;
+  const packed = new Uint32Array(vertexCount * 2);
+  for (let v = 0; v < vertexCount; v++) {
     packed[v * 2] = (codes[v * 3]! | (codes[v * 3 + 1]! << 16)) >>> 0;
     packed[v * 2 + 1] = codes[v * 3 + 2]!;
   }
