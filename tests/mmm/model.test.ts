@@ -43,8 +43,8 @@ describe('face model file', () => {
     expect([model.identity.count, model.expression.count]).toEqual([48, 47]);
     expect([model.anchors.rows, model.anchors.columns]).toEqual([64, 64]);
     expect(model.expressionNames).toContain('jawOpen');
-    expect(model.coarseTriangles.length / 3).toBe(6499);
-    expect(new Set(model.coarseTriangles).size).toBe(3347);
+    expect(model.coarseTriangles.length / 3).toBe(3909);
+    expect(new Set(model.coarseTriangles).size).toBe(2045);
     const code = normalisedCoordinateCode(model);
     for (const axis of [0, 1, 2]) {
       const values = code.filter((_, i) => i % 3 === axis);
