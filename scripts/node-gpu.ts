@@ -11,7 +11,7 @@ import { findBrowser } from './browser.js';
 export const nodeAdapterNames = ['SwiftShader', 'lavapipe'] as const;
 export type NodeAdapterName = (typeof nodeAdapterNames)[number];
 
-/** A driver that may be there: `icd` is its Vulkan manifest, or `missing` says where one was looked for. */
+/** A driver that may be there: `icd` is its Vulkan manifest, or `missing` says where one was looked for, or that Dawn refuses it. */
 export type NodeAdapter =
   | { readonly name: NodeAdapterName; readonly icd: string }
   | { readonly name: NodeAdapterName; readonly missing: string };
@@ -30,10 +30,16 @@ export async function findNodeAdapters(): Promise<readonly NodeAdapter[]> {
   // Debian's /usr/bin/chromium is a script; the browser's files are elsewhere.
   const browserFolders = [dirname(browser), '/usr/lib/chromium', '/opt/google/chrome'];
   const mesaFolders = ['/usr/share/vulkan/icd.d', '/usr/local/share/vulkan/icd.d', '/etc/vulkan/icd.d'];
-  return [
-    locate('SwiftShader', browserFolders, /^vk_swiftshader_icd\.json$/),
-    locate('lavapipe', mesaFolders, /^lvp_icd[\w.]*\.json$/),
-  ];
+  const lavapipe = locate('lavapipe', mesaFolders, /^lvp_icd[\w.]*\.json$/);
+  return [locate('SwiftShader', browserFolders, /^vk_swiftshader_icd\.json$/), await unlessRefused(lavapipe)];
+}
+
+/** Dawn takes no lavapipe before Mesa 25: to have such a one is to have none. */
+async function unlessRefused(adapter: NodeAdapter): Promise<NodeAdapter> {
+  if ('missing' in adapter) return adapter;
+  const { name, icd } = adapter;
+  const isThere = await runOnAdapter(icd, { module: 'scripts/node-gpu-probe.ts', input: undefined }, Boolean);
+  return isThere ? adapter : { name, missing: `Dawn finds no adapter in ${icd}` };
 }
 
 function locate(name: NodeAdapterName, folders: readonly string[], file: RegExp): NodeAdapter {
