@@ -166,8 +166,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let w1 = filters[1];
   let w2 = filters[2];
   let w3 = filters[3];
-  for (var at = id.x; at < params.anchors; at += params.share) {
+  // A loop that tests at its end: docs/performance.md, "Loops".
+  var at = id.x;
+  loop {
     convolve(at, id.y, w0, w1, w2, w3);
+    continuing {
+      at += params.share;
+      break if at >= params.anchors;
+    }
   }
 //#else
   convolve(id.x, id.y, filters[0], filters[1], filters[2], filters[3]);
