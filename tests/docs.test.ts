@@ -1,7 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const read = (path: string) => readFileSync(path, 'utf8');
+
+/** Paths of all pages that are written by hand. */
+const pages = readdirSync('docs', { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.md') && !/^(api|\.vitepress)\//.test(path))
+  .map((path) => join('docs', path));
 
 describe('the documentation', () => {
   it('lists every code of an error, and no other', () => {
@@ -30,10 +36,32 @@ describe('the documentation', () => {
 
   it('has a link to every page', () => {
     const config = read('docs/.vitepress/config.ts');
-    const pages = readdirSync('docs', { recursive: true, encoding: 'utf8' })
-      .filter((path) => path.endsWith('.md') && !/^(api|\.vitepress)\//.test(path) && path !== 'index.md')
-      .map((path) => path.replace(/\.md$/, ''));
     expect(pages.length).toBeGreaterThan(15);
-    for (const page of pages) expect(config).toContain(`link: '/${page}'`);
+    for (const page of pages.filter((path) => path !== join('docs', 'index.md'))) {
+      expect(config).toContain(`link: '/${page.replace(/^docs.(.*)\.md$/, '$1')}'`);
+    }
+  });
+
+  // The build of the site looks for dead pages, not for dead headings.
+  it('links to headings that are there', () => {
+    const links = [...pages, 'README.md', 'weights/MODEL_CARD.md', 'training/README.md'].flatMap((page) =>
+      [...read(page).matchAll(/\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)/g)].map(([, file, anchor]) => ({
+        link: `${page}: ${file}#${anchor}`,
+        target: file ? join(dirname(page), file) : page,
+        anchor,
+      })),
+    );
+    expect(links.length).toBeGreaterThan(5);
+    const dead = links.filter(({ target, anchor }) => {
+      const headings = [...read(target).matchAll(/^#+ +(.+)$/gm)].map(([, heading = '']) => heading);
+      return !headings.some(
+        (heading) =>
+          heading
+            .toLowerCase()
+            .match(/[\p{L}\p{N}]+/gu)
+            ?.join('-') === anchor,
+      );
+    });
+    expect(dead.map(({ link }) => link)).toEqual([]);
   });
 });
