@@ -8,8 +8,8 @@
 // scale [groups] vec4: offset of coefficient 1 where the byte is 1, times 1, 2^-8, 2^-16 and 2^-24: the kernel leaves every byte in its place,
 // since a mask costs less than a shift.
 // vertices [N, V] vec4 = x, y, z, 0.
-// One invocation computes two blocks of four vertices, `share` apart, so that the coefficients are read once for all: global id x = the first of
-// them, y = face.
+// One invocation computes one vertex: global id x = vertex, y = face. A program (SOFTWARE), which has no invocations to keep busy, has one compute two
+// blocks of four vertices, `share` apart, so that the coefficients are read once for all: global id x = the first of them.
 
 struct Params {
   vertices: u32,
@@ -24,12 +24,47 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> parameters: array<vec4f>;
+//#if SOFTWARE
 @group(0) @binding(1) var<storage, read> mean: array<vec4f>;
 @group(0) @binding(2) var<storage, read> basis: array<vec4u>;
+//#else
+@group(0) @binding(1) var<storage, read> mean: array<f32>;
+@group(0) @binding(2) var<storage, read> basis: array<u32>;
+//#endif
 @group(0) @binding(3) var<storage, read> scale: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> vertices: array<vec4f>;
 @group(1) @binding(0) var<uniform> params: Params;
 
+// What bytes that are 128 too large add to a coordinate.
+const EXCESS = vec4f(128.0, 32768.0, 8388608.0, 0.0);
+
+// Rows of R(q), the transposed Hamilton matrix times |q|^2, and t2d.
+struct Pose {
+  r0: vec3f,
+  r1: vec3f,
+  r2: vec3f,
+  t: vec2f,
+}
+
+fn pose_of(face: u32) -> Pose {
+  let first = face * params.stride;
+  let q = parameters[first];
+  let s = q * q;
+  return Pose(
+    vec3f(s.x + s.y - s.z - s.w, 2.0 * (q.y * q.z + q.x * q.w), 2.0 * (q.y * q.w - q.x * q.z)),
+    vec3f(2.0 * (q.y * q.z - q.x * q.w), s.x - s.y + s.z - s.w, 2.0 * (q.x * q.y + q.z * q.w)),
+    vec3f(2.0 * (q.x * q.z + q.y * q.w), 2.0 * (q.z * q.w - q.x * q.y), s.x - s.y - s.z + s.w),
+    parameters[first + 1].xy,
+  );
+}
+
+fn store(face: u32, vertex: u32, x: f32, y: f32, z: f32) {
+  if (vertex < params.vertices) {
+    vertices[face * params.vertices + vertex] = vec4f(x, y, z, 0.0);
+  }
+}
+
+//#if SOFTWARE
 // Four vertices, a column an axis.
 fn means(quad: u32) -> mat3x4f {
   return mat3x4f(mean[quad], mean[quad + params.blocks], mean[quad + 2 * params.blocks]);
@@ -48,24 +83,11 @@ fn offsets(at: u32, c: vec4f) -> mat3x4f {
   return mat3x4f(offset(basis[at], c), offset(basis[at + params.blocks], c), offset(basis[at + 2 * params.blocks], c));
 }
 
-fn store(face: u32, vertex: u32, x: f32, y: f32, z: f32) {
-  if (vertex < params.vertices) {
-    vertices[face * params.vertices + vertex] = vec4f(x, y, z, 0.0);
-  }
-}
-
-fn pose(face: u32, quad: u32, shape: mat3x4f) {
-  let first = face * params.stride;
-  let q = parameters[first];
-  let s = q * q;
-  // Rows of R(q), the transposed Hamilton matrix times |q|^2.
-  let r0 = vec3f(s.x + s.y - s.z - s.w, 2.0 * (q.y * q.z + q.x * q.w), 2.0 * (q.y * q.w - q.x * q.z));
-  let r1 = vec3f(2.0 * (q.y * q.z - q.x * q.w), s.x - s.y + s.z - s.w, 2.0 * (q.x * q.y + q.z * q.w));
-  let r2 = vec3f(2.0 * (q.x * q.z + q.y * q.w), 2.0 * (q.z * q.w - q.x * q.y), s.x - s.y - s.z + s.w);
-  let t = parameters[first + 1].xy;
-  let x = shape * r0 + t.x;
-  let y = f32(params.size) - 1.0 - (shape * r1 + t.y);
-  let z = shape * r2;
+fn project(face: u32, quad: u32, shape: mat3x4f) {
+  let pose = pose_of(face);
+  let x = shape * pose.r0 + pose.t.x;
+  let y = f32(params.size) - 1.0 - (shape * pose.r1 + pose.t.y);
+  let z = shape * pose.r2;
   store(face, 4 * quad, x.x, y.x, z.x);
   store(face, 4 * quad + 1, x.y, y.y, z.y);
   store(face, 4 * quad + 2, x.z, y.z, z.z);
@@ -83,16 +105,41 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let source = min(other, params.blocks - 1);
   var shape = means(id.x);
   var other_shape = means(source);
-  // What the bytes that are 128 too large add to every coordinate.
   var excess = 0.0;
   for (var group = 0u; group < params.groups; group++) {
     let c = parameters[first + group] * scale[group];
     let words = group * 3 * params.blocks;
-    excess += dot(c, vec4f(128.0, 32768.0, 8388608.0, 0.0));
+    excess += dot(c, EXCESS);
     shape += offsets(words + id.x, c);
     other_shape += offsets(words + source, c);
   }
   let all = vec4f(excess);
-  pose(id.y, id.x, shape - mat3x4f(all, all, all));
-  pose(id.y, other, other_shape - mat3x4f(all, all, all));
+  project(id.y, id.x, shape - mat3x4f(all, all, all));
+  project(id.y, other, other_shape - mat3x4f(all, all, all));
 }
+//#else
+fn offset(word: u32, c: vec4f) -> f32 {
+  return dot(vec4f(vec4i(vec4u(word) & vec4u(0xff, 0xff00, 0xff0000, 0xff000000))), c);
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x >= params.vertices) {
+    return;
+  }
+  let first = id.y * params.stride + 2;
+  let axis = 4 * params.blocks;
+  var shape = vec3f(mean[id.x], mean[id.x + axis], mean[id.x + 2 * axis]);
+  var excess = 0.0;
+  for (var group = 0u; group < params.groups; group++) {
+    let c = parameters[first + group] * scale[group];
+    let at = group * 3 * axis + id.x;
+    excess += dot(c, EXCESS);
+    shape += vec3f(offset(basis[at], c), offset(basis[at + axis], c), offset(basis[at + 2 * axis], c));
+  }
+  shape -= excess;
+  let pose = pose_of(id.y);
+  let y = f32(params.size) - 1.0 - (dot(shape, pose.r1) + pose.t.y);
+  store(id.y, id.x, dot(shape, pose.r0) + pose.t.x, y, dot(shape, pose.r2));
+}
+//#endif

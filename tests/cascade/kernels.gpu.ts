@@ -110,13 +110,14 @@ function posedParameters(layout: ParameterLayout): Float32Array<ArrayBuffer> {
   return parameters;
 }
 
-/** Decodes on the GPU. `room` faces more than there are parameters stay poisoned. */
+/** Decodes on the GPU, by the kernel for programs or the other. One face more than there are parameters stays poisoned. */
 async function decode(
   gpu: Gpu,
   model: FaceModel,
   layout: ParameterLayout,
   parameters: Float32Array,
   size: number,
+  isSoftware: boolean,
 ): Promise<Float32Array<ArrayBuffer>> {
   const batch = parameters.length / layout.count;
   const words = batch * model.vertexCount * 4;
@@ -137,6 +138,7 @@ async function decode(
           },
           vertices,
         },
+        { isSoftware },
       ),
     batch,
   );
@@ -149,20 +151,24 @@ const loadModel = async (load: GpuCaseContext['load']): Promise<FaceModel> =>
   loadFaceModel(await load('weights/face_model.safetensors'));
 
 export const decodeKernel = gpuSuite('decode', (test) => {
-  for (const [identityCount, expressionCount] of [
-    [5, 3],
-    [1, 1],
-    [13, 7],
-    [16, 16],
+  for (const [identityCount, expressionCount, isSoftware] of [
+    [5, 3, true],
+    [1, 1, true],
+    [13, 7, true],
+    [16, 16, true],
+    [5, 3, false],
+    [1, 1, false],
+    [16, 16, false],
   ] as const) {
-    test(`${identityCount} + ${expressionCount} coefficients, 2 faces`, async ({ gpu }) => {
+    const variant = isSoftware ? 'for programs' : 'for hardware';
+    test(`${identityCount} + ${expressionCount} coefficients, 2 faces, ${variant}`, async ({ gpu }) => {
       const model = loadFaceModel(smallModelFile({ identityCount, expressionCount }));
       const layout = layoutOf(model);
       const parameters = posedParameters(layout).subarray(0, 2 * layout.count);
       // Padding coefficients have no column: whatever they hold must not matter.
       const end = layout.expression[0] + layout.expression[1];
       for (let i = end; i < layout.count; i++) parameters[i] = 1000;
-      const vertices = await decode(gpu, model, layout, parameters, 96);
+      const vertices = await decode(gpu, model, layout, parameters, 96, isSoftware);
       for (const face of [0, 1]) {
         const p = parameters.subarray(face * layout.count, (face + 1) * layout.count);
         const expected = decodeVertices(model, layout, p, 96);
@@ -177,21 +183,25 @@ export const decodeKernel = gpuSuite('decode', (test) => {
     const layout = layoutOf(model);
     const parameters = posedParameters(layout).subarray(0, 2 * layout.count);
     parameters.fill(Number.NaN, layout.count);
-    const vertices = await decode(gpu, model, layout, parameters, 128);
     const expected = decodeVertices(model, layout, parameters.subarray(0, layout.count), 128);
-    expectClose(vertices.subarray(0, expected.length), expected, { atol: 2e-4 });
+    for (const isSoftware of [false, true]) {
+      const vertices = await decode(gpu, model, layout, parameters, 128, isSoftware);
+      expectClose(vertices.subarray(0, expected.length), expected, { atol: 2e-4 });
+    }
   });
 
   test('the shipped model agrees with float64 to a thousandth of a pixel', async ({ gpu, load }) => {
     const model = await loadModel(load);
     const layout = layoutOf(model);
     const parameters = posedParameters(layout);
-    const vertices = await decode(gpu, model, layout, parameters, 128);
-    for (let face = 0; face < 4; face++) {
-      const p = parameters.subarray(face * layout.count, (face + 1) * layout.count);
-      const expected = decodeVertices(model, layout, p, 128);
-      const actual = vertices.subarray(face * expected.length, (face + 1) * expected.length);
-      expectClose(actual, expected, { atol: 1e-3, label: `face ${face}`, shape: [model.vertexCount, 3] });
+    for (const isSoftware of [false, true]) {
+      const vertices = await decode(gpu, model, layout, parameters, 128, isSoftware);
+      for (let face = 0; face < 4; face++) {
+        const p = parameters.subarray(face * layout.count, (face + 1) * layout.count);
+        const expected = decodeVertices(model, layout, p, 128);
+        const actual = vertices.subarray(face * expected.length, (face + 1) * expected.length);
+        expectClose(actual, expected, { atol: 1e-3, label: `face ${face}`, shape: [model.vertexCount, 3] });
+      }
     }
   });
 });
@@ -225,7 +235,7 @@ export const rasterKernel = gpuSuite('raster', (test) => {
     const model = await loadModel(load);
     const size = 128;
     const layout = layoutOf(model);
-    const all = await decode(gpu, model, layout, posedParameters(layout), size);
+    const all = await decode(gpu, model, layout, posedParameters(layout), size, gpu.adapter.isSoftware);
     const faces = [0, 1, 2, 3].map((face) =>
       all.slice(face * model.vertexCount * 3, (face + 1) * model.vertexCount * 3),
     );

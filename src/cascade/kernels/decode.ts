@@ -1,4 +1,5 @@
 /** Parameters to vertices on the GPU. See decode.wgsl. */
+import type { Gpu } from '../../engine/device.js';
 import { InputError } from '../../engine/errors.js';
 import type { StepNames } from '../../engine/kernels/common.js';
 import type { Kernel, KernelDeclaration } from '../../engine/pipelines.js';
@@ -20,13 +21,15 @@ const PARAMS = new UniformStruct({
   size: 'u32',
 });
 
-const kernel: Kernel = {
-  name: 'decode',
-  code: preprocess(source),
-  bindings: ['read', 'read', 'read', 'read', 'read-write'],
-};
+const [hardware, software] = [false, true].map(
+  (SOFTWARE): Kernel => ({
+    name: 'decode',
+    code: preprocess(source, { flags: { SOFTWARE } }),
+    bindings: ['read', 'read', 'read', 'read', 'read-write'],
+  }),
+) as [Kernel, Kernel];
 
-/** Blocks of four vertices that one invocation computes. */
+/** Blocks of four vertices that one invocation of a program computes. */
 const BLOCKS_EACH = 2;
 
 /** The morphable model's buffers as decode.wgsl reads them. */
@@ -89,19 +92,23 @@ export function packScale(model: ShapeModel, layout: ParameterLayout): Float32Ar
   return packed;
 }
 
-/** Adds the decoding of `parameters` [N,stride] vec4 into `vertices` [N,V] vec4 to a plan. */
+/**
+ * Adds the decoding of `parameters` [N,stride] vec4 into `vertices` [N,V] vec4 to a plan.
+ * @param isSoftware the kernel for programs; default: where the adapter is one
+ */
 export function recordDecode(
   builder: PlanBuilder,
   names: StepNames,
   spec: { readonly vertexCount: number; readonly layout: ParameterLayout; readonly size: number },
   args: { readonly parameters: GPUBuffer; readonly model: DecodeBuffers; readonly vertices: GPUBuffer },
+  { isSoftware }: Pick<Gpu['adapter'], 'isSoftware'> = builder.gpu.adapter,
 ): void {
   const { parameters, model, vertices } = args;
   const blocks = blocksOf(spec.vertexCount);
   const share = Math.ceil(blocks / BLOCKS_EACH);
   builder.add({
     ...names,
-    kernel,
+    kernel: isSoftware ? software : hardware,
     bindings: [parameters, model.mean, model.basis, model.scale, vertices].map((buffer) => ({ buffer })),
     params: PARAMS.pack({
       vertices: spec.vertexCount,
@@ -111,7 +118,7 @@ export function recordDecode(
       stride: spec.layout.count / 4,
       size: spec.size,
     }),
-    workgroups: [Math.ceil(share / WORKGROUP_SIZE), 1, 1],
+    workgroups: [Math.ceil((isSoftware ? share : spec.vertexCount) / WORKGROUP_SIZE), 1, 1],
     batchAxis: 1,
   });
 }
@@ -127,5 +134,5 @@ function parts(
 }
 
 export const declarations: readonly KernelDeclaration[] = [
-  { shader: 'decode.wgsl', kernels: [kernel], params: PARAMS },
+  { shader: 'decode.wgsl', kernels: [hardware, software], params: PARAMS },
 ];
