@@ -81,6 +81,7 @@ def colour(images: np.ndarray, crops: np.ndarray, rows: np.ndarray, strength: fl
         if rng.random() < 0.2 * strength:
             image += f32(rng.random()) * (image.mean(2, keepdims=True) - image)
         if rng.random() < 0.15 * strength:
+            np.maximum(image, 0, out=image)  # the running sums of a blur end a little below
             np.power(image, f32(np.exp(rng.normal(0, 0.3))), out=image)
         image *= np.exp(strength * (rng.normal(0, 0.2) + rng.normal(0, 0.06, 3))).astype(f32)
         image += f32(strength * rng.normal(0, 0.06))

@@ -177,7 +177,7 @@ def optimise(ring: Ring, k: int, net: Net, average: Net, start: np.ndarray, stat
     while ring.progress.value < 1:
         if (slot := take(ring.queues[k], 2)) is None:
             continue
-        way = ring.progress.value / args.ends[k]
+        way = ring.progress.value / args.ends[k] if args.ends[k] else 1.0
         p = start[None] if k == 0 else ring.p[slot].numpy()
         label, points, held = ring.parameters[slot], ring.points[slot], ring.held[slot]
         if k and args.regenerate:
@@ -195,6 +195,8 @@ def optimise(ring: Ring, k: int, net: Net, average: Net, start: np.ndarray, stat
         if learns.any():
             prediction[learns] += net(*(features if learns.all() else (x[learns] for x in features)))
             loss, error = cost(prediction[learns], label[learns], points[learns])
+            if not loss.isfinite():  # one such step would spoil the averages and every checkpoint
+                raise FloatingPointError(f"the loss of iteration {k} at its step {step} is {float(loss)}")
             update(loss, way)
         else:
             error = cost(prediction, label, points)[1]
@@ -291,7 +293,7 @@ def main() -> None:
     parser.add_argument("--from-weights", type=Path, help="folder of exported weights to go on from")
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--minutes", type=float, default=math.inf, help="the schedule ends after this time even if not all steps were made")
-    parser.add_argument("--ends", type=float, nargs="+", default=[0.45, 0.75, 1], help="part of the schedule after which each iteration is done")
+    parser.add_argument("--ends", type=float, nargs="+", default=[0.45, 0.75, 1], help="part of the schedule after which each iteration is done; 0: it stays as it is")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--decay", type=float, default=0.02)
