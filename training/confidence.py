@@ -23,7 +23,7 @@ from .face_model import ROOT
 from .render import Renderer
 
 ROW = 7
-RIDGE = 3.0
+RIDGE = 30.0  # the largest that costs the faces and windows held back nothing
 #: Part of the faces not fitted on that may fall below log-odds of 0 (a confidence of 0.5).
 MISSED = 0.005
 #: Of the faces of a split, one in so many is not fitted on but sets that limit.
