@@ -31,9 +31,9 @@ export interface SmoothingOptions {
 
 /** Tuned on one clip, checked on others: docs/tracking.md. */
 export const DEFAULT_SMOOTHING: Required<SmoothingOptions> = {
-  rotation: { minCutoff: 3.5, beta: 1.5 },
-  translation: { minCutoff: 3.5, beta: 3.5 },
-  scale: { minCutoff: 3.5, beta: 1.5 },
+  rotation: { minCutoff: 3.3, beta: 1.35 },
+  translation: { minCutoff: 3.3, beta: 3.2 },
+  scale: { minCutoff: 3.3, beta: 1.35 },
   identity: { minCutoff: 0.6, beta: 0 },
   expression: { minCutoff: 2.3, beta: 3 },
 };
