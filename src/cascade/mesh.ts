@@ -47,10 +47,11 @@ export function uploadModel(gpu: Gpu, model: FaceModel, layout: ParameterLayout,
     triangles: gpu.uploadBuffer(`${label}.triangles`, triangles),
     codes: gpu.uploadBuffer(`${label}.codes`, packCodes(codes)),
   });
-  const coarse = coarseMesh(model);
+  const whole = wholeMesh(model);
+  const coarse = coarseMesh(model, whole);
   const table = packLandmarks(model);
   return {
-    whole: mesh('model', wholeMesh(model)),
+    whole: mesh('model', whole),
     coarse: mesh('coarse', coarse),
     anchors: gpu.uploadBuffer('anchors', packAnchors(coarse.anchors)),
     landmarks: gpu.uploadBuffer('landmarks', table.data),

@@ -149,14 +149,13 @@ export function wholeMesh(model: FaceModel): MeshModel {
   return { shape: model, triangles: model.triangles, codes: normalisedCoordinateCode(model) };
 }
 
-/** The coarse mesh by itself, and the anchors on it: its vertices, in rising order, are counted anew, their codes are the whole mesh's. */
-export function coarseMesh(model: FaceModel): MeshModel & { readonly anchors: AnchorGrid } {
+/** The coarse mesh by itself, and the anchors on it: its vertices, in rising order, are counted anew, their codes are those of the `wholeMesh`. */
+export function coarseMesh(model: FaceModel, { codes }: MeshModel): MeshModel & { readonly anchors: AnchorGrid } {
   const vertices = [...new Set(model.coarseTriangles)].sort((a, b) => a - b);
   const numbers = new Uint32Array(model.vertexCount);
   vertices.forEach((vertex, number) => {
     numbers[vertex] = number;
   });
-  const codes = normalisedCoordinateCode(model);
   const renumber = (indices: Uint32Array) => indices.map((vertex) => numbers[vertex]!);
   return {
     shape: selectVertices(model, vertices),

@@ -2,7 +2,13 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { WeightsError } from '../../src/engine/errors.js';
 import { decodeVertices } from '../../src/mmm/decode.js';
-import { coarseMesh, loadFaceModel, normalisedCoordinateCode, trianglesAround } from '../../src/mmm/model.js';
+import {
+  coarseMesh,
+  loadFaceModel,
+  normalisedCoordinateCode,
+  trianglesAround,
+  wholeMesh,
+} from '../../src/mmm/model.js';
 import { parseParameterLayout } from '../../src/mmm/parameters.js';
 import {
   layoutJson,
@@ -119,7 +125,7 @@ describe('face model file', () => {
 
   it.each([false, true])('counts the vertices of the coarse mesh anew (the file has one: %s)', (has) => {
     const model = loadFaceModel(smallModelFile({ coarse: has }));
-    const coarse = coarseMesh(model);
+    const coarse = coarseMesh(model, wholeMesh(model));
     const vertices = [...new Set(model.coarseTriangles)].sort((a, b) => a - b);
     expect([vertices.length, coarse.triangles.length / 3]).toEqual(has ? [30, 40] : [99, 160]);
     if (!has) expect(model.coarseTriangles).toBe(model.triangles);
