@@ -1,6 +1,5 @@
 /** The cascade under the stopwatch: its frame, its stages, its cold start. */
-import { FaceAligner } from '../src/cascade/aligner.js';
-import { cropOf, type FaceBox } from '../src/cascade/boxes.js';
+import { FaceAligner } from '../src/align/aligner.js';
 import { Cascade } from '../src/cascade/cascade.js';
 import { fetchWeights } from '../src/cascade/manifest.js';
 import type { CascadeWeights } from '../src/cascade/weights.js';
@@ -8,8 +7,9 @@ import { Gpu } from '../src/engine/device.js';
 import { type DType, packNetworkWeights } from '../src/engine/network.js';
 import { Plan, type PreparedStep } from '../src/engine/plan.js';
 import { StagingRing } from '../src/engine/readback.js';
-import { CROP_RECORD_BYTES, cropRecord, writeCropRecord } from '../src/host/crop.js';
-import { FrameTexture } from '../src/host/frame.js';
+import { cropOf, type FaceBox } from '../src/pictures/boxes.js';
+import { FrameTexture } from '../src/pictures/frame.js';
+import { CROP_RECORD_BYTES, cropRecord, writeCropRecord } from '../src/pictures/kernels/crop.js';
 import type { Report } from './report.js';
 import { type Timed, timedPass } from './timing.js';
 

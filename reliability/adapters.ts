@@ -1,13 +1,13 @@
 /** What one adapter makes of the golden crops and of the sample picture. Runs on the page and in Node. */
-import { FaceAligner } from '../src/cascade/aligner.js';
-import type { FaceBox } from '../src/cascade/boxes.js';
+import { FaceAligner } from '../src/align/aligner.js';
 import { Cascade } from '../src/cascade/cascade.js';
 import { type CascadeWeights, parseWeights } from '../src/cascade/weights.js';
 import { Gpu } from '../src/engine/device.js';
 import type { DType } from '../src/engine/network.js';
 import { readBuffer } from '../src/engine/readback.js';
 import { parseSafetensors, requireTensor } from '../src/engine/safetensors.js';
-import type { PixelData } from '../src/host/frame.js';
+import type { FaceBox } from '../src/pictures/boxes.js';
+import type { PixelData } from '../src/pictures/frame.js';
 import { writeCrops } from '../tests/cascade/crops.js';
 import { shippedWeights } from '../tests/cascade/shipped-weights.js';
 import { largestDifference } from './report.js';

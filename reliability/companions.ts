@@ -1,11 +1,11 @@
 /** What goes with `align`, given what it should not be: the caller's encoder, the tracker, the detector. On the GPU. */
 import fc from 'fast-check';
-import { FaceAligner } from '../src/cascade/aligner.js';
-import type { FaceBox } from '../src/cascade/boxes.js';
-import type { EncodeInput, EncodeOutput } from '../src/cascade/encode.js';
-import { FaceTracker, type TrackerOptions } from '../src/cascade/tracker.js';
+import { FaceAligner } from '../src/align/aligner.js';
+import type { EncodeInput, EncodeOutput } from '../src/align/encode.js';
 import { type DetectOptions, FaceDetector, type FaceDetectorOptions } from '../src/detect/detector.js';
-import type { PictureSource, UploadedPicture } from '../src/host/frame.js';
+import type { FaceBox } from '../src/pictures/boxes.js';
+import type { PictureSource, UploadedPicture } from '../src/pictures/frame.js';
+import { FaceTracker, type TrackerOptions } from '../src/track/tracker.js';
 import { smallWeightBuffers } from '../tests/cascade/small-weights.js';
 import { smallDetectorBuffers } from '../tests/detect/small-detector.js';
 import { anyBox } from './parsers.js';

@@ -2,7 +2,7 @@
 import type { Page } from 'puppeteer';
 import { findNodeAdapters, runOnAdapter } from '../scripts/node-gpu.js';
 import { PageHost } from '../scripts/page-host.js';
-import type { PixelData } from '../src/host/frame.js';
+import type { PixelData } from '../src/pictures/frame.js';
 import type { AdapterResult } from './adapters.js';
 import type { FuzzResult, SampleBytes } from './page/main.js';
 import {

@@ -1,11 +1,11 @@
 /** Pictures, boxes and options that a caller should not give, given to an aligner on the GPU. */
 import fc from 'fast-check';
-import { FaceAligner } from '../src/cascade/aligner.js';
-import type { FaceBox } from '../src/cascade/boxes.js';
-import type { Face } from '../src/cascade/face.js';
-import type { AlignerOptions, AlignOptions } from '../src/cascade/options.js';
-import { OUTPUT_NAMES } from '../src/cascade/renderings.js';
-import type { PictureSource } from '../src/host/frame.js';
+import { FaceAligner } from '../src/align/aligner.js';
+import type { Face } from '../src/align/face.js';
+import type { AlignerOptions, AlignOptions } from '../src/align/options.js';
+import { OUTPUT_NAMES } from '../src/align/renderings.js';
+import type { FaceBox } from '../src/pictures/boxes.js';
+import type { PictureSource } from '../src/pictures/frame.js';
 import { smallWeightBuffers } from '../tests/cascade/small-weights.js';
 import { fuzzDetector, fuzzEncode, fuzzTracker, fuzzUpload } from './companions.js';
 import { anyBox, textOf } from './parsers.js';

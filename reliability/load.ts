@@ -1,10 +1,10 @@
 /** Many frames, many aligners: what must stay constant does. */
-import { FaceAligner } from '../src/cascade/aligner.js';
-import type { FaceBox } from '../src/cascade/boxes.js';
-import type { AlignerOptions } from '../src/cascade/options.js';
-import { FaceTracker } from '../src/cascade/tracker.js';
+import { FaceAligner } from '../src/align/aligner.js';
+import type { AlignerOptions } from '../src/align/options.js';
 import { FaceDetector } from '../src/detect/detector.js';
 import { FullposeError } from '../src/engine/errors.js';
+import type { FaceBox } from '../src/pictures/boxes.js';
+import { FaceTracker } from '../src/track/tracker.js';
 import { random } from '../tests/browser/numbers.js';
 import { smallWeightBuffers } from '../tests/cascade/small-weights.js';
 import { smallDetectorBuffers } from '../tests/detect/small-detector.js';

@@ -1,10 +1,10 @@
 /** The device is lost, in every phase and in every way; the aligner must say so and come back with the same results. */
-import { FaceAligner } from '../src/cascade/aligner.js';
-import type { FaceBox } from '../src/cascade/boxes.js';
-import type { Face } from '../src/cascade/face.js';
-import { FaceTracker } from '../src/cascade/tracker.js';
+import { FaceAligner } from '../src/align/aligner.js';
+import type { Face } from '../src/align/face.js';
 import { FaceDetector } from '../src/detect/detector.js';
 import { DeviceLostError, FullposeError } from '../src/engine/errors.js';
+import type { FaceBox } from '../src/pictures/boxes.js';
+import { FaceTracker } from '../src/track/tracker.js';
 import { smallWeightBuffers } from '../tests/cascade/small-weights.js';
 import { smallDetectorBuffers } from '../tests/detect/small-detector.js';
 import { waves } from './pictures.js';

@@ -1,15 +1,15 @@
 /** Damaged files and impossible values for everything that reads without a GPU. Runs in Node and on the page. */
 import fc from 'fast-check';
-import { cropOf, type FaceBox } from '../src/cascade/boxes.js';
 import { fetchWeights } from '../src/cascade/manifest.js';
 import { parseNetworkDescription, parseWeights } from '../src/cascade/weights.js';
 import { fetchDetectorWeights } from '../src/detect/manifest.js';
 import { parseDetectorWeights } from '../src/detect/weights.js';
 import { packNetworkWeights } from '../src/engine/network.js';
 import { parseSafetensors } from '../src/engine/safetensors.js';
-import { type MeshDescription, writeObj, writePly } from '../src/mmm/export.js';
+import { type MeshDescription, writeObj, writePly } from '../src/export/mesh.js';
 import { loadFaceModel } from '../src/mmm/model.js';
 import { parseParameterLayout } from '../src/mmm/parameters.js';
+import { cropOf, type FaceBox } from '../src/pictures/boxes.js';
 import {
   SMALL_METADATA,
   SMALL_NETWORK,

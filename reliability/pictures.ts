@@ -1,6 +1,7 @@
 /** Pictures for the checks: smooth ones of any size, and files that browsers find hard. */
-import type { PixelData } from '../src/host/frame.js';
-import { pngChunk } from '../src/mmm/png.js';
+
+import { pngChunk } from '../src/export/png.js';
+import type { PixelData } from '../src/pictures/frame.js';
 
 export type Pixels = PixelData & { readonly data: Uint8ClampedArray<ArrayBuffer> };
 

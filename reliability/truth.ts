@@ -1,8 +1,8 @@
 /** The same picture gives the same bits. */
-import { FaceAligner } from '../src/cascade/aligner.js';
-import type { FaceBox } from '../src/cascade/boxes.js';
-import type { Face } from '../src/cascade/face.js';
+import { FaceAligner } from '../src/align/aligner.js';
+import type { Face } from '../src/align/face.js';
 import { parseWeights } from '../src/cascade/weights.js';
+import type { FaceBox } from '../src/pictures/boxes.js';
 import { loadFile } from '../tests/browser/suite.js';
 import { shippedWeights } from '../tests/cascade/shipped-weights.js';
 import { bitsOf } from './losses.js';

@@ -1,6 +1,6 @@
 /** Values that nobody should give, and what every face must be. */
 import fc from 'fast-check';
-import type { Face } from '../src/cascade/face.js';
+import type { Face } from '../src/align/face.js';
 
 /** Anything at all, as a caller without types may pass it. */
 export const anything: fc.Arbitrary<unknown> = fc.oneof(

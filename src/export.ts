@@ -9,6 +9,7 @@
  *
  * @module fullpose/export
  */
-export { type MeshDescription, writeObj, writePly } from './mmm/export.js';
-export { type FaceShape, type GlbOptions, writeGlb } from './mmm/glb.js';
-export { encodePng } from './mmm/png.js';
+
+export { type FaceShape, type GlbOptions, writeGlb } from './export/glb.js';
+export { type MeshDescription, writeObj, writePly } from './export/mesh.js';
+export { encodePng } from './export/png.js';

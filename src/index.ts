@@ -11,22 +11,14 @@
  *
  * @module fullpose
  */
-export { type AlignerCounters, FaceAligner, type FaceWith } from './cascade/aligner.js';
-export {
-  type BoxKind,
-  cropOf,
-  DETECTOR_TO_CROP,
-  type FaceBox,
-  LANDMARKS_TO_CROP,
-} from './cascade/boxes.js';
-export type { Detector } from './cascade/detector.js';
-export type { CropBuffer, EncodeInput, EncodeOutput, OutputBytes, OutputRange } from './cascade/encode.js';
-export type { Face, FacePath } from './cascade/face.js';
-export type { FaceRendering } from './cascade/inspector.js';
+export { type AlignerCounters, FaceAligner, type FaceWith } from './align/aligner.js';
+export type { CropBuffer, EncodeInput, EncodeOutput, OutputBytes, OutputRange } from './align/encode.js';
+export type { Face, FacePath } from './align/face.js';
+export type { FaceRendering } from './align/inspector.js';
+export type { AlignerOptions, AlignOptions } from './align/options.js';
+export type { FaceOutputs, FaceTexture, OutputName } from './align/renderings.js';
+export type { Tuning, TuningMode, TuningOptions, TuningStorage } from './align/tuning.js';
 export { fetchWeights, type LoadOptions } from './cascade/manifest.js';
-export type { AlignerOptions, AlignOptions } from './cascade/options.js';
-export type { FaceOutputs, FaceTexture, OutputName } from './cascade/renderings.js';
-export type { Tuning, TuningMode, TuningOptions, TuningStorage } from './cascade/tuning.js';
 export {
   type CascadeWeights,
   type NetworkDescription,
@@ -36,10 +28,8 @@ export {
 export * from './engine/errors.js';
 export type { DType } from './engine/network.js';
 export type { StageTime } from './engine/profiler.js';
-export { clearCache } from './host/cache.js';
-export { type Crop, cropToPicture, type PixelTransform } from './host/crop.js';
-export type { DownloadOptions, LoadProgress, WeightUrls } from './host/download.js';
-export type { PictureSource, PixelData, UploadedPicture } from './host/frame.js';
+export { clearCache } from './files/cache.js';
+export type { DownloadOptions, LoadProgress, WeightUrls } from './files/download.js';
 export {
   type Matrix4,
   type PerspectivePose,
@@ -67,3 +57,13 @@ export {
   type Quaternion,
   quaternionToMatrix,
 } from './mmm/pose.js';
+export {
+  type BoxKind,
+  cropOf,
+  DETECTOR_TO_CROP,
+  type FaceBox,
+  LANDMARKS_TO_CROP,
+} from './pictures/boxes.js';
+export { type Crop, cropToPicture, type PixelTransform } from './pictures/crop.js';
+export type { Detector } from './pictures/detector.js';
+export type { PictureSource, PixelData, UploadedPicture } from './pictures/frame.js';

@@ -9,11 +9,11 @@
  *
  * @module fullpose/track
  */
-export { DEFAULT_SMOOTHING, type OneEuroOptions, type SmoothingOptions } from './cascade/smoothing.js';
+export { DEFAULT_SMOOTHING, type OneEuroOptions, type SmoothingOptions } from './track/smoothing.js';
 export {
   FaceTracker,
   type LostRule,
   type TrackedFace,
   type TrackerOptions,
   type TrackingAligner,
-} from './cascade/tracker.js';
+} from './track/tracker.js';

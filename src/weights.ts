@@ -9,7 +9,7 @@
  *
  * @module fullpose/weights
  */
-import type { WeightUrls } from './host/download.js';
+import type { WeightUrls } from './files/download.js';
 
 /** URL of the bundled weights' manifest. */
 export const manifestUrl: URL = new URL('../weights/manifest.json', import.meta.url);

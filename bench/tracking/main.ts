@@ -1,11 +1,11 @@
 /** The page of `npm run track-video`: tracks a clip frame by frame, whatever the time it takes. */
 import { VideoFrames } from '../../cli/page/video.js';
-import { FaceAligner } from '../../src/cascade/aligner.js';
-import { type FaceBox, landmarksBox } from '../../src/cascade/boxes.js';
-import type { Detector } from '../../src/cascade/detector.js';
-import { FaceTracker, type TrackedFace, type TrackingAligner } from '../../src/cascade/tracker.js';
+import { FaceAligner } from '../../src/align/aligner.js';
 import { FaceDetector } from '../../src/detect/index.js';
-import type { PictureSource } from '../../src/host/frame.js';
+import { type FaceBox, landmarksBox } from '../../src/pictures/boxes.js';
+import type { Detector } from '../../src/pictures/detector.js';
+import type { PictureSource } from '../../src/pictures/frame.js';
+import { FaceTracker, type TrackedFace, type TrackingAligner } from '../../src/track/tracker.js';
 
 export interface ClipRequest {
   readonly url: string;

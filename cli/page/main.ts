@@ -3,7 +3,7 @@ import { depthMap, pnccMap } from '../../pages/maps.js';
 import { drawAxes, drawBox, drawLandmarks, drawMesh } from '../../pages/overlay.js';
 import { fetchPicture } from '../../pages/pictures.js';
 import { picturesBase } from '../../pages/routes.js';
-import { FaceReader } from '../../src/cascade/face.js';
+import { FaceReader } from '../../src/align/face.js';
 import { FaceDetector } from '../../src/detect/index.js';
 import { Gpu } from '../../src/engine/device.js';
 import { encodePng, writeGlb, writeObj, writePly } from '../../src/export.js';

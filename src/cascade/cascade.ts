@@ -11,8 +11,10 @@ import { requireFloats, type SafeTensors } from '../engine/safetensors.js';
 import { show } from '../engine/show.js';
 import { createTensor, type Tensor } from '../engine/tensor.js';
 import { chooseVariants, type LayerVariants, withVariants } from '../engine/tuning.js';
-import { CROP_RECORD_BYTES, Cropper, pixelBytes } from '../host/crop.js';
+import { FrameStep } from '../pictures/frame-step.js';
+import { CROP_RECORD_BYTES } from '../pictures/kernels/crop.js';
 import type { Geometry } from './kernels/common.js';
+import { cascadeCropStep, pixelBytes, STEM_CHANNELS } from './kernels/crop.js';
 import { outputBytes, recordOutputs } from './kernels/outputs.js';
 import { recordPaf, uploadFilters } from './kernels/paf.js';
 import { recordResolve } from './kernels/resolve.js';
@@ -76,7 +78,7 @@ export class Cascade {
   readonly #plans: readonly Plan[];
   /** Frames that start later: the last 1, 2, ... iterations. */
   readonly #refinements: readonly Plan[];
-  readonly #cropper: Cropper;
+  readonly #cropper: FrameStep;
 
   /**
    * Uploads the weights, compiles all kernels and draws the first iteration's geometry, which is the same for every face.
@@ -95,7 +97,7 @@ export class Cascade {
     const { parts, faces, start, iterations, endings } = value;
     await accepted;
     const [cropper, startPlan, ...rest] = await Promise.all([
-      Cropper.create(gpu, faces, { image: parts.stem, cascade: parts }),
+      FrameStep.create(gpu, (frame) => cascadeCropStep(frame, faces, parts)),
       start.build(),
       ...[...iterations, ...endings].map((builder) => builder.build()),
     ]);
@@ -125,7 +127,7 @@ export class Cascade {
     faces: GPUBuffer,
     maxFaces: number,
     { plans, refinements }: { readonly plans: readonly Plan[]; readonly refinements: readonly Plan[] },
-    cropper: Cropper,
+    cropper: FrameStep,
   ) {
     this.gpu = parts.gpu;
     this.network = parts.network;
@@ -231,7 +233,7 @@ function createParts(gpu: Gpu, weights: CascadeWeights, maxFaces: number): Parts
   for (let face = 0; face < maxFaces; face++) initial.set(initialParameters, face * layout.count);
   gpu.device.queue.writeBuffer(parameterBuffer(parameters, 0), 0, initial);
   const buffers = uploadModel(gpu, model, layout, size);
-  const image = { height: size, width: size, channels: 8 };
+  const image = { height: size, width: size, channels: STEM_CHANNELS };
   return {
     gpu,
     network,

@@ -5,7 +5,7 @@ import { WeightsError } from '../engine/errors.js';
 import { type NetworkGraph, parseNetwork } from '../engine/network.js';
 import { parseSafetensors, requireTensor, type SafeTensors } from '../engine/safetensors.js';
 import { show } from '../engine/show.js';
-import { asRecord, expectValue, inFile, isPositive, parseJson } from '../host/json.js';
+import { asRecord, expectValue, inFile, isPositive, parseJson } from '../files/json.js';
 import { type FaceModel, loadFaceModel } from '../mmm/model.js';
 import { type ParameterLayout, parseParameterLayout } from '../mmm/parameters.js';
 

@@ -1,5 +1,5 @@
 /** Where the package's own detector files lie: beside the module, wherever that was loaded from (see src/weights.ts). */
-import type { WeightUrls } from '../host/download.js';
+import type { WeightUrls } from '../files/download.js';
 
 /** What `FaceDetector.create` loads where it is given no weights. */
 export const detectorWeights: WeightUrls = {

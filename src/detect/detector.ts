@@ -1,15 +1,16 @@
 /** `FaceDetector`: pictures in, boxes for the aligner out. */
-import type { Detector } from '../cascade/detector.js';
+
+import { type OnDevice, Revivable } from '../calls/revivable.js';
+import { checkMaxPending, Turns } from '../calls/turns.js';
 import { Gpu } from '../engine/device.js';
 import type { DeviceLostError } from '../engine/errors.js';
 import { InputError } from '../engine/errors.js';
 import { expectObject, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
-import type { Crop } from '../host/crop.js';
-import { checkDownloadOptions, type DownloadOptions, type WeightUrls } from '../host/download.js';
-import { type Frame, FrameTexture, type PictureSource } from '../host/frame.js';
-import { type OnDevice, Revivable } from '../host/revivable.js';
-import { checkMaxPending, Turns } from '../host/turns.js';
+import { checkDownloadOptions, type DownloadOptions, type WeightUrls } from '../files/download.js';
+import type { Crop } from '../pictures/crop.js';
+import type { Detector } from '../pictures/detector.js';
+import { type Frame, FrameTexture, type PictureSource } from '../pictures/frame.js';
 import { detectorWeights } from './bundled.js';
 import { type DetectedFace, distinctFaces, suppress, toFace } from './faces.js';
 import { fetchDetectorWeights } from './manifest.js';

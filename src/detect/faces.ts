@@ -1,6 +1,6 @@
 /** From candidates to faces: weighted suppression as published with BlazeFace, and the same face seen in several regions. */
-import type { FaceBox } from '../cascade/boxes.js';
-import { type Crop, cropToPicture } from '../host/crop.js';
+import type { FaceBox } from '../pictures/boxes.js';
+import { type Crop, cropToPicture } from '../pictures/crop.js';
 import type { Candidate } from './kernels/candidates.js';
 
 /** Picture pixels, centres at integers, y down. */

@@ -10,7 +10,7 @@
  *
  * @module fullpose/detect
  */
-export type { Detector } from '../cascade/detector.js';
+export type { Detector } from '../pictures/detector.js';
 export { detectorWeights } from './bundled.js';
 export {
   type DetectOptions,

@@ -6,8 +6,8 @@ import {
   type ManifestFiles,
   parseManifestFiles,
   type WeightUrls,
-} from '../host/download.js';
-import { expectValue, parseJson } from '../host/json.js';
+} from '../files/download.js';
+import { expectValue, parseJson } from '../files/json.js';
 import { type DetectorWeights, parseDetectorWeights } from './weights.js';
 
 interface Manifest {

@@ -1,6 +1,6 @@
 /** Where to look: a network that sees 128 pixels misses faces that are small in the picture, and those that fill it. */
-import type { Crop } from '../host/crop.js';
-import type { PictureSize } from '../host/frame.js';
+import type { Crop } from '../pictures/crop.js';
+import type { PictureSize } from '../pictures/frame.js';
 
 /** Tiles smaller than this, in pixels, would hold faces of a few dozen pixels at most: too little to align. */
 const SMALLEST_TILE = 64;

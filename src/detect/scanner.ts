@@ -5,8 +5,10 @@ import { NetworkWeights, NetworkWorkspace, packNetworkWeights, recordNetwork } f
 import { type Plan, PlanBuilder } from '../engine/plan.js';
 import { readBuffer, StagingRing } from '../engine/readback.js';
 import { createTensor, type Tensor } from '../engine/tensor.js';
-import { CROP_RECORD_BYTES, type Crop, Cropper, cropRecord, writeCropRecord } from '../host/crop.js';
-import type { Frame } from '../host/frame.js';
+import type { Crop } from '../pictures/crop.js';
+import type { Frame } from '../pictures/frame.js';
+import { FrameStep } from '../pictures/frame-step.js';
+import { CROP_RECORD_BYTES, cropRecord, cropStep, writeCropRecord } from '../pictures/kernels/crop.js';
 import { type Candidate, countCandidates, listBytes, readCandidates, recordCandidates } from './kernels/candidates.js';
 import type { DetectorWeights } from './weights.js';
 
@@ -33,7 +35,7 @@ export interface Scan {
 interface Parts {
   readonly gpu: Gpu;
   readonly plan: Plan;
-  readonly cropper: Cropper;
+  readonly cropper: FrameStep;
   /** Records of all squares of a frame, and of those that are on their way. */
   readonly records: GPUBuffer;
   readonly batch: GPUBuffer;
@@ -60,7 +62,7 @@ export class Scanner {
     await accepted;
     const [plan, cropper] = await Promise.all([
       builder.build(),
-      Cropper.create(gpu, buffers.batch, { image, range: weights.inputRange }),
+      FrameStep.create(gpu, (frame) => cropStep(frame, buffers.batch, { image, range: weights.inputRange })),
     ]);
     return new Scanner({ gpu, plan, cropper, ...buffers }, most);
   }

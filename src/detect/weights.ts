@@ -4,7 +4,7 @@ import { type NetworkGraph, parseNetwork } from '../engine/network.js';
 import { parseSafetensors, type SafeTensors } from '../engine/safetensors.js';
 import { show } from '../engine/show.js';
 import type { FeatureShape } from '../engine/tensor.js';
-import { asRecord, expectValue, inFile, isPositive, parseJson } from '../host/json.js';
+import { asRecord, expectValue, inFile, isPositive, parseJson } from '../files/json.js';
 import { VALUES } from './kernels/candidates.js';
 
 /** The files' contents, where the caller has them already. */

@@ -4,7 +4,7 @@
  */
 
 import { expectFields, expectNumbers, expectObject, expectPositive, refuse } from '../engine/expect.js';
-import type { PixelTransform } from '../host/crop.js';
+import type { PixelTransform } from '../pictures/crop.js';
 import type { QuantisedBasis, ShapeModel } from './model.js';
 import { type ParameterLayout, quaternionOf, translationOf } from './parameters.js';
 import { quaternionToMatrix } from './pose.js';

@@ -4,7 +4,7 @@
  */
 import { WeightsError } from '../engine/errors.js';
 import { show } from '../engine/show.js';
-import type { PixelTransform } from '../host/crop.js';
+import { type Crop, cropToPicture, type PixelTransform } from '../pictures/crop.js';
 import type { Quaternion } from './pose.js';
 
 /** `[offset, count]` in floats. */
@@ -96,6 +96,11 @@ export function translationOf(parameters: ArrayLike<number>): readonly [number, 
 export interface PoseFrame {
   readonly size: number;
   readonly toPicture: PixelTransform;
+}
+
+/** The frame that parameters in a crop are given in. */
+export function poseFrame(crop: Crop): PoseFrame {
+  return { size: crop.size, toPicture: cropToPicture(crop) };
 }
 
 /** The picture itself: its pixels, y up from row 0. */

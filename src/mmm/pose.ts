@@ -8,7 +8,7 @@
  */
 
 import { expectFields, expectNumbers, expectPositive } from '../engine/expect.js';
-import type { PixelTransform } from '../host/crop.js';
+import type { PixelTransform } from '../pictures/crop.js';
 
 /** `(q0, q1, q2, q3)`, q0 the real part. `|q|^2` is the scale. */
 export type Quaternion = readonly [number, number, number, number];

@@ -1,3 +1,4 @@
+import { cascadeCropStep, pixelBytes } from '../../src/cascade/kernels/crop.js';
 import { packBasis, packMean, packScale, recordDecode } from '../../src/cascade/kernels/decode.js';
 import { packLandmarks, recordOutputs } from '../../src/cascade/kernels/outputs.js';
 import { packAnchors, recordPaf, uploadFilters } from '../../src/cascade/kernels/paf.js';
@@ -6,11 +7,11 @@ import { packCodes, recordResolve } from '../../src/cascade/kernels/resolve.js';
 import type { Gpu } from '../../src/engine/device.js';
 import { recordFill } from '../../src/engine/kernels/fill.js';
 import { readBuffer } from '../../src/engine/readback.js';
-import { CROP_RECORD_BYTES, type CropRecord, cropStep, pixelBytes, writeCropRecord } from '../../src/host/crop.js';
 import { decodeVertices } from '../../src/mmm/decode.js';
 import { type FaceModel, loadFaceModel, normalisedCoordinateCode } from '../../src/mmm/model.js';
 import { type ParameterLayout, parseParameterLayout } from '../../src/mmm/parameters.js';
 import { eulerToQuaternion } from '../../src/mmm/pose.js';
+import { CROP_RECORD_BYTES, type CropRecord, cropStep, writeCropRecord } from '../../src/pictures/kernels/crop.js';
 import { expectClose, expectEqual, expectThat, POISON, poison, randomFloats } from '../browser/numbers.js';
 import { type GpuCaseContext, gpuSuite } from '../browser/suite.js';
 import { expectTensor, poisonedTensor, runSteps, uploadTensor } from '../engine/tensors.js';
@@ -593,8 +594,8 @@ export const cropKernel = gpuSuite('crop', (test) => {
       const pixels = poisoned(gpu, 'pixels', words * 4 + 64);
       const given = randomFloats(5, size * size * 8, 2, 3);
       const start = uploadTensor(gpu, 'start', batchOf(1, wide, given));
-      const target = { image: stem, cascade: { pixels, start } };
-      await runSteps(gpu, (builder) => builder.add(cropStep(frame.createView(), faces, target)), crops.length);
+      const target = { stem, pixels, start };
+      await runSteps(gpu, (builder) => builder.add(cascadeCropStep(frame.createView(), faces, target)), crops.length);
       const colours = expected.map((value) => (value - black) / (white - black));
       for (let pixel = 0; pixel * 3 < colours.length; pixel++) {
         const at = (pixel % (size * size)) * 8;

@@ -1,4 +1,4 @@
-import type { PixelData } from '../../src/host/frame.js';
+import type { PixelData } from '../../src/pictures/frame.js';
 
 /** A smooth coloured picture: no source kind may shift it by even half a pixel without being noticed. */
 export function wavyPicture(

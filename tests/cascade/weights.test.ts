@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { fetchWeights } from '../../src/cascade/manifest.js';
 import { parseWeights } from '../../src/cascade/weights.js';
 import { InputError, ShapeError, WeightsError } from '../../src/engine/errors.js';
-import type { LoadProgress } from '../../src/host/download.js';
+import type { LoadProgress } from '../../src/files/download.js';
 import { safetensorsFile, smallModelFile } from '../mmm/files.js';
 import { SMALL_METADATA, SMALL_NETWORK, smallIterationTensors, smallWeightBuffers } from './small-weights.js';
 

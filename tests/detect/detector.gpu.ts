@@ -10,10 +10,10 @@ import { DeviceLostError, FullposeError, InputError, WeightsError } from '../../
 import { NetworkWeights, NetworkWorkspace, packNetworkWeights, recordNetwork } from '../../src/engine/network.js';
 import { readBuffer } from '../../src/engine/readback.js';
 import { requireFloats } from '../../src/engine/safetensors.js';
-import type { PictureSource } from '../../src/host/frame.js';
+import type { PictureSource } from '../../src/pictures/frame.js';
+import { countCalls } from '../align/calls.js';
 import { expectClose, expectEqual, expectError, expectThat, POISON, poison } from '../browser/numbers.js';
 import { type GpuCaseContext, gpuSuite } from '../browser/suite.js';
-import { countCalls } from '../cascade/calls.js';
 import { expectTensor, poisonedTensor, randomBatch, runSteps, uploadTensor } from '../engine/tensors.js';
 import type { Batch } from '../reference/layers.js';
 import { type ReferenceLayer, runNetwork } from '../reference/network.js';

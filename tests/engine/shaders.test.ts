@@ -14,13 +14,7 @@ const shaderFiles = import.meta.glob<string>('../../src/shaders/*.wgsl', {
   eager: true,
 });
 const modules = import.meta.glob<{ readonly declarations?: readonly KernelDeclaration[] }>(
-  [
-    '../../src/engine/kernels/*.ts',
-    '../../src/mmm/*.ts',
-    '../../src/host/*.ts',
-    '../../src/detect/kernels/*.ts',
-    '../../src/cascade/kernels/*.ts',
-  ],
+  ['../../src/*/kernels/*.ts'],
   { eager: true },
 );
 
@@ -42,8 +36,8 @@ function kindOf({ resourceType, access }: VariableInfo): BindingKind {
   }
 }
 
-it('every shader is declared by exactly one module, and every declaration has its file', () => {
-  expect(declarations.map(({ shader }) => shader).sort()).toEqual([...shaders.keys()].sort());
+it('every shader is declared, and every declaration has its file', () => {
+  expect([...new Set(declarations.map(({ shader }) => shader))].sort()).toEqual([...shaders.keys()].sort());
 });
 
 describe.each([...shaders])('%s', (_, text) => {

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { poseFrame } from '../../src/cascade/boxes.js';
-import { type Crop, cropToPicture } from '../../src/host/crop.js';
 import { decodeVertices, toPicturePixels } from '../../src/mmm/decode.js';
 import { loadFaceModel } from '../../src/mmm/model.js';
-import { moveParameters, PICTURE_FRAME, parseParameterLayout } from '../../src/mmm/parameters.js';
+import { moveParameters, PICTURE_FRAME, parseParameterLayout, poseFrame } from '../../src/mmm/parameters.js';
+import { type Crop, cropToPicture } from '../../src/pictures/crop.js';
 import { expectClose, random } from '../browser/numbers.js';
 import { layoutJson, smallModelFile } from './files.js';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { animatedPng, animatedWebp } from '../../reliability/pictures.js';
 import { repositoryRoot } from '../../scripts/page-host.js';
-import { encodePng } from '../../src/mmm/png.js';
+import { encodePng } from '../../src/export/png.js';
 
 let folder: string;
 

@@ -76,7 +76,7 @@ export function uploadFilters(gpu: Gpu, label: string, weights: Float32Array, bi
 }
 
 /**
- * Adds the pose adaptive convolution of `pixels` (src/host/crop.ts) at the anchors of `geometry` into `output` [N,rows,columns,C] to a plan.
+ * Adds the pose adaptive convolution of `pixels` (crop.wgsl, with CASCADE) at the anchors of `geometry` into `output` [N,rows,columns,C] to a plan.
  * @param isSoftware the kernel for programs; default: where the adapter is one
  */
 export function recordPaf(

@@ -4,8 +4,8 @@ import type { Kernel, KernelDeclaration } from '../../engine/pipelines.js';
 import type { Step } from '../../engine/plan.js';
 import { preprocess } from '../../engine/preprocess.js';
 import { UniformStruct } from '../../engine/uniform.js';
-import { PICTURE_LIBRARY } from '../../host/crop.js';
 import { NO_TRIANGLE, type UvMap } from '../../mmm/uv.js';
+import { PICTURE_LIBRARY } from '../../pictures/kernels/crop.js';
 import source from '../../shaders/texture.wgsl?raw';
 import { keyLayout, LIBRARY, WORKGROUP_SIZE } from './common.js';
 

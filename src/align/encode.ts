@@ -1,0 +1,176 @@
+/**
+ * A frame in an encoder of the caller's (docs/gpu.md): a texture and boxes or crop records in, buffers of the caller's out. Nothing is
+ * submitted and nothing is read back here.
+ */
+
+import type { Cascade } from '../cascade/cascade.js';
+import type { Gpu } from '../engine/device.js';
+import { InputError } from '../engine/errors.js';
+import { expectObject } from '../engine/expect.js';
+import { show } from '../engine/show.js';
+import { cropsOf, type FaceBox } from '../pictures/boxes.js';
+import { pictureOfTexture } from '../pictures/frame.js';
+import { CROP_RECORD_BYTES, cropRecord, writeCropRecord } from '../pictures/kernels/crop.js';
+
+/** Crop records that the caller's GPU work makes (docs/gpu.md), 32 bytes each. */
+export interface CropBuffer {
+  /** Usage COPY_SRC. */
+  readonly buffer: GPUBuffer;
+  /** Bytes, a multiple of 4 (default 0). */
+  readonly offset?: number;
+  /** Faces, 1 to `maxFaces`. */
+  readonly count: number;
+}
+
+/** Where the faces are: boxes in the texture's pixels, or records of their crops. */
+export type EncodeInput = {
+  /** As `align` takes textures: of the aligner's device, usage TEXTURE_BINDING. */
+  readonly texture: GPUTexture;
+  /** Iterations of the cascade (default: all). */
+  readonly iterations?: number;
+} & ({ readonly boxes: readonly FaceBox[] } | { readonly crops: CropBuffer });
+
+/** A range of a buffer of the caller's, usage COPY_DST. */
+export interface OutputRange {
+  readonly buffer: GPUBuffer;
+  /** Bytes, a multiple of 4 (default 0). */
+  readonly offset?: number;
+}
+
+/** Buffers to be filled, each with face after face. `aligner.outputBytes` says how much room a face takes in each. */
+export interface EncodeOutput {
+  /** Parameters, landmarks with their visibility. */
+  readonly faces?: OutputRange;
+  /** [V] vec4f: x, y, z in crop pixels, 0. */
+  readonly vertices?: OutputRange;
+  /** [S,S] u32: visibility keys, which hold depth and triangle. */
+  readonly visibility?: OutputRange;
+  /** The crop records that were used: what takes crop pixels to the texture's. */
+  readonly crops?: OutputRange;
+}
+
+/** Bytes of one face in each buffer of an EncodeOutput. */
+export type OutputBytes = Readonly<Record<keyof EncodeOutput, number>>;
+
+/** Frames with boxes that may be encoded before the first of them is submitted. */
+const UNSUBMITTED = 8;
+
+/** Records frames into encoders of the caller's. */
+export class FrameEncoder {
+  readonly #gpu: Gpu;
+  readonly #cascade: Cascade;
+  /** Crop records of the last frames that came with boxes, a slot each: the queue writes them before it runs any of these frames. */
+  readonly #slots: GPUBuffer;
+  readonly #records: DataView<ArrayBuffer>;
+  readonly bytes: OutputBytes;
+  #slot = 0;
+
+  constructor(gpu: Gpu, cascade: Cascade) {
+    this.#gpu = gpu;
+    this.#cascade = cascade;
+    this.#records = new DataView(new ArrayBuffer(cascade.maxFaces * CROP_RECORD_BYTES));
+    this.#slots = gpu.createBuffer(
+      'encode.crops',
+      UNSUBMITTED * this.#records.byteLength,
+      GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+    );
+    const { geometry, maxFaces } = cascade;
+    this.bytes = {
+      faces: cascade.outputBytes,
+      vertices: geometry.vertices.size / maxFaces,
+      visibility: geometry.visibility.size / maxFaces,
+      crops: CROP_RECORD_BYTES,
+    };
+  }
+
+  /**
+   * @returns faces and dispatches that were recorded
+   * @throws InputError
+   */
+  encode(
+    encoder: GPUCommandEncoder,
+    input: EncodeInput,
+    output: EncodeOutput,
+  ): { readonly faces: number; readonly dispatches: number } {
+    const cascade = this.#cascade;
+    const { texture, iterations = cascade.iterations } = input;
+    const plan = cascade.plan(iterations);
+    const picture = pictureOfTexture(texture);
+    const crops = 'crops' in input ? this.#checkCrops(input.crops) : undefined;
+    const boxes = 'boxes' in input ? cropsOf(input.boxes, picture, cascade.network.cropSize) : [];
+    const faces = crops?.count ?? boxes.length;
+    this.#checkCount(faces);
+    const sources = {
+      faces: cascade.output,
+      vertices: cascade.geometry.vertices,
+      visibility: cascade.geometry.visibility,
+      crops: cascade.faces,
+    };
+    const names = ['faces', 'vertices', 'visibility', 'crops'] as const;
+    const targets = names.flatMap((name) => {
+      const range = output[name];
+      return range === undefined ? [] : [{ name, ...this.#checkRange(name, range, faces * this.bytes[name]) }];
+    });
+
+    const recordBytes = faces * CROP_RECORD_BYTES;
+    if (crops === undefined) {
+      const at = this.#slot * this.#records.byteLength;
+      this.#slot = (this.#slot + 1) % UNSUBMITTED;
+      for (const [i, crop] of boxes.entries()) writeCropRecord(this.#records, i, cropRecord(crop, picture, picture));
+      this.#gpu.device.queue.writeBuffer(this.#slots, at, this.#records.buffer, 0, recordBytes);
+      encoder.copyBufferToBuffer(this.#slots, at, cascade.faces, 0, recordBytes);
+    } else {
+      encoder.copyBufferToBuffer(crops.buffer, crops.offset ?? 0, cascade.faces, 0, recordBytes);
+    }
+    const pass = encoder.beginComputePass({ label: 'fullpose' });
+    cascade.encode(pass, texture, plan, faces);
+    pass.end();
+    for (const { name, buffer, offset, size } of targets) {
+      encoder.copyBufferToBuffer(sources[name], 0, buffer, offset, size);
+    }
+    return { faces, dispatches: 1 + plan.steps.length };
+  }
+
+  #checkCount(faces: number): void {
+    const { maxFaces } = this.#cascade;
+    if (!Number.isInteger(faces) || faces < 1 || faces > maxFaces) {
+      throw new InputError(`encode was given ${show(faces)} faces; wanted 1 to ${maxFaces}, one frame.`);
+    }
+  }
+
+  #checkCrops(crops: CropBuffer): CropBuffer {
+    expectObject(crops, 'crops');
+    const { buffer, offset = 0, count } = crops;
+    this.#checkCount(count);
+    checkBuffer('crops', buffer, offset, count * CROP_RECORD_BYTES, ['COPY_SRC', GPUBufferUsage.COPY_SRC]);
+    return crops;
+  }
+
+  #checkRange(name: string, range: OutputRange, size: number) {
+    expectObject(range, `output.${name}`);
+    const { buffer, offset = 0 } = range;
+    checkBuffer(`output.${name}`, buffer, offset, size, ['COPY_DST', GPUBufferUsage.COPY_DST]);
+    return { buffer, offset, size };
+  }
+}
+
+/** @throws InputError where the range cannot be copied from or to. */
+function checkBuffer(
+  what: string,
+  buffer: GPUBuffer,
+  offset: number,
+  bytes: number,
+  [usageName, usage]: readonly [string, number],
+): void {
+  if (Object.prototype.toString.call(buffer) !== '[object GPUBuffer]') {
+    throw new InputError(`${what} has the buffer ${show(buffer)}; wanted a GPUBuffer.`);
+  }
+  if ((buffer.usage & usage) === 0) {
+    throw new InputError(`${what} has a buffer of usage ${buffer.usage}; wanted ${usageName} among it.`);
+  }
+  if (!Number.isInteger(offset) || offset < 0 || offset % 4 !== 0 || !(offset + bytes <= buffer.size)) {
+    throw new InputError(
+      `${what} is ${show(bytes)} bytes from ${show(offset)} of a buffer of ${buffer.size}; wanted a multiple of 4 that leaves them room.`,
+    );
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * What a caller may ask of an aligner, checked, and the weights that it names.
+ */
+
+import { checkMaxPending } from '../calls/turns.js';
+import { fetchWeights, type LoadOptions } from '../cascade/manifest.js';
+import { type CascadeWeights, parseWeights, type WeightBuffers } from '../cascade/weights.js';
+import { InputError } from '../engine/errors.js';
+import { expectObject, refuse } from '../engine/expect.js';
+import { DTYPES, type DType } from '../engine/network.js';
+import { show } from '../engine/show.js';
+import { checkDownloadOptions, type WeightUrls } from '../files/download.js';
+import { weights as bundledWeights } from '../weights.js';
+import { checkTextureSize, OUTPUT_NAMES, type OutputName, type Wanted } from './renderings.js';
+import { TUNING_MODES, type TuningOptions } from './tuning.js';
+
+export interface AlignerOptions extends LoadOptions, TuningOptions {
+  /**
+   * URL of the weights' manifest, or URLs of all files, or their contents, or weights already parsed. Default: the weights of the package,
+   * from where the package's own module was loaded (`fullpose/weights`).
+   */
+  readonly weights?: string | URL | WeightUrls | WeightBuffers | CascadeWeights;
+  /** The caller's device. It is never destroyed here. Without it the aligner makes one of its own. */
+  readonly device?: GPUDevice;
+  readonly powerPreference?: GPUPowerPreference;
+  /**
+   * How the network's weights are held on the GPU (default `f16`). `f16`: in 16 bits where that changes none, as of the package's weights, after a test on
+   * the device; where it fails, and with `f32`, in 32. Arithmetic is f32 either way. `aligner.dtype` says which it is.
+   */
+  readonly dtype?: DType;
+  /** Faces that travel together (default 4). More boxes than this are aligned in several frames. */
+  readonly maxFaces?: number;
+  /** Side of the textures that `outputs: ['texture']` gives, in texels (default 512). */
+  readonly textureSize?: number;
+  /** Calls that may be unfinished at once (default 64); one more is refused, so that a caller who never waits fills no memory. */
+  readonly maxPending?: number;
+}
+
+export interface AlignOptions<Name extends OutputName = OutputName> {
+  /** Iterations of the cascade, 1 to `aligner.iterations` (the default). Fewer are faster and less exact. */
+  readonly iterations?: number;
+  /**
+   * What each face has beside the landmarks; everything comes in the same readback. Default: nothing, which is about 2 KB a face.
+   * `vertices` adds 107 KB with the shipped model, `depth` 66 KB, `pncc` 0.5 MB, `texture` 1 MB at the default size.
+   */
+  readonly outputs?: readonly Name[];
+  /** Whether the hidden half of a texture is filled from the other one (default false). */
+  readonly mirror?: boolean;
+}
+
+export const DEFAULT_MAX_FACES = 4;
+export const DEFAULT_TEXTURE_SIZE = 512;
+
+/** The weights that the options name, as many iterations of them as are wanted. */
+export async function loadWeights(options: AlignerOptions): Promise<CascadeWeights> {
+  const { weights = bundledWeights, iterations } = options;
+  if (typeof weights === 'string' || 'href' in weights || 'manifest' in weights) return fetchWeights(weights, options);
+  const all = 'model' in weights ? weights : parseWeights(weights);
+  const wanted = iterations ?? all.iterations.length;
+  if (!Number.isInteger(wanted) || wanted < 1 || wanted > all.iterations.length) {
+    throw new InputError(`iterations is ${show(wanted)}; the weights have ${all.iterations.length}.`);
+  }
+  return { ...all, iterations: all.iterations.slice(0, wanted) };
+}
+
+/** What the types say already, for callers without them. Numbers are checked where they are used. */
+export function checkOptions(options: AlignerOptions): void {
+  checkDownloadOptions(options);
+  const { weights, textureSize, maxPending, tuning, tuningStorage, dtype } = options;
+  if (weights !== undefined && typeof weights !== 'string') {
+    expectObject(weights, 'weights');
+    if ('files' in weights && weights.files !== undefined) expectObject(weights.files, 'weights.files');
+    if ('model' in weights) {
+      for (const part of ['model', 'network', 'initialParameters', 'iterations'] as const) {
+        expectObject(weights[part], `weights.${part}`);
+      }
+    }
+  }
+  if (textureSize !== undefined) checkTextureSize(textureSize);
+  if (typeof tuning === 'string' ? !TUNING_MODES.includes(tuning) : tuning !== undefined && !isObject(tuning)) {
+    refuse('tuning', tuning, `${TUNING_MODES.join(', ')} or an aligner's tuning`);
+  }
+  if (tuningStorage !== undefined) {
+    expectObject(tuningStorage, 'tuningStorage');
+    const { getItem, setItem } = tuningStorage;
+    if (typeof getItem !== 'function' || typeof setItem !== 'function') {
+      throw new InputError('tuningStorage has no getItem and setItem; wanted a storage as localStorage is.');
+    }
+  }
+  if (dtype !== undefined && !DTYPES.includes(dtype)) refuse('dtype', dtype, DTYPES.join(' or '));
+  checkMaxPending(maxPending);
+}
+
+/**
+ * The outputs that a call asks for, in order, each once.
+ * @throws InputError for an unknown name.
+ */
+export function checkOutputs<Name extends OutputName>({
+  outputs = [],
+  mirror = false,
+}: AlignOptions<Name>): Wanted<Name> {
+  if (!Array.isArray(outputs) || !outputs.every((name) => OUTPUT_NAMES.includes(name))) {
+    throw new InputError(`outputs is ${show(outputs)}; wanted a list of ${OUTPUT_NAMES.join(', ')}.`);
+  }
+  if (typeof mirror !== 'boolean') refuse('mirror', mirror, 'true or false');
+  const wanted: readonly Name[] = outputs;
+  return { outputs: [...new Set(wanted)], mirror };
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
+}

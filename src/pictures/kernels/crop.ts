@@ -1,0 +1,111 @@
+/** Cuts square crops out of the frame texture. See crop.wgsl. */
+import type { BindingKind, Kernel, KernelDeclaration } from '../../engine/pipelines.js';
+import type { Step } from '../../engine/plan.js';
+import { preprocess } from '../../engine/preprocess.js';
+import { blocksOf, type Tensor, tensorBinding } from '../../engine/tensor.js';
+import { UniformStruct } from '../../engine/uniform.js';
+import source from '../../shaders/crop.wgsl?raw';
+import pictureLib from '../../shaders/lib/picture.wgsl?raw';
+import { type Crop, cropToPicture } from '../crop.js';
+import type { PictureSize } from '../frame.js';
+
+/** What a kernel includes that samples a picture as crop records say. */
+export const PICTURE_LIBRARY = { 'lib/picture.wgsl': pictureLib } as const;
+
+export const PARAMS = new UniformStruct({ size: 'u32', black: 'f32', range: 'f32', blocks: 'u32' });
+
+/** The kernel, plain or as the cascade wants it (`cascade/kernels/crop.ts`), which binds more. */
+export function cropKernel(CASCADE: boolean, more: readonly BindingKind[] = []): Kernel {
+  return {
+    name: 'crop',
+    code: preprocess(source, { files: PICTURE_LIBRARY, flags: { CASCADE } }),
+    bindings: ['texture', 'read', 'read-write', ...more],
+  };
+}
+
+const kernel = cropKernel(false);
+
+/** Bytes of one crop's record in the `crops` buffer. */
+export const CROP_RECORD_BYTES = 32;
+
+const TILE = 8;
+
+/** One crop's record: where its pixels lie in the frame texture. Texel centres are at integers. */
+export interface CropRecord {
+  /** Frame coordinates of the centre of crop pixel (0, 0). */
+  readonly originX: number;
+  readonly originY: number;
+  /** Texels from one crop pixel to the next. */
+  readonly stepX: number;
+  readonly stepY: number;
+  /** Size of the picture within the texture. */
+  readonly width: number;
+  readonly height: number;
+  /** Samples per axis that a crop pixel averages. */
+  readonly taps: number;
+  /** The caller's, for its own kernels (default 0). */
+  readonly tag?: number;
+}
+
+/** Area sampling stops getting better here: taps are then more than a pixel apart only where a crop is over 2,048 pixels wide. */
+const MAX_TAPS = 16;
+
+/**
+ * Where a crop of the picture lies in the frame's texels, which are fewer where the picture was shrunk.
+ * @param spacing texels from one sample to the next, at most; a sample is bilinear, so that with 2 every texel still counts
+ */
+export function cropRecord(crop: Crop, picture: PictureSize, texels: PictureSize, spacing = 1): CropRecord {
+  const { scale, x0, y0 } = cropToPicture(crop);
+  const [scaleX, scaleY] = [texels.width / picture.width, texels.height / picture.height];
+  const [stepX, stepY] = [scale * scaleX, scale * scaleY];
+  return {
+    // A pixel's centre is half a pixel from its corner, and corners are what shrinking keeps.
+    originX: (x0 + 0.5) * scaleX - 0.5,
+    originY: (y0 + 0.5) * scaleY - 0.5,
+    stepX,
+    stepY,
+    width: texels.width,
+    height: texels.height,
+    taps: Math.min(MAX_TAPS, Math.max(1, Math.ceil(Math.max(stepX, stepY) / spacing))),
+  };
+}
+
+/** Writes record `index` as crop.wgsl reads it. */
+export function writeCropRecord(view: DataView, index: number, record: CropRecord): void {
+  const at = index * CROP_RECORD_BYTES;
+  const floats = [record.originX, record.originY, record.stepX, record.stepY];
+  for (let i = 0; i < 4; i++) view.setFloat32(at + 4 * i, floats[i] ?? 0, true);
+  view.setUint32(at + 16, record.width, true);
+  view.setUint32(at + 20, record.height, true);
+  view.setUint32(at + 24, record.taps, true);
+  view.setUint32(at + 28, record.tag ?? 0, true);
+}
+
+/** Where crops go. */
+export interface CropTarget {
+  /** [N,S,S,C]: the first three channels, and a 0 in the fourth if there is one. */
+  readonly image: Tensor;
+  /** Values of black and white in `image`; default 0 and 1. */
+  readonly range?: readonly [black: number, white: number];
+}
+
+/** The step that crops from `frame` as `crops` say. */
+export function cropStep(
+  frame: GPUTextureView,
+  crops: GPUBuffer,
+  { image, range: [black, white] = [0, 1] }: CropTarget,
+): Step {
+  const { width: size, channels } = image.shape;
+  const tiles = Math.ceil(size / TILE);
+  return {
+    label: 'crop',
+    stage: 'crop',
+    kernel,
+    bindings: [frame, { buffer: crops }, tensorBinding(image)],
+    params: PARAMS.pack({ size, black, range: white - black, blocks: blocksOf(channels) }),
+    workgroups: [tiles, tiles, 1],
+    batchAxis: 2,
+  };
+}
+
+export const declarations: readonly KernelDeclaration[] = [{ shader: 'crop.wgsl', kernels: [kernel], params: PARAMS }];

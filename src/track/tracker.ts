@@ -1,0 +1,389 @@
+/**
+ * `FaceTracker`: faces of a video, from frame to frame. A face that is known is found again from its own parameters with one or two iterations; new
+ * ones come from a detector or the caller's boxes; those that are no face any more leave. docs/tracking.md says how well that works.
+ */
+
+import type { FaceAligner } from '../align/aligner.js';
+import { type Face, FaceReader } from '../align/face.js';
+import { FullposeError, InputError } from '../engine/errors.js';
+import { expectFields, expectObject, refuse } from '../engine/expect.js';
+import { show } from '../engine/show.js';
+import { checkModel } from '../mmm/decode.js';
+import { moveParameters, PICTURE_FRAME, poseFrame, quaternionOf } from '../mmm/parameters.js';
+import { cropSquare, type FaceBox, landmarksBox, overlapOf, type Square } from '../pictures/boxes.js';
+import type { Detector } from '../pictures/detector.js';
+import { copyPicture, isTexture, type PictureSource, UploadedPicture } from '../pictures/frame.js';
+import { checkSmoothing, FaceSmoother, type SmoothingOptions } from './smoothing.js';
+
+/** When a face counts as lost. */
+export interface LostRule {
+  /** A confidence below this is doubt (default 0.5). */
+  readonly confidence?: number;
+  /** Frames of doubt in a row after which the face leaves (default 3). */
+  readonly frames?: number;
+}
+
+/** What the tracker asks of an aligner. */
+export interface TrackingAligner
+  extends Pick<FaceAligner, 'maxFaces' | 'iterations' | 'model' | 'layout'>,
+    Partial<Pick<FaceAligner, 'device' | 'upload'>> {
+  align(source: PictureSource, boxes: readonly FaceBox[]): Promise<Face[]>;
+  refine(
+    source: PictureSource,
+    faces: readonly Face[],
+    options: { readonly iterations: number },
+  ): Promise<(Face | undefined)[]>;
+}
+
+export interface TrackerOptions {
+  /** Aligns the faces. It stays the caller's. */
+  readonly aligner: TrackingAligner;
+  /** Looks for faces where there is room for more. It stays the caller's. Without one, faces come from the boxes given to `track`. */
+  readonly detector?: Detector;
+  /** Faces followed at once (default 1), at most `aligner.maxFaces`: they travel together. */
+  readonly maxFaces?: number;
+  /** Iterations of a known face, 1 to `aligner.iterations` (default 2, or 1 where that would be all): more follow faster moves. */
+  readonly iterations?: number;
+  /** Whether and how parameters are smoothed over time (default: not at all). */
+  readonly smoothing?: boolean | SmoothingOptions;
+  /** While some face is followed and there is room for more: least time in ms between two looks of the detector (default 500). */
+  readonly detectEvery?: number;
+  readonly lost?: LostRule;
+}
+
+/** A face of a video. */
+export interface TrackedFace extends Face {
+  /** The same from frame to frame for one face; a face that was lost and is found again is another one. */
+  readonly id: number;
+  /** Frames since it was found; 0 where it is new. */
+  readonly age: number;
+}
+
+/** One face that is followed; each frame makes it anew. */
+interface Track {
+  readonly id: number;
+  readonly age: number;
+  /** The last that was beyond doubt, as the aligner gave it: what the next frame starts from. */
+  readonly good: Face;
+  /** The same as the caller got it, smoothed. */
+  readonly shown: Face;
+  /** Whether it moved far in the last frame. */
+  readonly fast: boolean;
+  /** Frames of doubt in a row. */
+  readonly doubt: number;
+  readonly smoother: FaceSmoother | undefined;
+}
+
+/** A look of the detector that nobody waits for. */
+interface Look {
+  outcome?: { readonly boxes: readonly FaceBox[] } | { readonly error: unknown };
+}
+
+/** Names what a detector gave in messages. */
+const DETECTED = "The detector's boxes";
+
+/** Squares that overlap by more than this part of their union are one face. */
+const SAME_FACE = 0.3;
+
+/** A face that has turned by more degrees since the last run in full gets another one: the steps of that run no longer fit. */
+const MOST_TURN = 25;
+
+/**
+ * A face that moves by more than this from one frame to the next, in parts of its size, is found by the whole cascade: the last iterations alone
+ * correct less than that.
+ */
+const MOST_MOVE = 0.05;
+
+const DEFAULTS = { maxFaces: 1, iterations: 2, detectEvery: 500, confidence: 0.5, frames: 3 } as const;
+
+export class FaceTracker {
+  readonly #aligner: TrackingAligner;
+  readonly #detector: Detector | undefined;
+  readonly #options: Readonly<Record<keyof typeof DEFAULTS, number>>;
+  readonly #smoothing: SmoothingOptions | undefined;
+  readonly #reader: FaceReader;
+  #tracks: readonly Track[] = [];
+  #nextId = 1;
+  #lastMs = Number.NEGATIVE_INFINITY;
+  /** Each frame in turn, on the GPU once for all that a call asks of the aligner and a detector on its device. */
+  #picture: UploadedPicture | undefined;
+  #look: Look | undefined;
+  #lookedMs = Number.NEGATIVE_INFINITY;
+  #busy = false;
+  #destroyed = false;
+  /** Counts resets: what a frame found before one is not kept. */
+  #era = 0;
+
+  /**
+   * A tracker on an aligner.
+   * @throws InputError for options that cannot be used.
+   */
+  static async create(options: TrackerOptions): Promise<FaceTracker> {
+    return new FaceTracker(options);
+  }
+
+  private constructor(options: TrackerOptions) {
+    expectObject(options, 'The options');
+    const { aligner, detector, smoothing = false, lost = {} } = options;
+    expectObject(aligner, 'aligner');
+    if (typeof aligner.align !== 'function' || typeof aligner.refine !== 'function') {
+      refuse('aligner', aligner, 'a FaceAligner, or what has align and refine as it has');
+    }
+    checkModel(aligner.model);
+    expectObject(aligner.layout, 'aligner.layout');
+    expectObject(lost, 'lost');
+    if (detector !== undefined && typeof detector?.detect !== 'function') {
+      refuse('detector', detector, 'an object with detect(source)');
+    }
+    expectNumber('aligner.iterations', aligner.iterations, 1, Number.MAX_SAFE_INTEGER, true);
+    const most = Math.max(1, Math.min(DEFAULTS.iterations, aligner.iterations - 1));
+    const { maxFaces = DEFAULTS.maxFaces, iterations = most, detectEvery = DEFAULTS.detectEvery } = options;
+    const { confidence = DEFAULTS.confidence, frames = DEFAULTS.frames } = lost;
+    expectNumber('maxFaces', maxFaces, 1, aligner.maxFaces, true);
+    expectNumber('iterations', iterations, 1, aligner.iterations, true);
+    expectNumber('detectEvery', detectEvery, 0, Number.MAX_VALUE);
+    expectNumber('lost.confidence', confidence, 0, 1);
+    expectNumber('lost.frames', frames, 1, Number.MAX_SAFE_INTEGER, true);
+    if (typeof smoothing === 'object') checkSmoothing(smoothing);
+    else if (typeof smoothing !== 'boolean') {
+      refuse('smoothing', smoothing, 'true, false or an object');
+    }
+    this.#aligner = aligner;
+    this.#detector = detector;
+    this.#options = { maxFaces, iterations, detectEvery, confidence, frames };
+    this.#smoothing = smoothing === true ? {} : smoothing || undefined;
+    this.#reader = new FaceReader(aligner.model, aligner.layout);
+  }
+
+  /**
+   * The faces of the next frame, longest known first. Await it before the next call; do not change the frame meanwhile.
+   * @param timestampMs when the frame was taken, later than the one before
+   * @param options.boxes where new faces may be, in place of the detector's; those over known faces are passed over
+   * @throws InputError for a frame, time or box that cannot be used; FullposeError `busy` while a call is unfinished; what the detector throws, be
+   * it while it looked at an earlier frame; otherwise as `FaceAligner.align`. The tracker goes on with the next call.
+   */
+  async track(
+    frame: PictureSource,
+    timestampMs: number,
+    options: { readonly boxes?: readonly FaceBox[] } = {},
+  ): Promise<TrackedFace[]> {
+    if (this.#destroyed) throw new InputError('The tracker was destroyed; wanted one that was not.');
+    if (this.#busy) {
+      throw new FullposeError('busy', 'The tracker is at work on a frame; await it, or drop this one.');
+    }
+    if (!Number.isFinite(timestampMs) || timestampMs <= this.#lastMs) {
+      throw new InputError(`The timestamp is ${show(timestampMs)} ms; wanted more than ${show(this.#lastMs)} ms.`);
+    }
+    expectObject(options, 'The options');
+    const { boxes } = options;
+    if (boxes !== undefined) checkBoxes(boxes, 'The boxes');
+    this.#busy = true;
+    try {
+      return await this.#track(frame, timestampMs, boxes);
+    } finally {
+      this.#busy = false;
+      if (this.#destroyed) this.#picture?.destroy();
+    }
+  }
+
+  /** Forgets all faces and times, as for another video. A call in flight still gives its faces, and they are forgotten too. */
+  reset(): void {
+    this.#era++;
+    this.#tracks = [];
+    this.#look = undefined;
+    this.#lastMs = Number.NEGATIVE_INFINITY;
+    this.#lookedMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Ends the tracker, after the call in flight if there is one. The aligner and the detector go on: they are the caller's. Twice does nothing. */
+  destroy(): void {
+    this.reset();
+    this.#destroyed = true;
+    if (!this.#busy) this.#picture?.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+
+  async #track(
+    frame: PictureSource,
+    timestampMs: number,
+    boxes: readonly FaceBox[] | undefined,
+  ): Promise<TrackedFace[]> {
+    const [era, known] = [this.#era, this.#tracks];
+    const { upload } = this.#aligner;
+    const picture = upload === undefined ? frame : await this.#upload(frame, upload);
+    const looking = boxes === undefined ? this.#lookFor(frame, picture, timestampMs) : boxes;
+    const [candidates, results] = await Promise.all([looking, this.#refine(picture, known)]);
+    const kept = distinct(known.flatMap((track, i) => this.#next(track, results[i], timestampMs) ?? []));
+    const room = this.#options.maxFaces - kept.length;
+    const joined = await this.#join(picture, newBoxes(candidates, kept).slice(0, room), timestampMs);
+    const tracks = [...kept, ...joined];
+    if (this.#era === era) {
+      this.#tracks = tracks;
+      this.#lastMs = timestampMs;
+    }
+    return tracks.map(({ id, age, shown }) => ({ ...shown, id, age }));
+  }
+
+  async #upload(frame: PictureSource, upload: FaceAligner['upload']): Promise<PictureSource> {
+    const last = this.#picture;
+    const picture = await upload.call(this.#aligner, frame, last);
+    this.#picture = picture;
+    if (last !== picture) last?.destroy();
+    return picture;
+  }
+
+  /** Finds known faces again: in one batch, and in another those that the whole cascade is needed for, known before or seen by what was found. */
+  async #refine(frame: PictureSource, known: readonly Track[]): Promise<readonly (Face | undefined)[]> {
+    const { iterations: all } = this.#aligner;
+    const found = new Map<Track, Face | undefined>();
+    const refine = async (tracks: readonly Track[], iterations: number) => {
+      if (tracks.length === 0) return;
+      const faces = tracks.map(({ good }) => good);
+      const refined = await this.#aligner.refine(frame, faces, { iterations });
+      for (const [i, track] of tracks.entries()) found.set(track, refined[i]);
+    };
+    const others = known.filter((track) => !needsFullRun(track));
+    await Promise.all([refine(known.filter(needsFullRun), all), refine(others, this.#options.iterations)]);
+    const unsettled = (track: Track) => {
+      const face = found.get(track);
+      return face === undefined || !this.#isSure(face) || movedFar(track.good, face);
+    };
+    await refine(others.filter(unsettled), all);
+    return known.map((track) => found.get(track));
+  }
+
+  #isSure({ confidence }: Face): boolean {
+    return confidence >= this.#options.confidence;
+  }
+
+  /** A known face after this frame; undefined where it is lost. In doubt it stays where it was: what was found is not shown. */
+  #next(track: Track, found: Face | undefined, timestampMs: number): Track | undefined {
+    const age = track.age + 1;
+    if (found !== undefined && this.#isSure(found)) {
+      const fast = movedFar(track.good, found);
+      return { ...track, age, fast, doubt: 0, good: found, shown: this.#smooth(found, track.smoother, timestampMs) };
+    }
+    const doubt = track.doubt + 1;
+    if (doubt >= this.#options.frames) return undefined;
+    return { ...track, age, doubt, shown: { ...track.shown, confidence: found?.confidence ?? 0 } };
+  }
+
+  /** Aligns the faces in new boxes, and takes those that are faces. */
+  async #join(frame: PictureSource, boxes: readonly FaceBox[], timestampMs: number): Promise<readonly Track[]> {
+    if (boxes.length === 0) return [];
+    const faces = await this.#aligner.align(frame, boxes);
+    const sure = faces.filter((face) => this.#isSure(face));
+    return sure.map((face) => {
+      const smoother = this.#smoothing && new FaceSmoother(this.#aligner.layout, this.#smoothing);
+      const shown = this.#smooth(face, smoother, timestampMs);
+      return { id: this.#nextId++, age: 0, good: face, shown, fast: false, doubt: 0, smoother };
+    });
+  }
+
+  #smooth(face: Face, smoother: FaceSmoother | undefined, timestampMs: number): Face {
+    if (smoother === undefined) return face;
+    const crop = poseFrame(face.crop);
+    const smooth = smoother.smooth(moveParameters(face.parameters, crop, PICTURE_FRAME), timestampMs);
+    return this.#reader.repose(face, Float32Array.from(moveParameters(smooth, PICTURE_FRAME, crop)));
+  }
+
+  /**
+   * Boxes where new faces may be. With no face to follow the detector is awaited: there is nothing else to give. Otherwise it looks at a copy
+   * of the frame while the video goes on, and its boxes serve the frame after.
+   */
+  async #lookFor(frame: PictureSource, picture: PictureSource, timestampMs: number): Promise<readonly FaceBox[]> {
+    const detector = this.#detector;
+    const { maxFaces, detectEvery } = this.#options;
+    const isShared = detector?.device !== undefined && detector.device === this.#aligner.device;
+    if (detector === undefined || this.#tracks.length >= maxFaces) return [];
+    if (this.#tracks.length === 0) {
+      this.#look = undefined;
+      this.#lookedMs = timestampMs;
+      return checkBoxes(await detector.detect(isShared ? picture : frame), DETECTED);
+    }
+    const look = this.#look;
+    if (look !== undefined) {
+      if (look.outcome === undefined) return [];
+      this.#look = undefined;
+      if ('error' in look.outcome) throw look.outcome.error;
+      return checkBoxes(look.outcome.boxes, DETECTED);
+    }
+    if (timestampMs - this.#lookedMs < detectEvery) return [];
+    this.#lookedMs = timestampMs;
+    // A texture cannot be copied here; the caller may write to it as soon as this call ends.
+    if (isTexture(frame) || frame instanceof UploadedPicture) return checkBoxes(await detector.detect(frame), DETECTED);
+    const copy = await copyPicture(frame);
+    const started: Look = {};
+    this.#look = started;
+    // In a promise even where it throws at once: a look without an outcome would be the last.
+    void Promise.resolve(copy)
+      .then((picture) => detector.detect(picture))
+      .then(
+        (boxes) => {
+          started.outcome = { boxes };
+        },
+        (error: unknown) => {
+          started.outcome = { error };
+        },
+      )
+      .finally(() => copy.close());
+    return [];
+  }
+}
+
+/** Whether a face is in doubt, moves fast, or has turned too far from where the cascade last ran in full. */
+function needsFullRun({ doubt, fast, good }: Track): boolean {
+  const [now, then] = [quaternionOf(good.parameters), quaternionOf(good.path.at(-1) ?? good.parameters)];
+  const cosine = now.reduce((sum, value, i) => sum + value * then[i]!, 0) / Math.hypot(...now) / Math.hypot(...then);
+  return doubt > 0 || fast || Math.abs(cosine) < Math.cos((MOST_TURN / 2) * (Math.PI / 180));
+}
+
+/** Whether the landmarks have moved by more than `MOST_MOVE`, on average. */
+function movedFar({ landmarks: before, box: { x0, y0, x1, y1 } }: Face, { landmarks: after }: Face): boolean {
+  let sum = 0;
+  for (let i = 0; i < after.length; i += 3) sum += Math.hypot(after[i]! - before[i]!, after[i + 1]! - before[i + 1]!);
+  return (3 * sum) / after.length > MOST_MOVE * Math.max(x1 - x0, y1 - y0);
+}
+
+/** Of faces that have come to lie on each other, the one known longest. */
+function distinct(tracks: readonly Track[]): readonly Track[] {
+  const kept: Track[] = [];
+  for (const track of tracks) {
+    const square = squareOf(track.good);
+    if (kept.every((other) => overlapOf(squareOf(other.good), square) <= SAME_FACE)) kept.push(track);
+  }
+  return kept;
+}
+
+/** Boxes that lie neither over a known face nor over a box before them. */
+function newBoxes(boxes: readonly FaceBox[], known: readonly Track[]): readonly FaceBox[] {
+  const taken = known.map(({ good }) => squareOf(good));
+  return boxes.filter((box) => {
+    const square = cropSquare(box);
+    const isNew = taken.every((other) => overlapOf(other, square) <= SAME_FACE);
+    if (isNew) taken.push(square);
+    return isNew;
+  });
+}
+
+/** Where the next frame will look for the face. */
+function squareOf({ landmarks }: Face): Square {
+  return cropSquare(landmarksBox(landmarks));
+}
+
+/** Boxes as far as places go; `align` looks at the rest. @throws InputError */
+function checkBoxes(boxes: readonly FaceBox[], what: string): readonly FaceBox[] {
+  if (!Array.isArray(boxes)) throw new InputError(`${what} are ${show(boxes)}; wanted a list.`);
+  for (const box of boxes) expectFields(`${what} hold one that`, box, ['x0', 'y0', 'x1', 'y1']);
+  return boxes;
+}
+
+function expectNumber(name: string, value: unknown, from: number, to: number, whole = false): void {
+  const fits = typeof value === 'number' && value >= from && value <= to && (!whole || Number.isInteger(value));
+  if (!fits) {
+    throw new InputError(`${name} is ${show(value)}; wanted a ${whole ? 'whole ' : ''}number from ${from} to ${to}.`);
+  }
+}
