@@ -15,7 +15,7 @@ import sys
 import numpy as np
 
 from . import face_model
-from .data import CROP, Samples
+from .data import Samples
 from .labels import CACHE
 from .train import Cascade, evaluate, load_cascade
 

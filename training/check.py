@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from . import face_model
-from .costs import COSTS, LAMBDA, rotation_derivative
-from .data import CROP
+from .costs import COSTS, LAMBDA, PointDecoder, rotation_derivative
+from .crops import COSINE, CROP, MARGIN, SINE, Crops, Recropper, head_roll, turn
 from .geometry import rotation
 from .network import Net
 from .regeneration import NEIGHBOURS, Regeneration
@@ -35,6 +35,12 @@ def faces(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.
     return label, label + 0.3 * rng.normal(size=label.shape) * unit, unit
 
 
+def turned(label: torch.Tensor) -> float:
+    """What the turn in the plane adds to the cost of a label that is not upright and carries none: its squared chord on the unit circle."""
+    r = rotation(label[:, :4])
+    return float((2 - 2 * r[:, 1, 1] / torch.hypot(r[:, 0, 1], r[:, 1, 1])).mean())
+
+
 def gradient(f, p: torch.Tensor, step: float = 1e-5) -> torch.Tensor:
     """Central differences of the scalar f by every element of p."""
     out = torch.zeros_like(p)
@@ -53,20 +59,22 @@ def check_costs(model: face_model.FaceModel, rng: np.random.Generator) -> None:
     label, p, unit = (torch.from_numpy(x) for x in faces(3, rng))
     costs = {name: make(model, unit.numpy(), CROP).double() for name, make in COSTS.items()}
     decoder = costs["pdc"].decoder
+    valid = torch.from_numpy(rng.uniform(0.2, 1, (3, 68)))
     points = decoder(label)[:, :68, :2] + torch.from_numpy(rng.normal(size=(3, 68, 2)))
 
     numeric = torch.stack([(decoder(label + e) - decoder(label - e)) / 2e-5 for e in 1e-5 * torch.eye(104, dtype=p.dtype)], -1).flatten(1, 2)
+    numeric[..., [COSINE, SINE]] = 0  # a turn in the plane is no parameter of a label
     check("Jacobian of the decoder against differences", relative(decoder.jacobian(label), numeric), 1e-7)
     check("derivative of the rotation by Euler's theorem", relative(torch.einsum("ncij,nc->nij", rotation_derivative(p[:, :4]), p[:, :4]), 2 * rotation(p[:, :4])), 1e-12)
     for name, cost in costs.items():
         variable = p.clone().requires_grad_()
-        cost(variable, label, points)[0].backward()
+        cost(variable, label, points, valid)[0].backward()
         frozen = cost
         if hasattr(cost, "weights"):  # constants of the gradient: freeze them for the differences too
             weights = cost.weights(p, label)
             frozen = lambda x, *_, w=weights, c=cost: ((w * c.whitened(x, label).square()).mean(), None)
-        check(f"gradient of {name} against differences", relative(variable.grad, gradient(lambda x: frozen(x, label, points)[0], p)), 1e-6)
-        check(f"{name} at its label costs nothing", float(cost(label, label, decoder(label)[:, :68, :2])[0]), 1e-3)
+        check(f"gradient of {name} against differences", relative(variable.grad, gradient(lambda x: frozen(x, label, points, valid)[0], p)), 1e-6)
+        check(f"{name} at its label costs nothing", float(cost(label, label, decoder(label)[:, :68, :2], valid)[0] - getattr(cost, "turn_weight", 0) * turned(label)), 1e-3)
 
     moved = torch.zeros_like(p)
     for i in range(104):
@@ -136,9 +144,41 @@ def check_regeneration(model: face_model.FaceModel, rng: np.random.Generator) ->
     check("regeneration: posture knows neither scale nor place", float(np.abs(regeneration.posture(scaled) - regeneration.posture(label)).max()), 1e-4)
 
 
+def check_crops(model: face_model.FaceModel, rng: np.random.Generator) -> None:
+    """Heads of every rotation, in crops of every roll."""
+    n, recrop = 64, Recropper(model)
+    p = np.zeros((n, 104), np.float32)
+    q = rng.normal(size=(n, 4))
+    p[:, :4] = q / np.linalg.norm(q, axis=1, keepdims=True) * np.sqrt(70)
+    p[:, 4:6] = 64 + rng.normal(0, 10, (n, 2))
+    p[:, 8:56], p[:, 56:103] = rng.normal(0, 1, (n, 48)), rng.uniform(0, 0.5, (n, 47))
+    crops = Crops(rng.normal(100, 20, (n, 2)), rng.uniform(60, 200, n), rng.uniform(-3, 3, n))
+    following, after = recrop(p, crops)
+    points = recrop.landmarks(following)
+    check("recrop: landmarks stay where they are in the picture", float(np.abs(after.to_picture(points) - crops.to_picture(recrop.landmarks(p))).max()), 1e-3)
+    check("recrop: the box is MARGIN times smaller than the crop", float(np.abs(np.ptp(points, axis=1).max(1) * MARGIN - CROP).max()), 1e-3)
+    check("recrop: the box is in the middle", float(np.abs(points.max(1) + points.min(1) - (CROP - 1)).max()), 1e-3)
+    check("recrop: the head is upright", float(np.abs(head_roll(following[:, :4])).max()), 1e-5)
+    check("recrop: q0 is not negative", float(-following[:, 0].min()), 0)
+    broken = p.copy()
+    broken[0, 9], broken[1, :4] = np.nan, 0
+    kept, same = recrop(broken, crops)
+    check("recrop: what is not believed stays", float(np.nan_to_num(np.abs(kept[:2] - broken[:2])).max() + np.abs(same.affine()[:2] - crops.affine()[:2]).max()), 0)
+    angle = rng.uniform(-3.1, 3.1, n)
+    carrying = p.copy()
+    carrying[:, COSINE], carrying[:, SINE] = 1.7 * np.cos(angle) - 1, 1.7 * np.sin(angle)
+    turned = turn(carrying)
+    decoder = PointDecoder(model, model.landmarks, CROP)
+    check("turn: the decoder of the costs sees what it leads to", float((decoder(torch.from_numpy(carrying)) - decoder(torch.from_numpy(turned))).abs().max()), 1e-3)
+    difference = head_roll(turned[:, :4]) - head_roll(p[:, :4]) - angle
+    check("turn: the head's roll", float(np.abs((difference + np.pi) % (2 * np.pi) - np.pi).max()), 1e-5)
+    check("crops: parameters to the picture and back", float(np.abs(crops.pose(crops.pose_in_picture(p, 192), 192)[:, 4:6] - p[:, 4:6]).max()), 1e-3)
+
+
 if __name__ == "__main__":
     generator = np.random.default_rng(1)
     check_costs(face_model.load(), generator)
     check_network(generator)
     check_regeneration(face_model.load(), generator)
+    check_crops(face_model.load(), generator)
     sys.exit(failures > 0)

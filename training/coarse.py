@@ -11,12 +11,14 @@ from dataclasses import replace
 import numpy as np
 
 from . import face_model
-from .data import CROP, Samples
+from .crops import CROP
+from .data import Samples
 from .decimate import decimate
-from .evaluate import landmark_steps
+from .evaluate import exported
 from .export import load_weights
 from .labels import nme
 from .render import Renderer
+from .train import landmark_steps
 
 
 def coarse_model(model: face_model.FaceModel, triangles: np.ndarray) -> face_model.FaceModel:
@@ -33,10 +35,10 @@ def main() -> None:
     splits = {"val-afw": samples.validation(), "profiled": samples.profiled_validation()}
     print("| triangles | vertices | " + " | ".join(f"{name} 68, K = {k}" for name in splits for k in range(1, len(weights) + 1)) + " |")
     for triangles in (model.triangles, *(decimate(model.mean, model.triangles, target) for target in args.triangles)):
-        renderer, cells = Renderer(coarse_model(model, triangles), CROP), []
+        cascade, cells = exported(weights, model), []
+        cascade.renderer = Renderer(coarse_model(model, triangles), CROP)
         for batch, truth in splits.values():
-            _, points = landmark_steps(batch.images, renderer, weights, model.landmarks)
-            cells += [f"{nme(step, truth).mean():.3f}" for step in points[1:]]
+            cells += [f"{nme(step, truth).mean():.3f}" for step in landmark_steps(cascade, batch)[1:]]
         print(f"| {len(triangles)} | {len(np.unique(triangles))} | {' | '.join(cells)} |", flush=True)
 
 

@@ -2,7 +2,7 @@
 
     python -m training.confidence [--data ../shared/data] [--backgrounds DIR] [--dry-run]
 
-The last layer has rows whose outputs nothing uses: parameters 6, 7 and 103. Row 7 of the last iteration becomes a logistic regression on the
+The last layer has a row whose output nothing uses, that of parameter 7. In the last iteration it becomes a logistic regression on the
 features that the layer reads, so that p^K[7] is the log-odds of a face, for no more work and no more bytes. Fitted on training crops and on
 pictures without a face, its limit set on other training crops; the rates printed are those on val-afw and on windows and pictures not fitted on. Run it after every export of weights,
 then `python -m training.export fixtures`: the golden cascade holds p^K.
@@ -17,9 +17,11 @@ import cv2
 import numpy as np
 
 from . import face_model
-from .data import CROP
+from .crops import CROP, Crops, Recropper, around, turn
+from .data import cut
 from .export import WEIGHTS, forward, load_weights, manifest, read, write
 from .face_model import ROOT
+from .network import description
 from .render import Renderer
 
 ROW = 7
@@ -29,11 +31,8 @@ MISSED = 0.005
 #: Of the faces of a split, one in so many is not fitted on but sets that limit.
 HELD = 4
 
-Crop = tuple[float, float, float]  # centre x, y and side, picture pixels
-
-
 def pictures(data: Path, split: str, count: int, rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Crops f32 [192,192,3] of a split and their landmarks [68,2]."""
+    """Crops u8 [192,192,3] of a split and their landmarks [68,2]."""
     labels = np.load(data / "faces" / "labels.npz")
     rows = [i for i, name in enumerate(labels["image"]) if name.startswith(split + "/")]
     rows = sorted(rng.permutation(rows)[:count])
@@ -44,41 +43,17 @@ def pictures(data: Path, split: str, count: int, rng: np.random.Generator) -> li
 
 
 def picture(file: np.ndarray) -> np.ndarray:
-    return cv2.imdecode(file, cv2.IMREAD_COLOR)[..., ::-1].astype(np.float32) / 255
+    return np.ascontiguousarray(cv2.imdecode(file, cv2.IMREAD_COLOR)[..., ::-1])
 
 
-def cut(image: np.ndarray, crop: Crop) -> np.ndarray:
-    """As the crop pass: black outside, several taps a pixel where the crop is larger than its pixels."""
-    x, y, side = crop
-    taps = min(16, max(1, int(np.ceil(side / CROP))))
-    size = CROP * taps
-    step = side / size
-    matrix = np.array([[step, 0, x - (size - 1) / 2 * step], [0, step, y - (size - 1) / 2 * step]])
-    out = cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    return out.reshape(CROP, taps, CROP, taps, 3).mean((1, 3))
-
-
-def square(points: np.ndarray) -> Crop:
-    low, high = points[:, :2].min(0), points[:, :2].max(0)
-    return (*(low + high) / 2, float(np.sqrt(2) * (high - low).max()))
-
-
-def moved(crop: Crop, shift: float, scale: float, rng: np.random.Generator) -> Crop:
+def moved(crops: Crops, shift: float, scale: float, rng: np.random.Generator) -> Crops:
     """Standard deviations in parts of the landmarks' box."""
-    x, y, side = crop
-    dx, dy = rng.normal(0, shift * side / np.sqrt(2), 2)
-    return x + dx, y + dy, side * float(np.exp(rng.normal(0, scale)))
+    n = len(crops.side)
+    return Crops(crops.centre + rng.normal(0, shift, (n, 2)) * crops.side[:, None] / np.sqrt(2), crops.side * np.exp(rng.normal(0, scale, n)), crops.roll)
 
 
-def move_parameters(p: np.ndarray, a: Crop, b: Crop) -> np.ndarray:
-    """src/mmm/parameters.ts, `moveParameters`."""
-    out, ratio = p.copy(), a[2] / b[2]
-    half = (CROP - 1) / 2
-    origin = [(a[i] - half * a[2] / CROP - b[i] + half * b[2] / CROP) / (b[2] / CROP) for i in (0, 1)]
-    out[:4] *= np.sqrt(ratio)
-    out[4] = p[4] * ratio + origin[0]
-    out[5] = CROP - 1 - ((CROP - 1 - p[5]) * ratio + origin[1])
-    return out
+def squares(centres, sides, rolls) -> Crops:
+    return Crops(np.array(centres, np.float64).reshape(-1, 2), np.array(sides, np.float64), np.array(rolls, np.float64))
 
 
 class Cascade:
@@ -86,92 +61,82 @@ class Cascade:
 
     def __init__(self) -> None:
         self.model = face_model.load()
-        self.renderer = Renderer(self.model, CROP)
+        self.renderer, self.recrop = Renderer(self.model, CROP), Recropper(self.model)
         self.weights = load_weights()
         last = dict(self.weights[-1])
-        name = next(layer["name"] for layer in reversed(face_layers()))
+        name = next(layer["name"] for layer in reversed(description()["layers"]))
         self.layer, width = name, last[name + ".weight"].shape[1]
         last[name + ".weight"], last[name + ".bias"] = np.eye(width, dtype=np.float32), np.zeros(width, np.float32)
         self.probe = last
 
-    def __call__(self, images: list[np.ndarray], crops: list[Crop], starts: np.ndarray | None = None, iterations: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """p^K [n,104] and the features [n,F] of the last iteration, from p^0 or, by the last `iterations`, from `starts` [n,104]."""
+    def __call__(self, images: list[np.ndarray], crops: Crops, starts: np.ndarray | None = None, iterations: int = 0) -> tuple[np.ndarray, Crops, np.ndarray]:
+        """p^K [n,104] with its crops, and the features [n,F] of the last iteration, from p^0 or, by the last `iterations`, from `starts` [n,104]."""
         ends, features = [], []
         first = 0 if starts is None else len(self.weights) - iterations
         for at in range(0, len(images), 32):
-            batch = np.ascontiguousarray(np.stack([cut(i, c) for i, c in zip(images[at:at + 32], crops[at:at + 32])]), np.float32)
-            p = self.weights[0]["initial_parameters"][None] if starts is None else starts[at:at + 32].astype(np.float32)
+            part, own = images[at:at + 32], crops[at:at + 32]
+            p = np.repeat(self.weights[0]["initial_parameters"][None], len(part), 0) if starts is None else starts[at:at + 32].astype(np.float32)
             for k in range(first, len(self.weights)):
-                inputs = self.renderer(p, batch)
+                if k > first:
+                    p, own = self.recrop(p, own)
+                inputs = self.renderer(p, cut(part, own, np.zeros(len(part), np.bool_), average=True))
                 if k == len(self.weights) - 1:
                     features.append(forward(self.probe, *inputs)[1])
                     matrix, bias = self.weights[k][self.layer + ".weight"].astype(np.float32), self.weights[k][self.layer + ".bias"]
-                    p = p + features[-1] @ matrix.T + bias
+                    p = turn(p + features[-1] @ matrix.T + bias)
                 else:
-                    p = p + forward(self.weights[k], *inputs)[1]
-            ends.append(p)
-        return np.concatenate(ends), np.concatenate(features)
-
-    def landmarks(self, p: np.ndarray, crops: list[Crop]) -> np.ndarray:
-        """[n,68,2] picture pixels."""
-        points = np.concatenate([self.renderer.decode(p[i:i + 32])[:, self.model.landmarks, :2] for i in range(0, len(p), 32)]).astype(np.float64)
-        c = np.array(crops)
-        return points * (c[:, 2] / CROP)[:, None, None] + (c[:, :2] - (CROP - 1) / 2 * c[:, 2:] / CROP)[:, None]
+                    p = turn(p + forward(self.weights[k], *inputs)[1])
+            ends.append((p, own))
+        joined = Crops(*(np.concatenate([getattr(c, name) for _, c in ends]) for name in ("centre", "side", "roll")))
+        return np.concatenate([p for p, _ in ends]), joined, np.concatenate(features)
 
 
-def face_layers() -> list[dict]:
-    from .network import description
-    return description()["layers"]
+def non_faces(faces: list[tuple[np.ndarray, np.ndarray]], photos: list[np.ndarray], rng: np.random.Generator) -> tuple[list[np.ndarray], Crops]:
+    """Windows that hold no face: off the face, its tiles shuffled, noise, and windows of pictures without faces; at any roll."""
+    images, centres, sides = [], [], []
 
+    def add(image: np.ndarray, centre, side: float) -> None:
+        images.append(np.ascontiguousarray(image))
+        centres.append(centre), sides.append(side)
 
-def non_faces(faces: list[tuple[np.ndarray, np.ndarray]], photos: list[np.ndarray], rng: np.random.Generator) -> list[tuple[np.ndarray, Crop]]:
-    """Windows that hold no face: off the face, its tiles shuffled, noise, and windows of pictures without faces."""
-    out = []
     for image, points in faces:
-        x, y, side = square(points)
-        angle, far = rng.uniform(0, 2 * np.pi), rng.uniform(0.95, 1.4) * side / np.sqrt(2)
-        out.append((image, (x + np.cos(angle) * far, y + np.sin(angle) * far, side * rng.uniform(0.6, 1))))
+        own = around(points[None], np.zeros(1))
+        angle, far = rng.uniform(0, 2 * np.pi), rng.uniform(0.95, 1.4) * own.side[0] / np.sqrt(2)
+        add(image, own.centre[0] + far * np.array([np.cos(angle), np.sin(angle)]), own.side[0] * rng.uniform(0.6, 1))
         tiles = image.reshape(4, 48, 4, 48, 3).transpose(0, 2, 1, 3, 4).reshape(16, 48, 48, 3)[rng.permutation(16)]
-        out.append((tiles.reshape(4, 4, 48, 48, 3).transpose(0, 2, 1, 3, 4).reshape(192, 192, 3), (95.5, 95.5, rng.uniform(80, 190))))
+        add(tiles.reshape(4, 4, 48, 48, 3).transpose(0, 2, 1, 3, 4).reshape(192, 192, 3), (95.5, 95.5), rng.uniform(80, 190))
     for _ in range(len(faces) // 3):
         grain = rng.random((*rng.integers(2, 193, 2), 3), np.float32)
-        out.append((cv2.resize(grain, (192, 192), interpolation=cv2.INTER_CUBIC).clip(0, 1), (95.5, 95.5, 128.0)))
+        add((cv2.resize(grain, (192, 192), interpolation=cv2.INTER_CUBIC).clip(0, 1) * 255).astype(np.uint8), (95.5, 95.5), 128.0)
     for photo in photos:
         height, width = photo.shape[:2]
         for _ in range(max(1, len(faces) // len(photos))):
             side = rng.uniform(0.2, 0.9) * min(height, width)
-            out.append((photo, (rng.uniform(side / 2, width - side / 2), rng.uniform(side / 2, height - side / 2), side)))
-    return [(np.ascontiguousarray(image), crop) for image, crop in out]
+            add(photo, (rng.uniform(side / 2, width - side / 2), rng.uniform(side / 2, height - side / 2)), side)
+    return images, squares(centres, sides, np.where(rng.random(len(images)) < 0.5, 0, rng.uniform(-np.pi, np.pi, len(images))))
 
 
 def samples(cascade: Cascade, faces, photos, rng, log: str) -> dict[str, np.ndarray]:
-    """Features by situation: aligned from a detector's box, and refined by 1 or 2 iterations; for non-faces through several frames."""
-    images, squares = [image for image, _ in faces], [square(points) for _, points in faces]
-    crops = [moved(s, 0.05, 0.1, rng) for s in squares]
-    known, features = cascade(images, crops)
+    """Features by situation: aligned from a detector's box, a part of them at any roll, and refined; for non-faces through several frames."""
+    images, points = [image for image, _ in faces], np.stack([points for _, points in faces])
+    rolls = np.where(rng.random(len(faces)) < 0.7, 0, rng.uniform(-np.pi, np.pi, len(faces)))
+    known, crops, features = cascade(images, moved(around(points, rolls), 0.05, 0.1, rng))
     out = {"face: aligned": features}
-    landmarks = cascade.landmarks(known, crops)
     last = len(cascade.weights)
+    starts, expected = cascade.recrop(known, crops)
     for m in range(1, last)[-1:]:
         for speed in (0.01, 0.05):
-            expected = [square(points) for points in landmarks]
-            starts = np.stack([move_parameters(p, c, e) for p, c, e in zip(known, crops, expected)])
             # The face moves under the crop, which is where it was expected.
-            windows = [moved(e, speed, speed, rng) for e in expected]
-            out[f"face: refined by {m}, moved {speed}"] = cascade(images, windows, starts, m)[1]
-    others = non_faces(faces, photos, rng)
-    empty, windows = [image for image, _ in others], [window for _, window in others]
-    _, out["no face: aligned"] = cascade(empty, windows)
+            out[f"face: refined by {m}, moved {speed}"] = cascade(images, moved(expected, speed, speed, rng), starts, m)[2]
+    empty, windows = non_faces(faces, photos, rng)
+    out["no face: aligned"] = cascade(empty, windows)[2]
     for m in range(1, last)[-1:]:
-        order = rng.integers(0, len(known), len(empty))
-        p = np.stack([move_parameters(known[i], crops[i], square(landmarks[i])) for i in order])
-        at = windows
+        p, at = starts[rng.integers(0, len(known), len(empty))], windows
         for frame in range(3):
-            p, out[f"no face: refined by {m}, frame {frame}"] = cascade(empty, at, p, m)
-            following = [(x, y, float(np.clip(side, 8, 2000))) for x, y, side in map(square, cascade.landmarks(p, at))]
-            p = np.stack([move_parameters(q, a, b) for q, a, b in zip(p, at, following)])
-            at = following
-    print(f"{log}: {len(faces)} faces, {len(others)} windows without", flush=True)
+            p, at, out[f"no face: refined by {m}, frame {frame}"] = cascade(empty, at, p, m)
+            p, at = cascade.recrop(p, at)
+            at = Crops(at.centre, np.clip(at.side, 8, 2000), at.roll)
+    print(f"{log}: {len(faces)} faces, {len(empty)} windows without", flush=True)
     return out
 
 

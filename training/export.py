@@ -19,7 +19,9 @@ from safetensors.numpy import save_file
 from torch.nn import functional as F
 
 from . import face_model
+from .crops import MARGIN, Crops, Recropper, around, turn
 from .face_model import ROOT
+from .geometry import multiply
 from .labels import CACHE
 from .network import description
 from .render import Renderer, gather, key_bits, raster, resolve
@@ -173,6 +175,69 @@ def cut(picture: np.ndarray, box: tuple[float, float, float, float], size: int, 
     return cv2.warpAffine(picture, matrix, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
 
 
+def sample(picture: np.ndarray, crop: Crops, size: int) -> np.ndarray:
+    """The crop pass in float64, one crop of a picture u8 [h,w,3]: f32 [size,size,3] in [0,1], black outside, mean of n x n taps a pixel, n = ceil(side / size)."""
+    height, width = picture.shape[:2]
+    padded = np.zeros((height + 2, width + 2, 3))
+    padded[1:-1, 1:-1] = picture / 255
+    taps = int(np.clip(np.ceil(crop.side[0] / size), 1, 16))
+    at = (np.arange(size * taps) + 0.5) / taps - 0.5
+    x, y = np.moveaxis(crop.to_picture(np.stack(np.meshgrid(at, at), -1).reshape(1, -1, 2))[0], -1, 0) + 1
+    x, y = np.clip(x, 0, width + 0.999), np.clip(y, 0, height + 0.999)
+    x0, y0 = np.floor(x).astype(int), np.floor(y).astype(int)
+    x1, y1, fx, fy = np.minimum(x0 + 1, width + 1), np.minimum(y0 + 1, height + 1), (x - x0)[:, None], (y - y0)[:, None]
+    top, bottom = padded[y0, x0] * (1 - fx) + padded[y0, x1] * fx, padded[y1, x0] * (1 - fx) + padded[y1, x1] * fx
+    colours = top * (1 - fy) + bottom * fy
+    return colours.reshape(size, taps, size, taps, 3).mean((1, 3)).astype(np.float32)
+
+
+def recrop_fixture(model: face_model.FaceModel, meta: dict[str, str]) -> None:
+    """Random heads of every roll and yaw with an update's turn, and what becomes of them and of their crops."""
+    rng, n = np.random.default_rng(8), 24
+    p = np.zeros((n, 104), np.float32)
+    yaw, pitch, scale = np.deg2rad(rng.uniform(-90, 90, n)), np.deg2rad(rng.normal(0, 15, n)), rng.uniform(40, 110, n)
+    half = lambda angle, axis: np.stack([np.cos(angle / 2), *(np.sin(angle / 2) * (i == axis) for i in range(3))], -1)
+    p[:, :4] = multiply(half(yaw, 1), half(pitch, 0)) * np.sqrt(scale)[:, None]
+    p[:, 4:6] = 64 + rng.normal(0, 20, (n, 2))
+    p[:, 7] = rng.normal(0, 3, n)
+    p[:, 8:56], p[:, 56:103] = rng.normal(0, 1, (n, 48)), rng.uniform(0, 0.5, (n, 47))
+    angle, length = rng.uniform(-np.pi, np.pi, n), rng.uniform(0.3, 1.5, n)
+    angle[:3] = np.pi, -np.pi / 2, 0
+    p[:, 6], p[:, 103] = length * np.cos(angle) - 1, length * np.sin(angle)
+    p[3, [6, 103]] = -1, 0          # no direction: no turn
+    p[4:8, :4] *= np.sqrt(np.array([0.02, 0.06, 6, 30]) * 70 / scale[4:8])[:, None]  # sides beyond what is believed, and within
+    crops = Crops(rng.uniform(-50, 700, (n, 2)), rng.uniform(20, 900, n), rng.uniform(-np.pi, np.pi, n))
+    turned = turn(p)
+    following, after = Recropper(model)(turned, crops)
+    rows = lambda c: np.c_[c.centre, c.side, np.rad2deg(c.roll)].astype(np.float32)
+    write({"parameters": p, "crop": rows(crops), "turned": turned, "next_parameters": following.astype(np.float32), "next_crop": rows(after)},
+          FIXTURES / "recrop.safetensors", {**meta, "margin": str(MARGIN)})
+
+
+def cascade_fixture(model: face_model.FaceModel, weights: list[dict[str, np.ndarray]], renderer: Renderer, picture: np.ndarray, meta: dict[str, str]) -> None:
+    """The sample and its mirror image, the latter from a crop that is too large and rolled. A part of the picture, u8; per iteration k the crops (centre x, y,
+    side, degrees), p^k in them as the iteration starts, and p^{k+1} as it ends, turned, in the same crop; landmarks in the last crop's pixels."""
+    x0, y0, x1, y1 = (int(v) for v in (SAMPLE_BOX[0] - 60, SAMPLE_BOX[1] - 60, SAMPLE_BOX[2] + 60, SAMPLE_BOX[3] + 60))
+    part = picture[y0:y1, x0:x1]
+    pictures = np.ascontiguousarray(np.stack([part, part[:, ::-1]]))
+    box = np.array(SAMPLE_BOX).reshape(1, 2, 2) - [x0, y0]
+    crops = around(np.concatenate([box, box]), np.zeros(2))
+    crops.centre[1, 0] = part.shape[1] - 1 - crops.centre[1, 0]
+    crops.side[1] *= 1.2
+    crops.roll[1] = np.deg2rad(25)
+    recrop, p, rows = Recropper(model), np.repeat(weights[0]["initial_parameters"][None], 2, 0), []
+    for k, tensors in enumerate(weights):
+        if k and "recrop" in description():
+            p, crops = recrop(p, crops)
+        images = np.stack([sample(picture, crops[n:n + 1], renderer.size) for n, picture in enumerate(pictures)])
+        end = turn(p + forward(tensors, *renderer(p, images))[1])
+        rows.append((np.c_[crops.centre, crops.side, np.rad2deg(crops.roll)].astype(np.float32), p.astype(np.float32), end))
+        p = end
+    landmarks = renderer.decode(p)[:, model.landmarks].astype(np.float32)
+    all_crops, starts, ends = (np.stack(x) for x in zip(*rows))
+    write({"picture": pictures, "crops": all_crops, "starts": starts, "ends": ends, "landmarks": landmarks}, FIXTURES / "cascade.safetensors", meta)
+
+
 def export_fixtures() -> None:
     model, net = face_model.load(), description()
     size = net["cropSize"]
@@ -209,16 +274,12 @@ def export_fixtures() -> None:
         gather(shown[n], images[n], model.anchor_vertices, model.anchor_weights, visibility[n], *keys, anchors[n], occluded[n], patches[n])
     write({"vertices": shown[:2], "image": images, "anchors": anchors, "occluded": occluded, "patches": patches}, FIXTURES / "paf.safetensors", meta)
 
-    p = [weights[0]["initial_parameters"][None]]
-    for k, tensors in enumerate(weights):
-        stem, patch, scale = renderer(p[-1], images)
-        paf, update = forward(tensors, stem, patch, scale)
-        if k == 0:
-            padded = np.concatenate([stem[:1], np.zeros((1, size, size, 2), np.float32)], -1)
-            write({"stem": padded, "paf": paf[:1], "update": update[:1]}, FIXTURES / "network.safetensors", meta)
-        p.append(p[-1] + update)
-    landmarks = renderer.decode(p[-1])[:, model.landmarks]
-    write({"image": images, "parameters": np.stack([np.repeat(p[0], 2, 0), *p[1:]]), "landmarks": landmarks.astype(np.float32)}, FIXTURES / "cascade.safetensors", meta)
+    stem, patch, scale = renderer(weights[0]["initial_parameters"][None], images)
+    paf, update = forward(weights[0], stem, patch, scale)
+    padded = np.concatenate([stem[:1], np.zeros((1, size, size, 2), np.float32)], -1)
+    write({"stem": padded, "paf": paf[:1], "update": update[:1]}, FIXTURES / "network.safetensors", meta)
+    recrop_fixture(model, meta)
+    cascade_fixture(model, weights, renderer, picture, meta)
 
 
 if __name__ == "__main__":

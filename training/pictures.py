@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 
 from . import face_model
-from .data import CROP
-from .evaluate import run
-from .export import SAMPLE, SAMPLE_BOX, cut, load_weights
+from .crops import around, plane
+from .data import Batch, cut
+from .evaluate import exported
+from .export import SAMPLE, SAMPLE_BOX, load_weights
 from .face_model import ROOT
 from .labels import CACHE, face_size
-from .render import Renderer
 
 IMAGES = ROOT / "docs" / "images"
 SCALE = 2  # tiles are SCALE times the crop
@@ -77,22 +77,21 @@ def hard_cases(picture: np.ndarray) -> dict[str, np.ndarray]:
 
 def failures() -> None:
     """Tiles with the 68 points; the number is how far these lie from those of the untouched picture, in % of the face size."""
-    model, weights = face_model.load(), load_weights()
-    renderer = Renderer(model, CROP)
-    picture = cv2.imread(str(SAMPLE), cv2.IMREAD_COLOR)[..., ::-1]
+    cascade = exported(load_weights(), face_model.load())
+    picture = np.ascontiguousarray(cv2.imread(str(SAMPLE), cv2.IMREAD_COLOR)[..., ::-1])
+    box = np.array(SAMPLE_BOX).reshape(1, 2, 2)
+    crops, centre = around(box, np.zeros(1)), box.mean((0, 1))
     tiles, reference = [], None
     for name, image in hard_cases(picture).items():
-        crop = np.ascontiguousarray(cut(image, SAMPLE_BOX, CROP)[None])
-        points = renderer.decode(run(crop, renderer, weights)[-1])[:, model.landmarks, :2].astype(np.float64)
+        p, last = cascade.run(Batch.unlabelled(image[None], crops))[-1]
+        points = last.to_picture(cascade.recrop.landmarks(p))
         reference = points if reference is None else reference
-        expected = reference
-        if name.startswith("rolled"):
-            angle = np.deg2rad(float(name.split()[1]))
-            x, y = reference[..., 0] - (CROP - 1) / 2, reference[..., 1] - (CROP - 1) / 2
-            expected = np.stack([np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x], -1) + (CROP - 1) / 2
-        moved = 100 * np.linalg.norm(points - expected, axis=-1).mean() / face_size(expected)[0]
-        tile = cv2.resize((crop[0, ..., ::-1] * 255).astype(np.uint8), None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_CUBIC)
-        for x, y in points[0]:
+        angle = np.deg2rad(float(name.split()[1])) if name.startswith("rolled") else 0.0  # OpenCV turns counter-clockwise
+        expected = (reference - centre) @ plane(np.array([-angle]))[0].T + centre
+        moved = 100 * np.linalg.norm(points - expected, axis=-1).mean() / face_size(reference)[0]
+        crop = cut(image[None], crops, np.ones(1, np.bool_), average=True)[0, ..., ::-1]
+        tile = cv2.resize((crop * 255).astype(np.uint8), None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_CUBIC)
+        for x, y in crops.from_picture(points)[0]:
             cv2.circle(tile, (round((x + 0.5) * SCALE), round((y + 0.5) * SCALE)), 2, (0, 255, 0), -1, cv2.LINE_AA)
         caption = np.full((22, tile.shape[1], 3), 255, np.uint8)
         cv2.putText(caption, f"{name}: {moved:.1f}%", (4, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)

@@ -230,18 +230,17 @@ def sheet(target: Path) -> None:
     """The picture of docs/training.md: the public-domain sample, aligned with the exported weights, turned in steps of yaw (and of pitch, below)."""
     import cv2
 
-    from .data import CROP
-    from .evaluate import run
+    from .crops import CROP, Crops
+    from .data import Batch
+    from .evaluate import exported
     from .export import SAMPLE, SAMPLE_BOX, cut, load_weights
-    from .geometry import transform_pose
     from .render import Renderer
     model = face_model.load()
     picture = cv2.imread(str(SAMPLE), cv2.IMREAD_COLOR)[..., ::-1]
-    crop = cut(picture, SAMPLE_BOX, CROP)[None]
-    p = run(np.ascontiguousarray(crop), Renderer(model, CROP), load_weights())[-1]
-    one, none = np.ones(1), np.zeros(1)
-    p = transform_pose(p, CROP, SIZE, none, one, np.zeros((1, 2)))
     wide = (cut(picture, SAMPLE_BOX, SIZE, margin=SIZE / CROP) * 255).astype(np.uint8)[None]
+    middle = Crops(np.full((1, 2), (SIZE - 1) / 2), np.full(1, float(CROP)), np.zeros(1))
+    p, crops = exported(load_weights(), model).run(Batch.unlabelled(wide, middle))[-1]
+    p = crops.pose_in_picture(p, SIZE)
     points = Renderer(model, SIZE).decode(p)[:, model.landmarks, :2]
     profiler, shift = Profiler(model), np.array([[[1, 0, (CROP - SIZE) / 2], [0, 1, (CROP - SIZE) / 2]]], np.float32)
     rows = []

@@ -26,10 +26,11 @@ from tqdm import tqdm
 
 from . import face_model
 from .costs import COSTS
-from .data import CROP, Batch, Samples
+from .crops import COSINE, CROP, SINE, Crops, Recropper, turn
+from .data import Batch, Samples, cut
 from .export import load_weights
 from .geometry import COUNT
-from .labels import CACHE, face_size
+from .labels import CACHE, SIZE, face_size
 from .network import Net
 from .regeneration import Regeneration
 from .render import Renderer
@@ -37,45 +38,59 @@ from .render import Renderer
 FINISH = 0.7  # from this part of the schedule on, data.Samples.batch finishes
 
 
+TURN_UNIT = 0.7  # spread of the cosine and sine of a roll that may be any
+
+
 def statistics(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
-    """(p^0, unit): the mean label of augmented crops with a frontal, upright pose, and the spread of each parameter around it."""
-    p = np.concatenate([samples.batch(10_000_000 + i, 256).parameters for i in range(8)]).astype(np.float64)
+    """(p^0, unit): the mean label of augmented, nearly upright crops with a frontal, upright pose, and the spread of each parameter around it."""
+    p = np.concatenate([samples.upright(10_000_000 + i, 256) for i in range(8)]).astype(np.float64)
     start = p.mean(0)
     start[2:4] = 0  # yaw and roll are symmetric
     start[8:56] = 0
     unit = np.sqrt(((p - start) ** 2).mean(0))
+    unit[[COSINE, SINE]] = TURN_UNIT
     return start.astype(np.float32), unit.astype(np.float32)
 
 
 class Cascade:
-    """p^{k+1} = p^k + Net^k(PAF, PNCC) with trained, frozen iterations."""
+    """p^{k+1} = p^k + Net^k(PAF, PNCC) with trained, frozen iterations, each on the crop that follows from p^k."""
 
     def __init__(self, model: face_model.FaceModel, start: np.ndarray, nets: list[Net]):
         self.start, self.nets = start, nets
-        self.renderer = Renderer(model, CROP)
+        self.renderer, self.recrop = Renderer(model, CROP), Recropper(model)
 
     def features(self, p: np.ndarray, images: np.ndarray) -> tuple[torch.Tensor, ...]:
         return tuple(torch.from_numpy(x) for x in self.renderer(p, images))
 
     @torch.no_grad()
-    def run(self, images: np.ndarray) -> list[np.ndarray]:
-        """images f32 [n,128,128,3] -> [p^0 .. p^K], each [n,104] (p^0 [1,104])."""
-        out = [self.start[None]]
-        for net in self.nets:
-            out.append(out[-1] + net(*self.features(out[-1], images)).numpy())
-        return out
+    def run(self, batch: Batch, rows: slice = slice(None), stale: str | None = None) -> list[tuple[np.ndarray, Crops]]:
+        """p^0 .. p^K [n,104], each with the crops [n] it is in; the feature named by `stale` ("pncc" or "paf") is always that of p^0."""
+        pictures, endless, crops, p = batch.pictures[rows], batch.endless[rows], batch.crops[rows], self.start[None]
+        out = []
+        for k, net in enumerate(self.nets):
+            if k:
+                p, crops = self.recrop(p, crops)
+            out.append((np.broadcast_to(p, (len(pictures), COUNT)), crops))
+            images = cut(pictures, crops, endless, average=True)
+            kept = {"pncc": slice(0, 1), "paf": slice(1, 3)}.get(stale, slice(0))
+            old = [x.clone() for x in self.features(self.start[None], images)[kept]] if stale else []
+            features = list(self.features(p, images))
+            features[kept] = old
+            p = turn(p + net(*features).numpy())
+        return [*out, (p, crops)]
 
 
 def evaluate(cascade: Cascade, model: face_model.FaceModel, batch: Batch, truth: np.ndarray) -> np.ndarray:
-    """NME in % of all 68 and of the inner 51 points against `truth` [n,68,2] (crop pixels), for p^0 and after each iteration: [K+1,2]."""
-    steps = [cascade.run(batch.images[i:i + 56]) for i in range(0, len(truth), 56)]
-    out = np.empty((len(cascade.nets) + 1, 2))
-    for k in range(len(out)):
-        p = np.concatenate([np.broadcast_to(s[k], s[-1].shape) for s in steps])
-        points = cascade.renderer.decode(p)[:, model.landmarks, :2].astype(np.float64)
-        error = 100 * np.linalg.norm(points - truth, axis=-1) / face_size(truth)[:, None]
-        out[k] = error.mean(), error[:, 17:].mean()
-    return out
+    """NME in % of all 68 and of the inner 51 points against `truth` [n,68,2] (picture pixels), for p^0 and after each iteration: [K+1,2]."""
+    points = landmark_steps(cascade, batch)
+    error = 100 * np.linalg.norm(points - truth, axis=-1) / face_size(truth)[:, None]
+    return np.stack([error.mean((1, 2)), error[..., 17:].mean((1, 2))], -1)
+
+
+def landmark_steps(cascade: Cascade, batch: Batch, stale: str | None = None) -> np.ndarray:
+    """The landmarks of p^0 .. p^K, f64 [K+1,n,68,2] in picture pixels."""
+    steps = [cascade.run(batch, slice(i, i + 56), stale) for i in range(0, len(batch.crops.side), 56)]
+    return np.stack([np.concatenate([crops.to_picture(cascade.recrop.landmarks(p)) for p, crops in step]) for step in zip(*steps)])
 
 
 def load_cascade(folder: Path) -> tuple[np.ndarray, list[Net]]:
@@ -97,7 +112,10 @@ class Ring:
 
     def __init__(self, context, slots: int, batch: int, iterations: int):
         shared = lambda *shape: torch.zeros(slots, *shape).share_memory_()
-        self.images, self.parameters, self.points = shared(batch, CROP, CROP, 3), shared(batch, COUNT), shared(batch, 68, 2)
+        self.pictures = torch.zeros(slots, batch, SIZE, SIZE, 3, dtype=torch.uint8).share_memory_()
+        self.parameters, self.points, self.valid = shared(batch, COUNT), shared(batch, 68, 2), shared(batch, 68)
+        self.crops = torch.zeros(slots, batch, 4, dtype=torch.float64).share_memory_()  # centre, side, roll
+        self.endless = torch.zeros(slots, batch, dtype=torch.bool).share_memory_()
         self.held = torch.zeros(slots, batch, dtype=torch.bool).share_memory_()
         self.p, self.errors = shared(batch, COUNT), shared(iterations)
         self.queues = [context.Queue() for _ in range(iterations + 1)]  # k: waits for iteration k; the last: free
@@ -126,13 +144,14 @@ def single_thread() -> None:
 def produce(ring: Ring, args: argparse.Namespace, step: int) -> None:
     """Process that prepares batches step, step + 1, ..."""
     single_thread()
-    samples = Samples(args.seed, args.profiling)
+    samples = Samples(args.seed, args.profiling, args.circle)
     while True:
         if (slot := take(ring.queues[-1], 2)) is None:
             continue
-        batch = samples.batch(step, ring.images.shape[1], max(0.0, (ring.progress.value - FINISH) / (1 - FINISH)))
-        for name in ("images", "parameters", "points"):
+        batch = samples.batch(step, ring.pictures.shape[1], max(0.0, (ring.progress.value - FINISH) / (1 - FINISH)))
+        for name in ("pictures", "parameters", "points", "valid", "endless"):
             getattr(ring, name)[slot].copy_(torch.from_numpy(getattr(batch, name)))
+        ring.crops[slot].copy_(torch.from_numpy(np.c_[batch.crops.centre, batch.crops.side, batch.crops.roll]))
         if args.regenerate:
             ring.held[slot].copy_(torch.from_numpy(samples.held_back[batch.rows]))
         ring.queues[0].put(slot)
@@ -144,6 +163,7 @@ def optimise(ring: Ring, k: int, net: Net, average: Net, start: np.ndarray, stat
     single_thread()
     model = face_model.load()
     renderer, cost = Renderer(model, CROP), COSTS[args.cost](model, net.unit.numpy(), CROP)
+    recrop, images = Recropper(model), np.empty((ring.pictures.shape[1], CROP, CROP, 3), np.float32)
     regeneration = Regeneration(model, args.seed + k)
     decay, plain = ([p for p in net.parameters() if (p.dim() > 1) == matrix] for matrix in (True, False))
     optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": args.decay}, {"params": plain, "weight_decay": 0}], lr=args.rate)
@@ -178,35 +198,43 @@ def optimise(ring: Ring, k: int, net: Net, average: Net, start: np.ndarray, stat
         if (slot := take(ring.queues[k], 2)) is None:
             continue
         way = ring.progress.value / args.ends[k] if args.ends[k] else 1.0
-        p = start[None] if k == 0 else ring.p[slot].numpy()
-        label, points, held = ring.parameters[slot], ring.points[slot], ring.held[slot]
+        stored = ring.crops[slot].numpy()
+        crops, p = Crops(stored[:, :2], stored[:, 2], stored[:, 3]), start[None]
+        if k:
+            p, crops = recrop(ring.p[slot].numpy(), crops)
+            ring.crops[slot].copy_(torch.from_numpy(np.c_[crops.centre, crops.side, crops.roll]))
+        label = torch.from_numpy(crops.pose(ring.parameters[slot].numpy(), SIZE))
+        points = torch.from_numpy(crops.from_picture(ring.points[slot].numpy()).astype(np.float32))
+        valid, held = ring.valid[slot], ring.held[slot]
         if k and args.regenerate:
             regeneration.record(label[held].numpy(), p[held.numpy()])
             chosen = (torch.rand(len(held)) < args.regenerate) & ~held
             if regeneration.ready and chosen.any():
                 p = p.copy()
                 p[chosen.numpy()] = regeneration.draw(label[chosen].numpy())
-        features = [torch.from_numpy(x) for x in renderer(p, ring.images[slot].numpy())]
+        features = [torch.from_numpy(x) for x in renderer(p, cut(ring.pictures[slot].numpy(), crops, ring.endless[slot].numpy(), images))]
         prediction = torch.from_numpy(p).expand(len(held), -1).clone()
         learns = ~held if way < 1 else torch.zeros_like(held)
-        if not learns.all():
-            with torch.no_grad():
-                prediction[~learns] += average(*(x[~learns] for x in features))
+        with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
+            if not learns.all():
+                with torch.no_grad():
+                    prediction[~learns] += average(*(x[~learns] for x in features)).float()
+            if learns.any():
+                prediction[learns] += net(*(features if learns.all() else (x[learns] for x in features))).float()
         if learns.any():
-            prediction[learns] += net(*(features if learns.all() else (x[learns] for x in features)))
-            loss, error = cost(prediction[learns], label[learns], points[learns])
+            loss, error = cost(prediction[learns], label[learns], points[learns], valid[learns])
             if not loss.isfinite():  # one such step would spoil the averages and every checkpoint
                 raise FloatingPointError(f"the loss of iteration {k} at its step {step} is {float(loss)}")
             update(loss, way)
         else:
-            error = cost(prediction, label, points)[1]
+            error = cost(prediction, label, points, valid)[1]
         step += 1
-        ring.p[slot].copy_(prediction.detach())
+        ring.p[slot].copy_(torch.from_numpy(turn(prediction.detach().numpy())))
         ring.errors[slot, k] = error
         if k == args.iterations - 1:
             ring.done.put(ring.errors[slot].tolist())
         ring.queues[k + 1].put(slot)
-        if step % 250 == 0:
+        if step % 200 == 0:
             save()
     save()
 
@@ -216,7 +244,7 @@ def train(args: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     single_thread()
     torch.manual_seed(args.seed)
-    model, samples = face_model.load(), Samples(args.seed, args.profiling)
+    model, samples = face_model.load(), Samples(args.seed, args.profiling, args.circle)
     exported = load_weights(args.from_weights) if args.from_weights else []
     statistics_file = folder / "statistics.npz"
     if not statistics_file.exists():
@@ -228,15 +256,18 @@ def train(args: argparse.Namespace) -> None:
     states = [torch.load(path, weights_only=False) if path.exists() else None for path in paths]
     nets = [Net(unit, args.streams, args.dropout).to(memory_format=torch.channels_last) for _ in paths]
     if exported and not states[0]:
-        renderer = Renderer(model, CROP)
+        # Tensors of each iteration's inputs on a few batches, on the crops that the exported iterations before it give.
+        renderer, recrop = Renderer(model, CROP), Recropper(model)
         batches = [samples.batch(20_000_000 + i, 128) for i in range(4)]
-        p = [start[None]] * len(batches)
-        for net, tensors in zip(nets, exported):
-            inputs = [tuple(torch.from_numpy(x.copy()) for x in renderer(q, batch.images)) for q, batch in zip(p, batches)]
+        states_of = [(start[None], batch.crops) for batch in batches]
+        for k, (net, tensors) in enumerate(zip(nets, exported)):
+            if k:
+                states_of = [recrop(p, crops) for p, crops in states_of]
+            inputs = [tuple(torch.from_numpy(x.copy()) for x in renderer(p, cut(batch.pictures, crops, batch.endless))) for (p, crops), batch in zip(states_of, batches)]
             revived = net.load_folded(tensors, inputs)
             print("units that no input reached, started anew: " + ", ".join(f"{name} {count}" for name, count in revived.items()))
             with torch.no_grad():
-                p = [q + net(*x).numpy() for q, x in zip(p, inputs)]
+                states_of = [(turn(p + net(*x).numpy()), crops) for (p, crops), x in zip(states_of, inputs)]
     averages = [copy.deepcopy(net).eval() for net in nets]
     for net, average, state in zip(nets, averages, states):
         if state:
@@ -254,14 +285,14 @@ def train(args: argparse.Namespace) -> None:
         workers.append(context.Process(target=optimise, args=(ring, k, nets[k], averages[k], start, states[k], paths[k], args), daemon=True))
     for worker in workers:
         worker.start()
-    validation = [samples.validation(), samples.validation(jitter=1), samples.profiled_validation()]
+    validation = [samples.validation(), samples.validation(roll=np.deg2rad(135)), samples.profiled_validation()]
     running, began = [], time.time() - spent
     bar = tqdm(total=args.steps, initial=step, unit="step", mininterval=10)
 
     def measure() -> None:
         results = [evaluate(Cascade(model, start, averages), model, *split)[1:, 0] for split in validation]
         trained = np.mean(running[-300:], 0) if running else np.full(args.iterations, np.nan)
-        text = "  ".join(f"{name} " + " ".join(f"{x:.3f}" for x in values) for name, values in zip(("train", "val-afw", "jittered", "profiled"), (trained, *results)))
+        text = "  ".join(f"{name} " + " ".join(f"{x:.3f}" for x in values) for name, values in zip(("train", "val-afw", "rolled by 135", "profiled"), (trained, *results)))
         bar.write(f"step {step}, {time.time() - began:.0f} s: {text}")
         values = [x for k in range(args.iterations) for x in (trained[k], *(r[k] for r in results))]
         log.write(f"{step},{time.time() - began:.0f}," + ",".join(f"{x:.4f}" for x in values) + "\n")
@@ -305,6 +336,8 @@ def main() -> None:
     parser.add_argument("--measure", type=int, default=500)
     parser.add_argument("--streams", choices=["both", "pncc", "paf", "picture"], default="both")
     parser.add_argument("--profiling", type=float, default=0.25, help="fraction of samples turned out of plane")
+    parser.add_argument("--circle", type=float, default=0.5, help="fraction of samples whose first crop has any roll")
+    parser.add_argument("--bf16", action="store_true", help="convolutions in bfloat16: faster on processors that multiply it (avx512_bf16, amx)")
     parser.add_argument("--seed", type=int, default=1)
     train(parser.parse_args())
 
