@@ -5,7 +5,7 @@ import { fetchWeights } from '../src/cascade/manifest.js';
 import type { CascadeWeights } from '../src/cascade/weights.js';
 import { Gpu } from '../src/engine/device.js';
 import { type DType, packNetworkWeights } from '../src/engine/network.js';
-import { Plan, type PreparedStep } from '../src/engine/plan.js';
+import { type PreparedStep, Sequence } from '../src/engine/plan.js';
 import { StagingRing } from '../src/engine/readback.js';
 import { cropOf, type FaceBox } from '../src/pictures/boxes.js';
 import { FrameTexture } from '../src/pictures/frame.js';
@@ -141,7 +141,7 @@ export class CascadeBench {
       else groups.push({ stage: step.stage, part, steps: [step] });
     }
     return groups.map(({ stage, part, steps }) => {
-      const plan = new Plan(this.gpu, stage, steps, undefined);
+      const plan = new Sequence(this.gpu, stage, steps);
       return { stage, part, dispatches: steps.length, timed: timedPass(stage, (pass) => plan.encode(pass, faces)) };
     });
   }

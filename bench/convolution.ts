@@ -84,6 +84,8 @@ function convolve({ spec, weights, bias, input }: Omit<ConvolutionCase, 'layer' 
   return output;
 }
 
+const BINDINGS = { input: 'read', weights: 'read', bias: 'read', output: 'read-write' } as const;
+
 const PARAMS = new UniformStruct({
   height: 'i32',
   width: 'i32',
@@ -132,10 +134,13 @@ async function prepareNaive(gpu: Gpu, { spec, weights, bias, input }: Convolutio
     .add({
       label: 'naive',
       stage: 'naive',
-      kernel: { name: 'naiveConv2d', code: shader, bindings: ['read', 'read', 'read', 'read-write'] },
-      bindings: [...[input, weights, bias].map((data) => gpu.uploadBuffer('naive', data)), output].map((buffer) => ({
-        buffer,
-      })),
+      kernel: { name: 'naiveConv2d', code: shader, bindings: BINDINGS },
+      bindings: {
+        input: { buffer: gpu.uploadBuffer('naive', input) },
+        weights: { buffer: gpu.uploadBuffer('naive', weights) },
+        bias: { buffer: gpu.uploadBuffer('naive', bias) },
+        output: { buffer: output },
+      },
       params: PARAMS.pack({
         height,
         width,

@@ -34,7 +34,7 @@ export const peakForms: readonly PeakForm[] = CHAINS.flatMap((chains) =>
     kernel: {
       name: 'peak',
       code: preprocess(source, { flags: { TWO: chains >= 2, FOUR: chains >= 4, EIGHT: chains >= 8, FUSED: fused } }),
-      bindings: ['read-write'],
+      bindings: { output: 'read-write' },
     },
     steps: VECTORS / chains / 4,
   })),
@@ -50,7 +50,7 @@ export async function createPeakForms(gpu: Gpu): Promise<readonly Timed[]> {
           label: name,
           stage: 'peak',
           kernel,
-          bindings: [{ buffer: output }],
+          bindings: { output: { buffer: output } },
           params: PARAMS.pack({ steps, factor: 0.999, offset: 0.25 }),
           workgroups: [INVOCATIONS / WORKGROUP_SIZE, 1, 1],
         })

@@ -184,7 +184,7 @@ export function findings(report: Report): readonly string[] {
   return [
     ...(adapter.isSoftware
       ? [
-          'The adapter is a program on the processor: ratios and counts mean something, milliseconds only here. There WASM beats every WebGPU engine.',
+          'The adapter is software on the processor: ratios and counts mean something, milliseconds only here. There WASM beats every WebGPU engine.',
         ]
       : []),
     `${slowest.map(({ name, share }) => `${name} ${percent(share)}`).join(', ')}: where the GPU spends most of a frame.`,

@@ -85,6 +85,7 @@ const CALLS: Readonly<Record<string, Call>> = {
   'fullpose.poseInPicture': { call: main.poseInPicture, args: [[1, 0, 0, 0], [1, 2], 120, { scale: 1, x0: 0, y0: 0 }] },
   'fullpose.quaternionToMatrix': { call: main.quaternionToMatrix, args: [[1, 0, 0, 0]] },
   'fullpose.toPerspective': { call: main.toPerspective, args: [POSE, SIZE, { verticalFov: 40 }, [0, 0, 1]] },
+  'fullpose.vertexNormals': { call: main.vertexNormals, args: [MESH.vertices, MESH.triangles] },
   'fullpose.toPicturePixels': { call: main.toPicturePixels, args: [POINTS, { scale: 1, x0: 0, y0: 0 }] },
   'fullpose.toThreeMatrix': { call: main.toThreeMatrix, args: [POSE] },
   'fullpose.toUnitSquare': { call: main.toUnitSquare, args: [POINTS, SIZE] },

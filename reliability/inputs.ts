@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { FaceAligner } from '../src/align/aligner.js';
 import type { Face } from '../src/align/face.js';
 import type { AlignerOptions, AlignOptions } from '../src/align/options.js';
-import { OUTPUT_NAMES } from '../src/align/renderings.js';
+import { OUTPUT_NAMES } from '../src/align/outputs.js';
 import type { FaceBox } from '../src/pictures/boxes.js';
 import type { PictureSource } from '../src/pictures/frame.js';
 import { smallWeightBuffers } from '../tests/cascade/small-weights.js';

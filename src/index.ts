@@ -11,12 +11,12 @@
  *
  * @module fullpose
  */
-export { type AlignerCounters, FaceAligner, type FaceWith } from './align/aligner.js';
+export { type AlignerCounters, FaceAligner } from './align/aligner.js';
 export type { CropBuffer, EncodeInput, EncodeOutput, OutputBytes, OutputRange } from './align/encode.js';
 export type { Face, FacePath } from './align/face.js';
 export type { FaceRendering } from './align/inspector.js';
 export type { AlignerOptions, AlignOptions } from './align/options.js';
-export type { FaceOutputs, FaceTexture, OutputName } from './align/renderings.js';
+export type { FaceOutputs, FaceTexture, FaceWith, OutputName } from './align/outputs.js';
 export type { Tuning, TuningMode, TuningOptions, TuningStorage } from './align/tuning.js';
 export { fetchWeights, type LoadOptions } from './cascade/manifest.js';
 export {
@@ -43,6 +43,7 @@ export {
 export { decodeShape, decodeVertices, pickVertices, toPicturePixels } from './mmm/decode.js';
 export { LANDMARK_CONNECTIONS, LANDMARK_CONTOURS, type LandmarkContour } from './mmm/landmarks.js';
 export { type AnchorGrid, type FaceModel, loadFaceModel, type QuantisedBasis } from './mmm/model.js';
+export { vertexNormals } from './mmm/normals.js';
 export type { ParameterLayout, Span } from './mmm/parameters.js';
 export {
   type EulerAngles,

@@ -1,29 +1,26 @@
 /**
  * `FaceAligner`: pictures and boxes in, faces out. The one class that a caller needs.
  */
-
 import { Revivable } from '../calls/revivable.js';
-import { Turns } from '../calls/turns.js';
-import type { Cascade } from '../cascade/cascade.js';
+import { type Turn, Turns } from '../calls/turns.js';
 import type { CascadeWeights } from '../cascade/weights.js';
-import type { Gpu } from '../engine/device.js';
 import { type DeviceLostError, InputError } from '../engine/errors.js';
-import { expectNumbers, expectObject, refuse } from '../engine/expect.js';
+import { expectObject, refuse } from '../engine/expect.js';
 import type { DType } from '../engine/network.js';
-import { Plan } from '../engine/plan.js';
+import { Sequence } from '../engine/plan.js';
 import type { StageTime } from '../engine/profiler.js';
 import type { FaceModel } from '../mmm/model.js';
 import type { ParameterLayout } from '../mmm/parameters.js';
-import { cropOf, cropsOf, type FaceBox, landmarksBox } from '../pictures/boxes.js';
-import { type Crop, checkCrop } from '../pictures/crop.js';
-import { type Frame, type PictureSource, type PreparedPicture, UploadedPicture } from '../pictures/frame.js';
-import { CROP_RECORD_BYTES, cropRecord, writeCropRecord } from '../pictures/kernels/crop.js';
+import type { FaceBox } from '../pictures/boxes.js';
+import { type Frame, type PictureSize, type PictureSource, UploadedPicture } from '../pictures/frame.js';
 import { DeviceState } from './device-state.js';
 import type { EncodeInput, EncodeOutput, OutputBytes } from './encode.js';
-import { type Face, type FacePath, FaceReader, startOf } from './face.js';
+import type { Face } from './face.js';
+import { Frames } from './frames.js';
 import type { FaceRendering, Inspector } from './inspector.js';
 import { type AlignerOptions, type AlignOptions, checkOptions, checkOutputs, loadWeights } from './options.js';
-import { encodeSteps, type FaceOutputs, type FaceTexture, type OutputName, type Wanted } from './renderings.js';
+import type { FaceTexture, FaceWith, OutputName } from './outputs.js';
+import { checkFace, checkStart, type Run, type Start, sequenceOf, startFrom, startsAt } from './starts.js';
 import type { Tuning } from './tuning.js';
 
 /** What the aligner has done so far. */
@@ -36,21 +33,15 @@ export interface AlignerCounters {
   readonly bytesRead: number;
 }
 
-/** A face with the outputs that were asked for. */
-export type FaceWith<Name extends OutputName> = Face & Pick<FaceOutputs, Name>;
-
+/** Takes a picture and its boxes to faces, on a GPU of its own or the caller's. Make one with `create`, free it with `destroy`. */
 export class FaceAligner {
   /** Mean, bases, triangles, texture coordinates: what the mesh writers need. */
   readonly model: FaceModel;
   readonly #weights: CascadeWeights;
-  readonly #reader: FaceReader;
   readonly #device: Revivable<DeviceState>;
   /** Uploads and submits take turns; only readbacks overlap. */
   readonly #turns: Turns;
-  /** Crop records of one frame, reused. */
-  readonly #records: DataView<ArrayBuffer>;
-  /** What the faces of one frame start from, reused. */
-  readonly #parameters: Float32Array<ArrayBuffer>;
+  readonly #frames: Frames;
   readonly #counters = { frames: 0, faces: 0, submits: 0, dispatches: 0, bytesRead: 0 };
 
   /**
@@ -66,23 +57,15 @@ export class FaceAligner {
   }
 
   private constructor(weights: CascadeWeights, options: AlignerOptions, state: DeviceState) {
-    const { powerPreference, maxFaces, textureSize, tuningStorage, device, dtype } = options;
+    // What is over by now, or is given anew: an aborted signal must not end a recovery.
+    const { weights: _, device, signal, tuning: __, ...kept } = options;
     this.#weights = weights;
-    const kept = {
-      ...(powerPreference !== undefined && { powerPreference }),
-      ...(maxFaces !== undefined && { maxFaces }),
-      ...(textureSize !== undefined && { textureSize }),
-      ...(tuningStorage !== undefined && { tuningStorage }),
-      ...(dtype !== undefined && { dtype }),
-    };
     this.#device = new Revivable('aligner', state, device === undefined, ({ tuning }, next) =>
       DeviceState.create(weights, { ...kept, tuning, ...(next !== undefined && { device: next }) }),
     );
     this.#turns = new Turns(options.maxPending);
-    this.#records = new DataView(new ArrayBuffer(state.cascade.maxFaces * CROP_RECORD_BYTES));
-    this.#parameters = new Float32Array(state.cascade.maxFaces * weights.network.parameters.count);
+    this.#frames = new Frames(weights, state.cascade.maxFaces);
     this.model = weights.model;
-    this.#reader = new FaceReader(weights.model, weights.network.parameters);
   }
 
   get #state(): DeviceState {
@@ -145,25 +128,28 @@ export class FaceAligner {
    * @throws InputError for a source that cannot be used; DeviceLostError; FullposeError `busy`; OutOfMemoryError. What the GPU refuses, the
    * calls that are given the picture throw.
    */
-  upload(source: PictureSource, into?: UploadedPicture): Promise<UploadedPicture> {
-    return this.#turns.admit(async () => {
+  async upload(source: PictureSource, into?: UploadedPicture): Promise<UploadedPicture> {
+    const turn = this.#turns.enter();
+    try {
       const { gpu } = this.#state;
       gpu.assertAlive();
       if (into !== undefined && !(into instanceof UploadedPicture)) refuse('into', into, "one of upload's pictures");
       const picture = into?.device === gpu.device ? into : new UploadedPicture(gpu);
-      return this.#turns.take(
-        () => picture.prepare(source),
-        async (prepared) => {
-          try {
-            return await picture.fill(prepared);
-          } catch (error) {
-            // Nobody else has it.
-            if (picture !== into) picture.destroy();
-            throw error;
-          }
-        },
-      );
-    });
+      await turn.next();
+      const prepared = await picture.prepare(source);
+      try {
+        await turn.begin();
+        return await picture.fill(prepared);
+      } catch (error) {
+        // Nobody else has it.
+        if (picture !== into) picture.destroy();
+        throw error;
+      } finally {
+        prepared.release();
+      }
+    } finally {
+      turn.leave();
+    }
   }
 
   /**
@@ -172,16 +158,19 @@ export class FaceAligner {
    * @throws InputError for a source, box or option that cannot be used; DeviceLostError, after which `recover` helps; FullposeError `busy`
    * where `maxPending` calls are unfinished, `gpu-error` where the GPU refused the frame or gave no face; OutOfMemoryError.
    */
-  align<Name extends OutputName = never>(
+  async align<Name extends OutputName = never>(
     source: PictureSource,
     boxes: readonly FaceBox[],
     options: AlignOptions<Name> = {},
   ): Promise<FaceWith<Name>[]> {
-    return this.#turns.admit(async () => {
+    const turn = this.#turns.enter();
+    try {
       const run: Run<Name> = { iterations: this.#iterationsOf(options), from: 'mean', wanted: checkOutputs(options) };
       if (!Array.isArray(boxes)) refuse('The boxes', boxes, 'a list');
-      return this.#run(source, run, ({ picture }) => cropsOf(boxes, picture, this.cropSize).map((crop) => ({ crop })));
-    });
+      return await this.#run(turn, source, run, (picture) => startsAt(boxes, picture, this.cropSize));
+    } finally {
+      turn.leave();
+    }
   }
 
   /**
@@ -191,20 +180,21 @@ export class FaceAligner {
    * @returns result i belongs to face i; undefined where that face has left the picture, or is too small or large to be seen.
    * @throws as `align`; InputError for a face of another model.
    */
-  refine<Name extends OutputName = never>(
+  async refine<Name extends OutputName = never>(
     source: PictureSource,
     faces: readonly Face[],
     options: AlignOptions<Name> = {},
   ): Promise<(FaceWith<Name> | undefined)[]> {
-    return this.#turns.admit(async () => {
+    const turn = this.#turns.enter();
+    try {
       expectObject(options, 'The options');
       const iterations = options.iterations ?? Math.max(1, this.iterations - 1);
       const from = iterations === this.iterations ? 'mean' : 'faces';
       const run: Run<Name> = { iterations, from, wanted: checkOutputs(options) };
       if (!Array.isArray(faces)) refuse('The faces', faces, 'a list');
-      for (const face of faces) this.#checkFace(face, 'its start');
+      for (const face of faces) checkStart(face, this.layout.count);
       const kept: number[] = [];
-      const refined = await this.#run(source, run, ({ picture }) =>
+      const refined = await this.#run(turn, source, run, (picture) =>
         faces.flatMap((face: Face, i) => {
           const start = startFrom(face, picture, this.iterations - iterations);
           if (start !== undefined) kept.push(i);
@@ -214,7 +204,9 @@ export class FaceAligner {
       const results = new Array<FaceWith<Name> | undefined>(faces.length).fill(undefined);
       for (const [k, face] of refined.entries()) results[kept[k]!] = face;
       return results;
-    });
+    } finally {
+      turn.leave();
+    }
   }
 
   /**
@@ -222,22 +214,28 @@ export class FaceAligner {
    * @returns [V,3] picture pixels
    * @throws InputError for a face of another model; DeviceLostError; FullposeError `busy`.
    */
-  vertices(face: Face): Promise<Float32Array<ArrayBuffer>> {
-    return this.#turns.admit(async () => {
+  async vertices(face: Face): Promise<Float32Array<ArrayBuffer>> {
+    const turn = this.#turns.enter();
+    try {
       const inspector = await this.#inspect(face);
       return (await inspector.read(face.parameters, face.crop, ['vertices'])).vertices;
-    });
+    } finally {
+      turn.leave();
+    }
   }
 
   /**
    * PNCC and depth of an aligned face, in its crop.
    * @throws InputError for a face of another model; DeviceLostError; FullposeError `busy`.
    */
-  render(face: Face): Promise<FaceRendering> {
-    return this.#turns.admit(async () => {
+  async render(face: Face): Promise<FaceRendering> {
+    const turn = this.#turns.enter();
+    try {
       const inspector = await this.#inspect(face);
       return { size: face.crop.size, ...(await inspector.read(face.parameters, face.crop, ['pncc', 'depth'])) };
-    });
+    } finally {
+      turn.leave();
+    }
   }
 
   /**
@@ -245,26 +243,23 @@ export class FaceAligner {
    * @param options.mirror whether the hidden half is filled from the other one (default false)
    * @throws InputError for a source that cannot be used or a face of another model; DeviceLostError; FullposeError `busy`; OutOfMemoryError.
    */
-  texture(source: PictureSource, face: Face, options: Pick<AlignOptions, 'mirror'> = {}): Promise<FaceTexture> {
-    return this.#turns.admit(async () => {
+  async texture(source: PictureSource, face: Face, options: Pick<AlignOptions, 'mirror'> = {}): Promise<FaceTexture> {
+    const turn = this.#turns.enter();
+    try {
       expectObject(options, 'The options');
       const { mirror } = checkOutputs(options);
       const state = this.#state;
       const inspector = await this.#inspect(face);
-      const reading = await this.#turns.take(
-        () => state.frame.prepare(source),
-        async (prepared) => {
-          state.gpu.assertAlive();
-          const frame = await prepared.upload();
-          const read = inspector.read(face.parameters, face.crop, ['texture'], { frame, mirror });
-          // Recorded and submitted by now: the next call may have its turn.
-          read.catch(() => {});
-          return { read, uploaded: frame.accepted };
-        },
-      );
-      await reading.uploaded;
-      return (await reading.read).texture;
-    });
+      const { frame } = await this.#upload(turn, state, source, () => []);
+      const read = inspector.read(face.parameters, face.crop, ['texture'], { frame, mirror });
+      // Recorded and submitted by now: the next call may have its turn.
+      read.catch(() => {});
+      turn.end();
+      await frame.accepted;
+      return (await read).texture;
+    } finally {
+      turn.leave();
+    }
   }
 
   /** Room that one face takes in each buffer that `encode` fills, in bytes. */
@@ -303,21 +298,27 @@ export class FaceAligner {
    * GPU time per stage of one frame, in order, with a pass a stage. At most `maxFaces` boxes.
    * @throws LimitError where the device cannot measure (no `timestamp-query`), and as `align`.
    */
-  profile(source: PictureSource, boxes: readonly FaceBox[], options: AlignOptions = {}): Promise<StageTime[]> {
-    return this.#turns.admit(async () => {
-      const run: Run<never> = { iterations: this.#iterationsOf(options), from: 'mean', wanted: NOTHING_ELSE };
+  async profile(source: PictureSource, boxes: readonly FaceBox[], options: AlignOptions = {}): Promise<StageTime[]> {
+    const turn = this.#turns.enter();
+    try {
+      const wanted = { outputs: [], mirror: false };
+      const run: Run<never> = { iterations: this.#iterationsOf(options), from: 'mean', wanted };
       if (!Array.isArray(boxes)) refuse('The boxes', boxes, 'a list');
       if (boxes.length < 1 || boxes.length > this.maxFaces) {
         throw new InputError(`profile was given ${boxes.length} boxes; wanted 1 to ${this.maxFaces}, one frame.`);
       }
-      const crops = ({ picture }: PreparedPicture) => cropsOf(boxes, picture, this.cropSize).map((crop) => ({ crop }));
-      return this.#inTurn(source, run, crops, async ({ gpu, cascade }, frame, starts) => {
-        await frame.accepted;
-        this.#writeStarts(gpu, cascade, frame, starts, run);
-        const steps = [...cascade.cropPlan(frame.texture).steps, ...planOf(cascade, run).steps];
-        return new Plan(gpu, 'profiled frame', steps, undefined).profile(starts.length);
-      });
-    });
+      const state = this.#readyFor(run);
+      const { gpu, cascade } = state;
+      const { frame, starts } = await this.#upload(turn, state, source, (picture) =>
+        startsAt(boxes, picture, this.cropSize),
+      );
+      await frame.accepted;
+      this.#frames.write(state, frame, starts, run);
+      const steps = [...cascade.cropPlan(frame.texture).steps, ...sequenceOf(cascade, run).steps];
+      return await new Sequence(gpu, 'profiled frame', steps).profile(starts.length);
+    } finally {
+      turn.leave();
+    }
   }
 
   /**
@@ -345,115 +346,51 @@ export class FaceAligner {
     return options.iterations ?? this.iterations;
   }
 
-  /** All the faces of one call, as many frames as they take. */
+  /** The faces of one call: checks, waits for its turn, uploads, submits as many frames as they take, reads. */
   async #run<Name extends OutputName>(
+    turn: Turn,
     source: PictureSource,
     run: Run<Name>,
-    starts: (prepared: PreparedPicture) => readonly Start[],
+    startsIn: (picture: PictureSize) => readonly Start[],
   ): Promise<FaceWith<Name>[]> {
-    const submitted = await this.#inTurn(source, run, starts, async (state, frame, all) => {
-      const batches: Promise<FaceWith<Name>[]>[] = [];
-      for (let first = 0; first < all.length; first += this.maxFaces) {
-        batches.push((await this.#submit(state, frame, all.slice(first, first + this.maxFaces), run)).faces);
-      }
-      return { batches, uploaded: frame.accepted };
-    });
-    await submitted.uploaded;
-    return (await Promise.all(submitted.batches)).flat();
+    const state = this.#readyFor(run);
+    const { frame, starts } = await this.#upload(turn, state, source, startsIn);
+    const batches: Promise<FaceWith<Name>[]>[] = [];
+    for (let first = 0; first < starts.length; first += this.maxFaces) {
+      const some = starts.slice(first, first + this.maxFaces);
+      const { faces, dispatches, bytes } = await this.#frames.submit(state, frame, some, run);
+      this.#count(some.length, dispatches, bytes);
+      batches.push(faces);
+    }
+    turn.end();
+    await frame.accepted;
+    return (await Promise.all(batches)).flat();
   }
 
-  /** Checks and prepares, then waits for the calls before, uploads the picture and runs `action`. */
-  async #inTurn<T>(
-    source: PictureSource,
-    run: Run,
-    starts: (prepared: PreparedPicture) => readonly Start[],
-    action: (state: DeviceState, frame: Frame, starts: readonly Start[]) => Promise<T>,
-  ): Promise<T> {
+  /** The device's state, alive, with weights for the run. */
+  #readyFor(run: Run): DeviceState {
     const state = this.#state;
     state.gpu.assertAlive();
-    planOf(state.cascade, run);
-    return this.#turns.take(
-      () => state.frame.prepare(source),
-      async (prepared) => {
-        const all = starts(prepared);
-        state.gpu.assertAlive();
-        return action(state, await prepared.upload(), all);
-      },
-    );
+    sequenceOf(state.cascade, run);
+    return state;
   }
 
-  /** Submits one frame as soon as a staging buffer is free. */
-  async #submit<Name extends OutputName>(
-    state: DeviceState,
-    frame: Frame,
-    starts: readonly Start[],
-    run: Run<Name>,
-  ): Promise<{ readonly faces: Promise<FaceWith<Name>[]> }> {
-    const { gpu, cascade } = state;
-    const { outputs } = run.wanted;
-    const renderings = outputs.length > 0 ? await state.renderings() : undefined;
-    const more = renderings?.bytes(outputs) ?? 0;
-    const staging = await state.stagingFor(more);
-    const slot = await staging.takeWhenFree();
+  /** Prepares the picture, waits for the turn, and puts it on the GPU with the starts that it has. */
+  async #upload(
+    turn: Turn,
+    { gpu, frame: texture }: DeviceState,
+    source: PictureSource,
+    startsIn: (picture: PictureSize) => readonly Start[],
+  ): Promise<{ readonly frame: Frame; readonly starts: readonly Start[] }> {
+    await turn.next();
+    const prepared = await texture.prepare(source);
     try {
-      const faces = starts.length;
-      // The steps that led to the faces, where they are new.
-      const path = run.from === 'mean' ? run.iterations - 1 : 0;
-      const { outputBytes, parameterBytes } = cascade;
-      const small = faces * (outputBytes + path * parameterBytes);
-      const bytes = small + faces * more;
-      const plan = planOf(cascade, run);
-      const steps = renderings?.steps(run.wanted, frame.texture) ?? [];
-      const { accepted } = gpu.watch('The frame was refused', () => {
-        this.#writeStarts(gpu, cascade, frame, starts, run);
-        const encoder = gpu.device.createCommandEncoder({ label: 'frame' });
-        const pass = encoder.beginComputePass({ label: 'frame' });
-        cascade.encode(pass, frame.texture, plan, starts.length);
-        encodeSteps(gpu, pass, steps, starts.length);
-        pass.end();
-        slot.copyFrom(encoder, cascade.output, 0, faces * outputBytes);
-        for (let k = 1; k <= path; k++) {
-          const at = faces * (outputBytes + (k - 1) * parameterBytes);
-          slot.copyFrom(encoder, cascade.step(k), 0, faces * parameterBytes, at);
-        }
-        renderings?.copy(encoder, slot, outputs, faces, small);
-        gpu.device.queue.submit([encoder.finish()]);
-      });
-      this.#count(starts.length, 1 + plan.steps.length + steps.length, bytes);
-      // A refused frame leaves an earlier one's bytes in the staging buffer: read them only to give the buffer back.
-      const results = Promise.all([slot.read(bytes), accepted]).then(([data]) =>
-        this.#facesOf(data, starts, outputBytes / 4, path).map((face, index) => {
-          const rendered = renderings?.read(data, outputs, { faces, at: small, index, crop: face.crop });
-          // Without renderings nothing else was asked for.
-          return { ...face, ...rendered } as FaceWith<Name>;
-        }),
-      );
-      // Whoever waits for the batches sees the failure; until then it is nobody's.
-      results.catch(() => {});
-      return { faces: results };
-    } catch (error) {
-      slot.release();
-      throw error;
-    }
-  }
-
-  /** Tells the GPU where to look and, in a frame that refines, what to start from. */
-  #writeStarts(
-    gpu: Gpu,
-    cascade: Cascade,
-    { texels, picture }: Frame,
-    starts: readonly Start[],
-    { from, iterations }: Run,
-  ): void {
-    const { count } = this.#weights.network.parameters;
-    for (const [face, { crop, parameters }] of starts.entries()) {
-      writeCropRecord(this.#records, face, cropRecord(crop, picture, texels));
-      if (parameters !== undefined) this.#parameters.set(parameters, face * count);
-    }
-    const { queue } = gpu.device;
-    queue.writeBuffer(cascade.faces, 0, this.#records.buffer, 0, starts.length * CROP_RECORD_BYTES);
-    if (from === 'faces') {
-      queue.writeBuffer(cascade.step(this.iterations - iterations), 0, this.#parameters, 0, starts.length * count);
+      await turn.begin();
+      const starts = startsIn(prepared.picture);
+      gpu.assertAlive();
+      return { frame: await prepared.upload(), starts };
+    } finally {
+      prepared.release();
     }
   }
 
@@ -465,75 +402,10 @@ export class FaceAligner {
     this.#counters.bytesRead += bytes;
   }
 
-  /** @param data outputs of all faces, `words` floats each, then p^1 of all, p^2 of all, up to p^{steps} */
-  #facesOf(data: ArrayBuffer, starts: readonly Start[], words: number, steps: number): Face[] {
-    const { count } = this.#weights.network.parameters;
-    return starts.map(({ crop, path }, i) => {
-      const output = new Float32Array(data, i * words * 4, words);
-      const own = Array.from({ length: steps }, (_, k) => {
-        const at = starts.length * words + (k * starts.length + i) * count;
-        return new Float32Array(data, at * 4, count).slice();
-      });
-      return this.#reader.read(output, crop, path ?? [...own, output.slice(0, count)]);
-    });
-  }
-
-  /** @throws InputError for what is no face of this aligner's model. */
-  #checkFace(face: Face, also?: 'its start'): void {
-    const { count } = this.#weights.network.parameters;
-    const parameters: unknown = face?.parameters;
-    if (!(parameters instanceof Float32Array)) refuse('The face', face, "one of align's");
-    if (parameters.length !== count) {
-      throw new InputError(`The face has ${parameters.length} parameters; this aligner's model has ${count}.`);
-    }
-    expectNumbers("The face's parameters", parameters);
-    checkCrop(face.crop);
-    if (also === undefined) return;
-    const { landmarks, path }: Record<string, unknown> = { ...face };
-    if (!(landmarks instanceof Float32Array)) {
-      refuse("The face's landmarks", landmarks, 'those of align');
-    }
-    const steps: unknown[] = Array.isArray(path) ? path : [];
-    if (steps.length === 0 || !steps.every((step) => step instanceof Float32Array && step.length === count)) {
-      refuse("The face's path", path, 'the one of align');
-    }
-  }
-
   #inspect(face: Face): Promise<Inspector> {
     const state = this.#state;
     state.gpu.assertAlive();
-    this.#checkFace(face);
+    checkFace(face, this.layout.count);
     return state.inspector();
-  }
-}
-
-/** Which iterations a frame runs: the first ones, from the mean face, or the last ones, from faces that are known. */
-interface Run<Name extends OutputName = OutputName> {
-  readonly iterations: number;
-  readonly from: 'mean' | 'faces';
-  readonly wanted: Wanted<Name>;
-}
-
-const NOTHING_ELSE: Wanted<never> = { outputs: [], mirror: false };
-
-/** One face of a frame: where to look and, in a frame that refines, what to start from and how that came to be. */
-interface Start {
-  readonly crop: Crop;
-  readonly parameters?: ArrayLike<number>;
-  readonly path?: FacePath;
-}
-
-function planOf(cascade: Cascade, { iterations, from }: Run): Plan {
-  return from === 'mean' ? cascade.plan(iterations) : cascade.refinement(iterations);
-}
-
-/** The crop that a face's landmarks give and p^k there (p^0 is known); undefined where the picture has no such crop. */
-function startFrom(face: Face, picture: PreparedPicture['picture'], iteration: number): Start | undefined {
-  try {
-    const crop = cropOf(landmarksBox(face.landmarks), picture, face.crop.size);
-    return iteration === 0 ? { crop } : { crop, parameters: startOf(face, crop, iteration), path: face.path };
-  } catch (error) {
-    if (error instanceof InputError) return undefined;
-    throw error;
   }
 }

@@ -10,15 +10,11 @@ import type { DType } from '../engine/network.js';
 import { StagingRing } from '../engine/readback.js';
 import { FrameTexture } from '../pictures/frame.js';
 import { FrameEncoder } from './encode.js';
+import { FrameLayout } from './frame-layout.js';
 import { Inspector } from './inspector.js';
 import { type AlignerOptions, DEFAULT_MAX_FACES, DEFAULT_TEXTURE_SIZE } from './options.js';
 import { Renderings } from './renderings.js';
 import { findTuning, type Tuning, variantsOf } from './tuning.js';
-
-/** Bytes that a frame of so many iterations from p^0 returns of a face: the output, and the steps p^1 .. p^{k-1} to it. */
-export function readBytes({ outputBytes, parameterBytes }: Cascade, iterations: number): number {
-  return outputBytes + (iterations - 1) * parameterBytes;
-}
 
 export class DeviceState {
   readonly gpu: Gpu;
@@ -28,8 +24,8 @@ export class DeviceState {
   readonly encoder: FrameEncoder;
   readonly tuning: Tuning;
   readonly dtype: DType;
-  /** Staging for frames that return more than landmarks, by the bytes of a face that these take. */
-  readonly #larger = new Map<number, StagingRing>();
+  /** Staging for frames that return more than landmarks: as large as the largest so far. */
+  #larger: StagingRing | undefined;
   readonly #inspector: Lazy<Inspector>;
   readonly #renderings: Lazy<Renderings>;
 
@@ -52,7 +48,7 @@ export class DeviceState {
       const dtype = options.dtype !== 'f32' && hasHalves(weights) && (await halvesWork(gpu)) ? 'f16' : 'f32';
       const cascade = await Cascade.create(gpu, weights, { maxFaces, variants: variantsOf(tuning), dtype });
       const { value, accepted } = gpu.watch('The staging buffers could not be made', () => ({
-        staging: new StagingRing(gpu, 'staging', cascade.maxFaces * readBytes(cascade, cascade.iterations)),
+        staging: new StagingRing(gpu, 'staging', FrameLayout.of(cascade, cascade.iterations - 1, maxFaces).bytes),
         encoder: new FrameEncoder(gpu, cascade),
       }));
       await accepted;
@@ -95,23 +91,25 @@ export class DeviceState {
     return this.#renderings.get();
   }
 
-  /** Staging buffers for frames that return `more` bytes a face besides the landmarks. Made when first asked for. */
-  async stagingFor(more: number): Promise<StagingRing> {
-    if (more === 0) return this.staging;
-    let ring = this.#larger.get(more);
-    if (ring === undefined) {
-      const { maxFaces } = this.cascade;
-      const { value, accepted } = this.gpu.watch('The staging buffers could not be made', () => {
-        return new StagingRing(this.gpu, 'staging.outputs', this.staging.bytes + maxFaces * more);
-      });
-      this.#larger.set(more, value);
-      ring = value;
-      await accepted.catch((error: unknown) => {
-        this.#larger.delete(more);
-        value.destroy();
-        throw error;
-      });
+  /**
+   * Staging buffers for frames of up to `maxFaces` faces that return `bytes` in all. Those for more than landmarks are made when first asked
+   * for, and again for more than ever before; only in a turn, so that nobody waits for a slot of those that are given up.
+   */
+  async stagingFor(bytes: number): Promise<StagingRing> {
+    if (bytes <= this.staging.bytes) return this.staging;
+    const old = this.#larger;
+    if (old !== undefined && bytes <= old.bytes) return old;
+    const { value: ring, accepted } = this.gpu.watch('The staging buffers could not be made', () => {
+      return new StagingRing(this.gpu, 'staging.outputs', bytes);
+    });
+    try {
+      await accepted;
+    } catch (error) {
+      ring.destroy();
+      throw error;
     }
+    this.#larger = ring;
+    if (old !== undefined) freeWhenRead(old);
     return ring;
   }
 
@@ -119,6 +117,12 @@ export class DeviceState {
     this.frame.destroy();
     this.gpu.destroy();
   }
+}
+
+/** Frees a ring that nobody will ask for slots any more, once those in flight are read. */
+async function freeWhenRead(ring: StagingRing): Promise<void> {
+  for (let slot = 0; slot < ring.frames; slot++) await ring.takeWhenFree();
+  ring.destroy();
 }
 
 /** Something that is made when it is first asked for. A failure is not kept: the next call tries again. */

@@ -4,6 +4,7 @@
  */
 
 import type { Cascade } from '../cascade/cascade.js';
+import { vertexBytes, visibilityBytes } from '../cascade/mesh.js';
 import type { Gpu } from '../engine/device.js';
 import { InputError } from '../engine/errors.js';
 import { expectObject } from '../engine/expect.js';
@@ -74,11 +75,11 @@ export class FrameEncoder {
       UNSUBMITTED * this.#records.byteLength,
       GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
     );
-    const { geometry, maxFaces } = cascade;
+    const { model } = cascade;
     this.bytes = {
       faces: cascade.outputBytes,
-      vertices: geometry.vertices.size / maxFaces,
-      visibility: geometry.visibility.size / maxFaces,
+      vertices: vertexBytes(model.whole.spec),
+      visibility: visibilityBytes(model.whole.spec),
       crops: CROP_RECORD_BYTES,
     };
   }

@@ -13,7 +13,9 @@ import { createTensor, type Tensor } from '../engine/tensor.js';
 import type { Crop } from '../pictures/crop.js';
 import type { Frame } from '../pictures/frame.js';
 import { CROP_RECORD_BYTES, cropRecord, writeCropRecord } from '../pictures/kernels/crop.js';
-import { encodeSteps, type FaceOutputs, type OutputName, Renderings } from './renderings.js';
+import { FrameLayout } from './frame-layout.js';
+import { type FaceOutputs, type OutputName, parseOutputs } from './outputs.js';
+import { encodeSteps, Renderings } from './renderings.js';
 
 /** A face as the rasteriser sees it, in the crop. */
 export interface FaceRendering extends Pick<FaceOutputs, 'pncc' | 'depth'> {
@@ -74,8 +76,10 @@ export class Inspector {
     unwrap?: { readonly frame: Frame; readonly mirror: boolean },
   ): Promise<Pick<FaceOutputs, Name>> {
     const { device } = this.#gpu;
+    const renderings = this.#renderings;
+    const layout = new FrameLayout(renderings.parts(outputs), 1);
     const run = () => {
-      const staging = new StagingRing(this.#gpu, 'inspector.staging', this.#renderings.bytes(outputs), 1);
+      const staging = new StagingRing(this.#gpu, 'inspector.staging', layout.bytes, 1);
       const slot = staging.take();
       device.queue.writeBuffer(this.#parameters.buffer, 0, parameters);
       if (unwrap !== undefined) {
@@ -87,9 +91,9 @@ export class Inspector {
       const pass = encoder.beginComputePass({ label: 'inspector' });
       this.#plan.encode(pass);
       const wanted = { outputs, mirror: unwrap?.mirror ?? false };
-      encodeSteps(this.#gpu, pass, this.#renderings.steps(wanted, unwrap?.frame.texture), 1);
+      encodeSteps(this.#gpu, pass, renderings.steps(wanted, unwrap?.frame.texture), 1);
       pass.end();
-      this.#renderings.copy(encoder, slot, outputs, 1, 0);
+      layout.copy(encoder, slot);
       device.queue.submit([encoder.finish()]);
       return { staging, slot };
     };
@@ -97,7 +101,7 @@ export class Inspector {
     const { value, accepted } = this.#gpu.watch('Drawing the face was refused', run);
     try {
       const [data] = await Promise.all([value.slot.read(), accepted]);
-      return this.#renderings.read(data, outputs, { faces: 1, at: 0, index: 0, crop });
+      return parseOutputs(outputs, (source) => layout.view(data, source, 0), crop, renderings.context);
     } finally {
       value.staging.destroy();
     }

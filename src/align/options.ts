@@ -11,7 +11,7 @@ import { DTYPES, type DType } from '../engine/network.js';
 import { show } from '../engine/show.js';
 import { checkDownloadOptions, type WeightUrls } from '../files/download.js';
 import { weights as bundledWeights } from '../weights.js';
-import { checkTextureSize, OUTPUT_NAMES, type OutputName, type Wanted } from './renderings.js';
+import { checkTextureSize, OUTPUT_NAMES, type OutputName, type Wanted } from './outputs.js';
 import { TUNING_MODES, type TuningOptions } from './tuning.js';
 
 export interface AlignerOptions extends LoadOptions, TuningOptions {
@@ -41,7 +41,7 @@ export interface AlignOptions<Name extends OutputName = OutputName> {
   readonly iterations?: number;
   /**
    * What each face has beside the landmarks; everything comes in the same readback. Default: nothing, which is about 2 KB a face.
-   * `vertices` adds 107 KB with the shipped model, `depth` 66 KB, `pncc` 0.5 MB, `texture` 1 MB at the default size.
+   * `vertices`, `normals` or both add 107 KB with the shipped model, `depth` 66 KB, `pncc` 0.5 MB, `texture` 1 MB at the default size.
    */
   readonly outputs?: readonly Name[];
   /** Whether the hidden half of a texture is filled from the other one (default false). */

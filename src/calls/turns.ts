@@ -1,5 +1,19 @@
 /**
  * Calls take turns: they may overlap, but their uploads and submits happen in order, and only so many may be unfinished.
+ *
+ * ```ts
+ * const turn = turns.enter();          // refused where too many are unfinished
+ * try {
+ *   await turn.next();                 // it may prepare: only the turn before it is not over
+ *   const prepared = await prepare();
+ *   await turn.begin();                // all before it are over
+ *   submit(prepared);
+ *   turn.end();                        // the next one's
+ *   return await read();
+ * } finally {
+ *   turn.leave();                      // one fewer is unfinished
+ * }
+ * ```
  */
 import { FullposeError } from '../engine/errors.js';
 import { refuse } from '../engine/expect.js';
@@ -15,7 +29,7 @@ export function checkMaxPending(maxPending: number | undefined): void {
 
 export class Turns {
   readonly #most: number;
-  /** The turns so far. */
+  /** Resolves when all turns so far are over. */
   #last: Promise<unknown> = Promise.resolve();
   /** The same, without the last one. */
   #beforeLast: Promise<unknown> = Promise.resolve();
@@ -27,10 +41,10 @@ export class Turns {
   }
 
   /**
-   * Runs a call unless too many are unfinished.
-   * @throws FullposeError `busy`.
+   * A call begins. It must `leave`, whatever becomes of it.
+   * @throws FullposeError `busy` where too many are unfinished.
    */
-  async admit<T>(call: () => Promise<T>): Promise<T> {
+  enter(): Turn {
     if (this.#unfinished >= this.#most) {
       throw new FullposeError(
         'busy',
@@ -38,33 +52,68 @@ export class Turns {
       );
     }
     this.#unfinished++;
-    try {
-      return await call();
-    } finally {
-      this.#unfinished--;
-    }
+    return new Turn(
+      (over) => this.#queue(over),
+      () => {
+        this.#unfinished--;
+      },
+    );
+  }
+
+  /** A place behind all others, for a turn that is over when `over` resolves. */
+  #queue(over: Promise<void>): Place {
+    const place = { beforeLast: this.#beforeLast, before: this.#last };
+    this.#beforeLast = place.before;
+    // What the turns gave is dropped: kept, each would hold the last.
+    this.#last = Promise.all([place.before, over]).then(() => {});
+    return place;
+  }
+}
+
+interface Place {
+  readonly beforeLast: Promise<unknown>;
+  readonly before: Promise<unknown>;
+}
+
+/** One call's turn. Calls that never ask for it (`next`) hold up nobody. */
+export class Turn {
+  readonly #queue: (over: Promise<void>) => Place;
+  readonly #left: () => void;
+  #place: Place | undefined;
+  #over: (() => void) | undefined;
+
+  /** @ignore */
+  constructor(queue: (over: Promise<void>) => Place, left: () => void) {
+    this.#queue = queue;
+    this.#left = left;
   }
 
   /**
-   * Prepares, waits for the turns before, and acts. One call prepares ahead of its turn, not all that wait: what it prepares may be large.
-   * A call that fails does not end the turn of the one before it.
+   * Takes a place behind all that have one, and waits until it may prepare. One call prepares ahead of its turn, not all that wait: what it
+   * prepares may be large.
    */
-  take<P extends { release(): void }, T>(prepare: () => Promise<P>, act: (prepared: P) => Promise<T>): Promise<T> {
-    const [beforeLast, before] = [this.#beforeLast, this.#last];
-    const run = async (): Promise<T> => {
-      await beforeLast;
-      const prepared = await prepare();
-      try {
-        await before;
-        return await act(prepared);
-      } finally {
-        prepared.release();
-      }
-    };
-    const result = run();
-    this.#beforeLast = before;
-    // What the calls gave is dropped: kept, each would hold the last.
-    this.#last = Promise.allSettled([before, result]).then(() => {});
-    return result;
+  async next(): Promise<void> {
+    this.#place = this.#queue(
+      new Promise((resolve) => {
+        this.#over = resolve;
+      }),
+    );
+    await this.#place.beforeLast;
+  }
+
+  /** Waits until the turns before it are over. */
+  async begin(): Promise<void> {
+    await this.#place?.before;
+  }
+
+  /** The next one may begin. Twice does nothing. */
+  end(): void {
+    this.#over?.();
+  }
+
+  /** The call is finished; a turn that it still has ends. To be called once. */
+  leave(): void {
+    this.end();
+    this.#left();
   }
 }

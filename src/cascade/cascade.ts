@@ -1,12 +1,12 @@
 /**
- * The cascade p^{k+1} = p^k + Net^k(PAF(p^k, I), PNCC(p^k, I)) on the GPU (TPAMI eq. 1 and 2): all its buffers, and one prepared plan a frame
+ * The cascade p^{k+1} = p^k + Net^k(PAF(p^k, I), PNCC(p^k, I)) on the GPU (TPAMI eq. 1 and 2): all its buffers, and one prepared sequence a frame
  * for every number of iterations. docs/passes.md lists the frame line by line.
  */
 import type { Gpu } from '../engine/device.js';
 import { InputError } from '../engine/errors.js';
 import { recordAdd } from '../engine/kernels/add.js';
 import { type DType, NetworkWeights, NetworkWorkspace, packNetworkWeights, recordNetwork } from '../engine/network.js';
-import { Plan, PlanBuilder } from '../engine/plan.js';
+import { PlanBuilder, Sequence } from '../engine/plan.js';
 import { requireFloats, type SafeTensors } from '../engine/safetensors.js';
 import { show } from '../engine/show.js';
 import { createTensor, type Tensor } from '../engine/tensor.js';
@@ -75,9 +75,9 @@ export class Cascade {
   /** Bytes of one face's parameters. */
   readonly parameterBytes: number;
 
-  readonly #plans: readonly Plan[];
+  readonly #plans: readonly Sequence[];
   /** Frames that start later: the last 1, 2, ... iterations. */
-  readonly #refinements: readonly Plan[];
+  readonly #refinements: readonly Sequence[];
   readonly #cropper: FrameStep;
 
   /**
@@ -115,7 +115,7 @@ export class Cascade {
     const count = iterations.length;
     const frame = (label: string, from: number, to: number) => {
       const steps = [...rest.slice(from, to), rest[count + to - 1]].flatMap((plan) => plan?.steps ?? []);
-      return new Plan(gpu, label, steps, undefined);
+      return new Sequence(gpu, label, steps);
     };
     const plans = endings.map((_, k) => frame(`cascade of ${k + 1}`, 0, k + 1));
     const refinements = endings.slice(1).map((_, m) => frame(`last ${m + 1} of the cascade`, count - 1 - m, count));
@@ -126,7 +126,7 @@ export class Cascade {
     parts: Parts,
     faces: GPUBuffer,
     maxFaces: number,
-    { plans, refinements }: { readonly plans: readonly Plan[]; readonly refinements: readonly Plan[] },
+    { plans, refinements }: { readonly plans: readonly Sequence[]; readonly refinements: readonly Sequence[] },
     cropper: FrameStep,
   ) {
     this.gpu = parts.gpu;
@@ -153,16 +153,16 @@ export class Cascade {
     return this.#plans.length;
   }
 
-  /** The crop of `texture`, as a plan. Made once for each texture. */
-  cropPlan(texture: GPUTexture): Plan {
-    return this.#cropper.plan(texture);
+  /** The crop of `texture`. Made once for each texture. */
+  cropPlan(texture: GPUTexture): Sequence {
+    return this.#cropper.on(texture);
   }
 
   /**
-   * From the crops to `output`, as a plan.
+   * From the crops to `output`.
    * @throws InputError where there are no weights for so many iterations.
    */
-  plan(iterations: number): Plan {
+  plan(iterations: number): Sequence {
     const plan = Number.isInteger(iterations) ? this.#plans[iterations - 1] : undefined;
     if (plan === undefined) {
       throw new InputError(`iterations is ${show(iterations)}; wanted a whole number from 1 to ${this.iterations}.`);
@@ -171,11 +171,11 @@ export class Cascade {
   }
 
   /**
-   * From the crops and given parameters to `output`, as a plan: the last `iterations` iterations, which start from `step(K - iterations)`.
+   * From the crops and given parameters to `output`: the last `iterations` iterations, which start from `step(K - iterations)`.
    * Not the first one: it knows only p^0, and draws nothing.
    * @throws InputError where there are not more iterations than that.
    */
-  refinement(iterations: number): Plan {
+  refinement(iterations: number): Sequence {
     const plan = Number.isInteger(iterations) ? this.#refinements[iterations - 1] : undefined;
     if (plan === undefined) {
       throw new InputError(
@@ -194,7 +194,7 @@ export class Cascade {
    * Records a frame into `pass`: the crops of `texture` that the first `batch` records of `faces` describe, and `plan` (one of this
    * cascade's) on them. Allocates nothing, save once a texture.
    */
-  encode(pass: GPUComputePassEncoder, texture: GPUTexture, plan: Plan, batch: number): void {
+  encode(pass: GPUComputePassEncoder, texture: GPUTexture, plan: Sequence, batch: number): void {
     this.cropPlan(texture).encode(pass, batch);
     plan.encode(pass, batch);
   }

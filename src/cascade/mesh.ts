@@ -59,12 +59,22 @@ export function uploadModel(gpu: Gpu, model: FaceModel, layout: ParameterLayout,
   };
 }
 
+/** Bytes of one face's vertices. */
+export function vertexBytes({ vertexCount }: MeshSpec): number {
+  return vertexCount * 16;
+}
+
+/** Bytes of one face's visibility keys. */
+export function visibilityBytes({ size }: MeshSpec): number {
+  return size * size * 4;
+}
+
 /** Vertices and visibility for `faces` faces: room for a mesh of `spec`, or a smaller one. */
 export function createGeometry(gpu: Gpu, label: string, spec: MeshSpec, faces: number, shared: boolean): Geometry {
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC;
   return {
-    vertices: gpu.createBuffer(`${label}.vertices`, faces * spec.vertexCount * 16, usage),
-    visibility: gpu.createBuffer(`${label}.visibility`, faces * spec.size * spec.size * 4, usage),
+    vertices: gpu.createBuffer(`${label}.vertices`, faces * vertexBytes(spec), usage),
+    visibility: gpu.createBuffer(`${label}.visibility`, faces * visibilityBytes(spec), usage),
     shared,
   };
 }
@@ -81,6 +91,6 @@ export function recordGeometry(
   const { vertices, visibility } = args.geometry;
   const names = (stage: string) => ({ label: `${prefix}${stage}`, stage });
   recordDecode(builder, names('decode'), { ...spec, layout }, { parameters: args.parameters, model: mesh, vertices });
-  recordFill(builder, names('clear'), { buffer: visibility, itemBytes: spec.size * spec.size * 4 });
+  recordFill(builder, names('clear'), { buffer: visibility, itemBytes: visibilityBytes(spec) });
   recordRaster(builder, names('raster'), spec, { vertices, triangles, visibility });
 }

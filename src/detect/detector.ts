@@ -112,21 +112,26 @@ export class FaceDetector implements Detector {
    * @throws InputError for a source or option that cannot be used; DeviceLostError; FullposeError `busy` where `maxPending` calls are
    * unfinished, `gpu-error` where the GPU refused the picture; OutOfMemoryError.
    */
-  detect(source: PictureSource, options: DetectOptions = {}): Promise<readonly DetectedFace[]> {
-    return this.#turns.admit(async () => {
+  async detect(source: PictureSource, options: DetectOptions = {}): Promise<readonly DetectedFace[]> {
+    const turn = this.#turns.enter();
+    try {
       expectObject(options, 'The options');
       const search = checkSearch(options.search ?? this.#search);
       const state = this.#device.state;
       state.gpu.assertAlive();
-      return this.#turns.take(
-        () => state.frame.prepare(source),
-        async (prepared) => {
-          state.gpu.assertAlive();
-          this.#counters.pictures++;
-          return this.#find(state.scanner, await prepared.upload(), search);
-        },
-      );
-    });
+      await turn.next();
+      const prepared = await state.frame.prepare(source);
+      try {
+        await turn.begin();
+        state.gpu.assertAlive();
+        this.#counters.pictures++;
+        return await this.#find(state.scanner, await prepared.upload(), search);
+      } finally {
+        prepared.release();
+      }
+    } finally {
+      turn.leave();
+    }
   }
 
   /**

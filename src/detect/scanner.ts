@@ -93,7 +93,7 @@ export class Scanner {
           const count = Math.min(BATCH, regions.length - first);
           encoder.copyBufferToBuffer(records, first * CROP_RECORD_BYTES, batch, 0, count * CROP_RECORD_BYTES);
           const pass = encoder.beginComputePass({ label: 'search' });
-          cropper.plan(frame.texture).encode(pass, count);
+          cropper.on(frame.texture).encode(pass, count);
           plan.encode(pass, count);
           pass.end();
         }

@@ -18,7 +18,7 @@ export interface AdapterSummary {
   readonly vendor: string;
   readonly architecture: string;
   readonly description: string;
-  /** True where the GPU is a program (SwiftShader, llvmpipe, WARP): correct, and slow. */
+  /** True where the GPU is a software adapter (SwiftShader, llvmpipe, WARP): correct, and slow. */
   readonly isSoftware: boolean;
 }
 
@@ -35,7 +35,7 @@ export interface GpuMemory {
   readonly bytes: number;
 }
 
-const USEFUL_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'shader-f16', 'subgroups'];
+const USEFUL_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups'];
 
 /** Limits worth raising. Everything in the engine also runs on the defaults. */
 const USEFUL_LIMITS = [

@@ -60,6 +60,7 @@ export {
 } from './kernels/fullyConnected.js';
 export { packHalves } from './kernels/halves.js';
 export { type PoolSpec, poolOutputShape, recordPool } from './kernels/pool.js';
+export { type ResizeNearestSpec, recordResizeNearest, resizeNearestOutputShape } from './kernels/resizeNearest.js';
 export {
   type DType,
   type NetworkGraph,
@@ -72,8 +73,8 @@ export {
   parseNetwork,
   recordNetwork,
 } from './network.js';
-export type { BindingKind, CompiledKernel, Kernel, KernelDeclaration, PipelineCache } from './pipelines.js';
-export { Plan, PlanBuilder, type PreparedStep, type Step, type Watch } from './plan.js';
+export type { BindingKind, Bindings, CompiledKernel, Kernel, KernelDeclaration, PipelineCache } from './pipelines.js';
+export { Plan, PlanBuilder, type PreparedStep, Sequence, type Step, type Watch } from './plan.js';
 export { type PreprocessOptions, preprocess } from './preprocess.js';
 export { Profiler, type StageTime } from './profiler.js';
 export { readBuffer, StagingRing, type StagingSlot } from './readback.js';

@@ -5,27 +5,28 @@
 import { KernelCompileError } from './errors.js';
 import type { UniformStruct } from './uniform.js';
 
-/** What one binding of group 0 is: storage buffer read or written, caller-owned uniform buffer, 2D float texture, filtering sampler. */
-export type BindingKind = 'read' | 'read-write' | 'uniform' | 'texture' | 'sampler';
+/** What one binding of group 0 is: storage buffer read or written, caller-owned uniform buffer, 2D float texture. */
+export type BindingKind = 'read' | 'read-write' | 'uniform' | 'texture';
 
-/** A WGSL compute kernel. Group 0 holds `bindings` in order; group 1 binding 0 the uniform struct of the step, if it has one. */
+/** The bindings of group 0 by their names in the WGSL, in the order of their numbers, which begin at 0. */
+export type Bindings = Readonly<Record<string, BindingKind>>;
+
+/** A WGSL compute kernel, entry point `main`. Group 0 holds `bindings`; group 1 binding 0 the uniform struct of the step, if it has one. */
 export interface Kernel {
   /** The shader's file name without `.wgsl`; variants of one file (element type, vanished bindings) add a suffix. */
   readonly name: string;
   /** WGSL after preprocessing. */
   readonly code: string;
-  /** Default: `main`. */
-  readonly entryPoint?: string;
   /** Values of the shader's `override`s. */
   readonly constants?: Readonly<Record<string, number>>;
-  readonly bindings: readonly BindingKind[];
+  readonly bindings: Bindings;
 }
 
 /** What a module says about a shader it owns, for the test that compares both sides of every binding and uniform struct. */
 export interface KernelDeclaration {
   /** File name under `src/shaders/`. */
   readonly shader: string;
-  /** Every preprocessed variant and entry point in use. */
+  /** Every preprocessed variant in use. */
   readonly kernels: readonly Kernel[];
   /** The struct at group 1 binding 0; absent where the kernels have none. */
   readonly params?: Pick<UniformStruct<string>, 'fields' | 'byteLength'>;
@@ -60,7 +61,7 @@ export class PipelineCache {
    */
   get(kernel: Kernel, paramsBytes: number): Promise<CompiledKernel> {
     const constants = Object.entries(kernel.constants ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
-    const key = JSON.stringify([kernel.name, kernel.entryPoint, constants, kernel.bindings, paramsBytes, kernel.code]);
+    const key = JSON.stringify([kernel.name, constants, kernel.bindings, paramsBytes, kernel.code]);
     let compiled = this.#pipelines.get(key);
     if (compiled === undefined) {
       compiled = this.#compile(kernel, paramsBytes);
@@ -73,7 +74,7 @@ export class PipelineCache {
 
   async #compile(kernel: Kernel, paramsBytes: number): Promise<CompiledKernel> {
     const device = this.#device;
-    const bindings = this.#bindingsLayout(kernel.bindings);
+    const bindings = this.#bindingsLayout(Object.values(kernel.bindings));
     const params = paramsBytes === 0 ? undefined : this.#paramsLayout(paramsBytes);
     device.pushErrorScope('validation');
     const module = this.#module(kernel);
@@ -84,7 +85,7 @@ export class PipelineCache {
     const compiling = device.createComputePipelineAsync({
       label: kernel.name,
       layout,
-      compute: { module, entryPoint: kernel.entryPoint ?? 'main', constants: { ...kernel.constants } },
+      compute: { module, entryPoint: 'main', constants: { ...kernel.constants } },
     });
     const [outcome, invalid] = await Promise.allSettled([compiling, device.popErrorScope()]);
     if (outcome.status === 'fulfilled') return { pipeline: outcome.value, bindings, params };
@@ -140,7 +141,5 @@ function layoutEntry(binding: number, kind: BindingKind): GPUBindGroupLayoutEntr
       return { binding, visibility, buffer: { type: 'uniform' } };
     case 'texture':
       return { binding, visibility, texture: { sampleType: 'float', viewDimension: '2d' } };
-    case 'sampler':
-      return { binding, visibility, sampler: { type: 'filtering' } };
   }
 }

@@ -18,8 +18,8 @@ export interface Step {
   /** Consecutive steps of one stage are timed together. */
   readonly stage: string;
   readonly kernel: Kernel;
-  /** Group 0, in the order of `kernel.bindings`. */
-  readonly bindings: readonly GPUBindingResource[];
+  /** Group 0: what is bound under each name of `kernel.bindings`, in any order. */
+  readonly bindings: Readonly<Record<string, GPUBindingResource>>;
   /** The uniform struct at group 1 binding 0. */
   readonly params?: ArrayBufferView;
   readonly workgroups: readonly [number, number, number];
@@ -95,17 +95,16 @@ export class PlanBuilder {
   }
 }
 
-export class Plan {
+/** Prepared steps in order, of one plan or of several. Owns nothing. */
+export class Sequence {
   readonly label: string;
   readonly steps: readonly PreparedStep[];
   readonly #gpu: Gpu;
-  readonly #uniforms: GPUBuffer | undefined;
 
-  constructor(gpu: Gpu, label: string, steps: readonly PreparedStep[], uniforms: GPUBuffer | undefined) {
+  constructor(gpu: Gpu, label: string, steps: readonly PreparedStep[]) {
     this.#gpu = gpu;
     this.label = label;
     this.steps = steps;
-    this.#uniforms = uniforms;
   }
 
   /**
@@ -186,11 +185,6 @@ export class Plan {
     }
   }
 
-  /** Frees the plan's uniform buffer. The buffers its steps bind belong to whoever made them. */
-  destroy(): void {
-    if (this.#uniforms !== undefined) this.#gpu.destroyBuffer(this.#uniforms);
-  }
-
   #checkBatch(batch: number): void {
     if (!Number.isInteger(batch) || batch < 1) throw new InputError(`Batch is ${batch}; wanted an integer >= 1.`);
     const most = this.#gpu.limits.maxComputeWorkgroupsPerDimension;
@@ -200,6 +194,23 @@ export class Plan {
       const wanted = step.workgroups[step.batchAxis] * batch;
       if (wanted > most) throw new LimitError(`Step '${step.label}'`, 'maxComputeWorkgroupsPerDimension', wanted, most);
     }
+  }
+}
+
+/** The steps of one `PlanBuilder`, and their uniform structs, which it owns. */
+export class Plan extends Sequence {
+  readonly #free: () => void;
+
+  constructor(gpu: Gpu, label: string, steps: readonly PreparedStep[], uniforms: GPUBuffer | undefined) {
+    super(gpu, label, steps);
+    this.#free = () => {
+      if (uniforms !== undefined) gpu.destroyBuffer(uniforms);
+    };
+  }
+
+  /** Frees the plan's uniform buffer. The buffers its steps bind belong to whoever made them. */
+  destroy(): void {
+    this.#free();
   }
 }
 
@@ -214,7 +225,7 @@ function prepare(
   const bindings = device.createBindGroup({
     label: step.label,
     layout: kernel.bindings,
-    entries: step.bindings.map((resource, binding) => ({ binding, resource })),
+    entries: bindingEntries(step),
   });
   const params =
     kernel.params === undefined || uniforms === undefined || step.params === undefined
@@ -226,6 +237,11 @@ function prepare(
         });
   const { label, stage, workgroups, batchAxis } = step;
   return { label, stage, pipeline: kernel.pipeline, bindings, params, workgroups, batchAxis };
+}
+
+/** What a step binds, as WebGPU's entries of group 0. */
+export function bindingEntries({ kernel, bindings }: Pick<Step, 'kernel' | 'bindings'>): GPUBindGroupEntry[] {
+  return Object.keys(kernel.bindings).map((name, binding) => ({ binding, resource: bindings[name]! }));
 }
 
 function encodeDispatch(pass: GPUComputePassEncoder, step: PreparedStep, batch: number): void {
@@ -272,15 +288,17 @@ function packParams(
 function checkStep({ limits }: Gpu, step: Step): void {
   const { kernel, bindings, workgroups } = step;
   const where = `Step '${step.label}' (kernel '${kernel.name}')`;
-  if (bindings.length !== kernel.bindings.length) {
-    throw new ShapeError(`${where} gives ${bindings.length} bindings; the kernel has ${kernel.bindings.length}.`);
+  const [given, wanted] = [Object.keys(bindings), Object.keys(kernel.bindings)];
+  if (given.length !== wanted.length || !wanted.every((name) => Object.hasOwn(bindings, name))) {
+    throw new ShapeError(`${where} binds ${given.join(', ')}; the kernel has ${wanted.join(', ')}.`);
   }
-  const storage = kernel.bindings.filter((kind) => kind === 'read' || kind === 'read-write').length;
+  const storage = Object.values(kernel.bindings).filter((kind) => kind === 'read' || kind === 'read-write').length;
   if (storage > limits.maxStorageBuffersPerShaderStage) {
     throw new LimitError(where, 'maxStorageBuffersPerShaderStage', storage, limits.maxStorageBuffersPerShaderStage);
   }
-  for (const [index, resource] of bindings.entries())
-    checkBinding(where, index, kernel.bindings[index], resource, limits);
+  for (const [name, resource] of Object.entries(bindings)) {
+    checkBinding(`${where} binding '${name}'`, kernel.bindings[name], resource, limits);
+  }
   for (const [axis, count] of workgroups.entries()) {
     if (!Number.isInteger(count) || count < 1) {
       throw new ShapeError(`${where} wants ${count} workgroups on axis ${axis}; an empty dispatch computes nothing.`);
@@ -293,7 +311,6 @@ function checkStep({ limits }: Gpu, step: Step): void {
 
 function checkBinding(
   where: string,
-  index: number,
   kind: BindingKind | undefined,
   resource: GPUBindingResource,
   limits: GPUSupportedLimits,
@@ -303,7 +320,7 @@ function checkBinding(
   const size = resource.size ?? buffer.size - offset;
   if (size <= 0 || offset < 0 || offset + size > buffer.size) {
     throw new ShapeError(
-      `${where} binding ${index} is bytes ${offset}..${offset + size} of '${buffer.label}', which has ${buffer.size}.`,
+      `${where} is bytes ${offset}..${offset + size} of '${buffer.label}', which has ${buffer.size}.`,
     );
   }
   const [alignment, most, limit] =
@@ -311,7 +328,7 @@ function checkBinding(
       ? [limits.minUniformBufferOffsetAlignment, limits.maxUniformBufferBindingSize, 'maxUniformBufferBindingSize']
       : [limits.minStorageBufferOffsetAlignment, limits.maxStorageBufferBindingSize, 'maxStorageBufferBindingSize'];
   if (offset % alignment !== 0) {
-    throw new ShapeError(`${where} binding ${index} starts at byte ${offset}; wanted a multiple of ${alignment}.`);
+    throw new ShapeError(`${where} starts at byte ${offset}; wanted a multiple of ${alignment}.`);
   }
-  if (size > most) throw new LimitError(`${where} binding ${index}`, limit, size, most);
+  if (size > most) throw new LimitError(where, limit, size, most);
 }

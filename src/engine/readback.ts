@@ -22,7 +22,10 @@ export interface StagingSlot {
 }
 
 export class StagingRing {
+  /** Of one slot. */
   readonly bytes: number;
+  /** Number of slots. */
+  readonly frames: number;
   readonly #gpu: Gpu;
   readonly #label: string;
   readonly #slots: Slot[] = [];
@@ -36,6 +39,7 @@ export class StagingRing {
     this.#gpu = gpu;
     this.#label = label;
     this.bytes = bytes;
+    this.frames = frames;
     for (let index = 0; index < frames; index++) {
       const buffer = gpu.createBuffer(`${label}.${index}`, bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
       this.#slots.push(new Slot(gpu, buffer, bytes, (slot) => this.#waiting.shift()?.(slot.take())));

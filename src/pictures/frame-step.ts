@@ -1,17 +1,17 @@
 /** A step that reads the frame texture, which is another one whenever a larger picture comes, or a texture of the caller's. */
 import type { Gpu } from '../engine/device.js';
 import { ShapeError } from '../engine/errors.js';
-import { Plan, PlanBuilder, type PreparedStep, type Step } from '../engine/plan.js';
+import { bindingEntries, PlanBuilder, type PreparedStep, Sequence, type Step } from '../engine/plan.js';
 
 export class FrameStep {
   readonly #gpu: Gpu;
   readonly #prepared: PreparedStep;
-  readonly #rest: readonly GPUBindingResource[];
-  readonly #plans = new WeakMap<GPUTexture, Plan>();
+  readonly #step: Step;
+  readonly #sequences = new WeakMap<GPUTexture, Sequence>();
 
   /**
    * Compiles the step.
-   * @param describe the step that reads `frame`, its first binding
+   * @param describe the step that reads `frame`, which it binds by that name
    * @throws as `PlanBuilder.build`.
    */
   static async create(gpu: Gpu, describe: (frame: GPUTextureView) => Step): Promise<FrameStep> {
@@ -27,29 +27,30 @@ export class FrameStep {
       const plan = await new PlanBuilder(gpu, step.label).add(step).build();
       const [prepared] = plan.steps;
       if (prepared === undefined) throw new ShapeError(`The plan of '${step.label}' has no step.`);
-      return new FrameStep(gpu, prepared, step.bindings.slice(1));
+      return new FrameStep(gpu, prepared, step);
     } finally {
       stand.destroy();
     }
   }
 
-  private constructor(gpu: Gpu, prepared: PreparedStep, rest: readonly GPUBindingResource[]) {
+  private constructor(gpu: Gpu, prepared: PreparedStep, step: Step) {
     this.#gpu = gpu;
     this.#prepared = prepared;
-    this.#rest = rest;
+    this.#step = step;
   }
 
-  /** The step for `texture`, as a plan: one view and one bind group, made once for each texture. */
-  plan(texture: GPUTexture): Plan {
-    let plan = this.#plans.get(texture);
-    if (plan === undefined) {
+  /** The step for `texture`: one view and one bind group, made once for each texture. */
+  on(texture: GPUTexture): Sequence {
+    let sequence = this.#sequences.get(texture);
+    if (sequence === undefined) {
       const { label, pipeline } = this.#prepared;
       const layout = pipeline.getBindGroupLayout(0);
-      const entries = [texture.createView(), ...this.#rest].map((resource, binding) => ({ binding, resource }));
+      const { kernel, bindings: given } = this.#step;
+      const entries = bindingEntries({ kernel, bindings: { ...given, frame: texture.createView() } });
       const bindings = this.#gpu.device.createBindGroup({ label, layout, entries });
-      plan = new Plan(this.#gpu, label, [{ ...this.#prepared, bindings }], undefined);
-      this.#plans.set(texture, plan);
+      sequence = new Sequence(this.#gpu, label, [{ ...this.#prepared, bindings }]);
+      this.#sequences.set(texture, sequence);
     }
-    return plan;
+    return sequence;
   }
 }

@@ -8,7 +8,7 @@
 // scale [groups] vec4: offset of coefficient 1 where the byte is 1, times 1, 2^-8, 2^-16 and 2^-24: the kernel leaves every byte in its place,
 // since a mask costs less than a shift.
 // vertices [N, V] vec4 = x, y, z, 0.
-// One invocation computes one vertex: global id x = vertex, y = face. A program (SOFTWARE), which has no invocations to keep busy, has one compute two
+// One invocation computes one vertex: global id x = vertex, y = face. A software adapter (SOFTWARE), which has no invocations to keep busy, has one compute two
 // blocks of four vertices, `share` apart, so that the coefficients are read once for all: global id x = the first of them.
 
 struct Params {

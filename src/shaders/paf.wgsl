@@ -11,7 +11,7 @@
 // to the anchor shows something nearer than that triangle by more than the tolerance.
 // One invocation computes up to 16 channels, from the block params.first_block on, of the anchors at and every `share` after: global id x = at, y = face.
 // With shared_geometry, face 0's vertices and visibility serve all.
-// All invocations read the same filters at constant places, which uniform memory is made for; a GPU gives each anchor an invocation. A program
+// All invocations read the same filters at constant places, which uniform memory is made for; a GPU gives each anchor an invocation. A software adapter
 // (SOFTWARE) pays for every such read: it reads the filters once for many anchors.
 
 //#include "lib/triangle.wgsl"

@@ -1,7 +1,8 @@
 import { FaceAligner } from '../../src/align/aligner.js';
 import type { AlignOptions } from '../../src/align/options.js';
-import type { OutputName } from '../../src/align/renderings.js';
+import type { OutputName } from '../../src/align/outputs.js';
 import { InputError } from '../../src/engine/errors.js';
+import { vertexNormals } from '../../src/mmm/normals.js';
 import { expectClose, expectEqual, expectError, expectThat } from '../browser/numbers.js';
 import { gpuSuite } from '../browser/suite.js';
 import { wavyPicture as picture } from '../cascade/pictures.js';
@@ -10,7 +11,7 @@ import { countCalls } from './calls.js';
 
 const BOX = { x0: 20, y0: 15, x1: 60, y1: 50, kind: 'landmarks' } as const;
 const OTHER = { x0: 10, y0: 20, x1: 48, y1: 55, kind: 'landmarks' } as const;
-const ALL = ['vertices', 'depth', 'pncc', 'texture'] as const;
+const ALL = ['vertices', 'normals', 'depth', 'pncc', 'texture'] as const;
 const TEXTURE = 40;
 
 export const outputs = gpuSuite('outputs of a frame', (test) => {
@@ -29,6 +30,8 @@ export const outputs = gpuSuite('outputs of a frame', (test) => {
       expectThat(expected !== undefined, 'no plain face');
       expectClose(face.landmarks, expected.landmarks, { label: `landmarks of face ${i}` });
       expectClose(face.vertices, await aligner.vertices(expected), { label: `vertices of face ${i}`, atol: 1e-4 });
+      const normals = vertexNormals(face.vertices, aligner.model.triangles);
+      expectClose(face.normals, normals, { label: `normals of face ${i}`, atol: 1e-6 });
       const { pncc, depth } = await aligner.render(expected);
       expectClose(face.pncc, pncc, { label: `pncc of face ${i}` });
       expectEqual(new Uint32Array(face.depth.buffer), new Uint32Array(depth.buffer), `depth of face ${i}`);
@@ -47,6 +50,9 @@ export const outputs = gpuSuite('outputs of a frame', (test) => {
     const extra = TEXTURE * TEXTURE * 4 + aligner.model.vertexCount * 16;
     expectThat(bytes > extra && bytes - extra <= 4096, `${bytes} bytes were copied, ${extra} of them for the outputs`);
     expectEqual(aligner.counters.bytesRead - before.bytesRead, bytes);
+    const both = await countCalls(() => aligner.align(source, [BOX], { outputs: ['vertices', 'normals'] }));
+    const one = await countCalls(() => aligner.align(source, [BOX], { outputs: ['normals'] }));
+    expectEqual(both.bytes, one.bytes);
     aligner.destroy();
   });
 

@@ -111,7 +111,7 @@ function posedParameters(layout: ParameterLayout): Float32Array<ArrayBuffer> {
   return parameters;
 }
 
-/** Decodes on the GPU, by the kernel for programs or the other. One face more than there are parameters stays poisoned. */
+/** Decodes on the GPU, by the kernel for software adapters or the other. One face more than there are parameters stays poisoned. */
 async function decode(
   gpu: Gpu,
   model: FaceModel,

@@ -29,7 +29,7 @@ const scaleKernel: Kernel = {
       let index = group.y * 4u + i;
       output[index] = SCALE * input[index] + params.offset + f32(group.y);
     }`,
-  bindings: ['read', 'read-write'],
+  bindings: { input: 'read', output: 'read-write' },
 };
 
 function storage(gpu: Gpu, label: string, values: readonly number[]): GPUBuffer {
@@ -41,7 +41,7 @@ function scaleStep(label: string, scale: number, offset: number, input: GPUBuffe
     label,
     stage: label,
     kernel: { ...scaleKernel, constants: { SCALE: scale } },
-    bindings: [{ buffer: input }, { buffer: output }],
+    bindings: { input: { buffer: input }, output: { buffer: output } },
     params: new Float32Array([offset]),
     workgroups: [1, 1, 1],
     batchAxis: 1,
@@ -97,7 +97,7 @@ export const device = gpuSuite('Gpu', (test) => {
       expectThat(adapter !== null, 'no adapter');
       expectEqual(gpu.limits.maxStorageBufferBindingSize, adapter.limits.maxStorageBufferBindingSize);
       expectEqual(gpu.limits.maxBufferSize, adapter.limits.maxBufferSize);
-      for (const feature of ['timestamp-query', 'shader-f16', 'subgroups'] as const) {
+      for (const feature of ['timestamp-query', 'subgroups'] as const) {
         expectEqual(gpu.features.has(feature), adapter.features.has(feature), feature);
       }
       expectEqual(gpu.adapter.vendor, adapter.info.vendor);
@@ -331,18 +331,25 @@ export const plans = gpuSuite('Plan', (test) => {
     const most = gpu.limits.maxComputeWorkgroupsPerDimension;
     const refuse = (step: Partial<Step>, type: typeof ShapeError | typeof LimitError, message: RegExp) =>
       expectError(() => builder.add({ ...good, ...step }), type, message);
-    await refuse({ bindings: [{ buffer: middle }] }, ShapeError, /gives 1 bindings; the kernel has 2/);
+    await refuse({ bindings: { input: { buffer: middle } } }, ShapeError, /binds input; the kernel has input, output/);
+    const misnamed = { input: { buffer: middle }, result: { buffer: output } };
+    await refuse({ bindings: misnamed }, ShapeError, /binds input, result; the kernel has input, output/);
     await refuse({ workgroups: [0, 1, 1] }, ShapeError, /0 workgroups on axis 0/);
     await refuse({ workgroups: [1, 1, most + 1] }, LimitError, /maxComputeWorkgroupsPerDimension/);
-    await refuse({ bindings: [{ buffer: middle, offset: 4 }, { buffer: output }] }, ShapeError, /multiple of 256/);
     await refuse(
-      { bindings: [{ buffer: middle, size: 36 }, { buffer: output }] },
+      { bindings: { ...good.bindings, input: { buffer: middle, offset: 4 } } },
+      ShapeError,
+      /'input' starts at byte 4; wanted a multiple of 256/,
+    );
+    await refuse(
+      { bindings: { ...good.bindings, input: { buffer: middle, size: 36 } } },
       ShapeError,
       /bytes 0..36 of 'middle', which has 32/,
     );
-    const many = Array.from({ length: gpu.limits.maxStorageBuffersPerShaderStage + 1 }, () => 'read' as const);
+    const names = Array.from({ length: gpu.limits.maxStorageBuffersPerShaderStage + 1 }, (_, i) => `input${i}`);
+    const all = <T>(value: T) => Object.fromEntries(names.map((name) => [name, value]));
     await refuse(
-      { kernel: { ...scaleKernel, bindings: many }, bindings: many.map(() => ({ buffer: middle })) },
+      { kernel: { ...scaleKernel, bindings: all('read' as const) }, bindings: all({ buffer: middle }) },
       LimitError,
       /maxStorageBuffersPerShaderStage/,
     );

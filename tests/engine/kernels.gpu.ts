@@ -24,6 +24,7 @@ import {
 } from '../../src/engine/kernels/fullyConnected.js';
 import { packHalves } from '../../src/engine/kernels/halves.js';
 import { poolOutputShape, recordPool } from '../../src/engine/kernels/pool.js';
+import { recordResizeNearest, resizeNearestOutputShape } from '../../src/engine/kernels/resizeNearest.js';
 import { readBuffer } from '../../src/engine/readback.js';
 import { blocksOf, type FeatureShape } from '../../src/engine/tensor.js';
 import { expectEqual, expectThat, POISON, poison, randomFloats } from '../browser/numbers.js';
@@ -262,6 +263,30 @@ export const pool = gpuSuite('pool', (test) => {
         await expectTensor(gpu, output, expected, mode === 'max' ? {} : { rtol: 2e-6 });
       });
     }
+  }
+});
+
+const resizeCases = [
+  { input: [1, 1, 1], scale: [1, 1] },
+  { input: [3, 5, 7], scale: [2, 2] },
+  { input: [5, 2, 13], scale: [3, 1], batch: 3 },
+  { input: [1, 9, 4], scale: [1, 5] },
+  { input: [8, 8, 64], scale: [2, 2], batch: 2 },
+] as const;
+
+export const resizeNearest = gpuSuite('resizeNearest', (test) => {
+  for (const [index, { input, scale, ...rest }] of resizeCases.entries()) {
+    const batch = 'batch' in rest ? rest.batch : 1;
+    test(`${input.join('x')} by ${scale.join('x')}, batch ${batch}`, async ({ gpu }) => {
+      const shape = { height: input[0], width: input[1], channels: input[2] };
+      const values = randomBatch(index, batch, shape);
+      const spec = { input: shape, scale };
+      const output = poisonedTensor(gpu, 'output', resizeNearestOutputShape(spec), batch);
+      const args = { input: uploadTensor(gpu, 'input', values), output };
+      await runSteps(gpu, (builder) => recordResizeNearest(builder, names, spec, args), batch);
+      const rounded = { ...values, values: values.values.map(Math.fround) };
+      await expectTensor(gpu, output, reference.resizeNearest(rounded, scale), {});
+    });
   }
 });
 

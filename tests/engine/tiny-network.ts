@@ -70,12 +70,18 @@ export function tinyFile(weights: ReferenceWeights): ArrayBuffer {
   return encodeSafetensors({ ...Object.fromEntries(tensors), initial: floats([1], new Float32Array(1)) });
 }
 
-/** A small network of the depthwise kind: padding on one side only, a residual that gains channels, a convolution beside its pool, two outputs. */
+/**
+ * A small network of the depthwise kind: padding on one side only, a residual that gains channels, a convolution beside its pool, an
+ * activation of its own, enlarging, two outputs.
+ */
 export const depthwiseLayers: readonly ReferenceLayer[] = [
+  { name: 'bent', op: 'activation', input: 'stem', activation: 'prelu' },
+  { name: 'larger', op: 'resizeNearest', input: 'bent', scale: [2, 3] },
+  { name: 'smaller', op: 'averagePool', input: 'larger', kernel: [2, 3], stride: [2, 3], padding: [0, 0] },
   {
     name: 'first',
     op: 'conv2d',
-    input: 'stem',
+    input: 'smaller',
     kernel: [3, 3],
     stride: [2, 2],
     padding: [0, 1, 1, 1],
@@ -120,7 +126,7 @@ export const depthwiseLayers: readonly ReferenceLayer[] = [
 
 /** Seeded weights of `depthwiseLayers`. */
 export function depthwiseWeights(seed: number): ReferenceWeights {
-  const shapes = weightShapes(depthwiseLayers, { depthwise: 5 });
+  const shapes = weightShapes(depthwiseLayers, { depthwise: 5, bent: 8 });
   return Object.fromEntries(
     Object.entries(shapes).map(([name, shape], index) => [
       name,
@@ -135,7 +141,7 @@ export function depthwiseWeights(seed: number): ReferenceWeights {
 }
 
 export function depthwiseFile(weights: ReferenceWeights): ArrayBuffer {
-  const shapes = weightShapes(depthwiseLayers, { depthwise: 5 });
+  const shapes = weightShapes(depthwiseLayers, { depthwise: 5, bent: 8 });
   return encodeSafetensors(
     Object.fromEntries(Object.entries(weights).map(([name, values]) => [name, floats(shapes[name] ?? [], values)])),
   );

@@ -115,7 +115,7 @@ describe('kernel planners', () => {
     expect(() => planConv2d(pointwise)).toThrow(/'windows' cannot compute kernel 1x1, stride 1x1/);
   });
 
-  it('conv2d splits many channels of small pictures on GPUs that are none of a program', () => {
+  it('conv2d splits many channels of small pictures on GPUs that are none of a software adapter', () => {
     const wide = { ...conv, input: { height: 32, width: 32, channels: 16 }, inChannels: 16, outChannels: 508 };
     expect(conv2dVariants(wide, hardware)).toEqual(['windows', 'split']);
     // 8 x 8 tiles of 127 blocks: 8128
@@ -126,7 +126,7 @@ describe('kernel planners', () => {
     expect(() => planConv2d({ ...conv, variant: 'split' })).toThrow(/'split' cannot compute/);
   });
 
-  it('conv2d shares loads among quads on a program with subgroups, unless too many would be idle', () => {
+  it('conv2d shares loads among quads on a software adapter with subgroups, unless too many would be idle', () => {
     const wide = { ...conv, input: { height: 32, width: 32, channels: 16 }, inChannels: 16, outChannels: 48 };
     expect(conv2dVariants(wide, software('subgroups'))).toEqual(['windows', 'quads']);
     expect(conv2dVariants(wide, software())).toEqual(['windows']);

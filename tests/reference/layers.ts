@@ -145,6 +145,26 @@ export function depthwiseConv2d(
   return output;
 }
 
+/** Every pixel becomes `scale` pixels, vertical and horizontal. */
+export function resizeNearest(input: Batch, scale: readonly [number, number]): Batch {
+  const output = emptyBatch(input.count, input.height * scale[0], input.width * scale[1], input.channels);
+  for (let n = 0; n < output.count; n++) {
+    for (let y = 0; y < output.height; y++) {
+      for (let x = 0; x < output.width; x++) {
+        for (let c = 0; c < output.channels; c++) {
+          setAt(output, n, y, x, c, at(input, n, Math.floor(y / scale[0]), Math.floor(x / scale[1]), c));
+        }
+      }
+    }
+  }
+  return output;
+}
+
+/** An activation by itself; `slope` of one value a channel, for `prelu`. */
+export function activation(input: Batch, kind: ReferenceActivation, slope?: ArrayLike<number>): Batch {
+  return { ...input, values: input.values.map((value, i) => activate(value, kind, slope?.[i % input.channels])) };
+}
+
 /** The maximum ignores the outside; the average counts it as zeros. */
 export function pool(input: Batch, window: ReferenceWindow, mode: 'max' | 'average'): Batch {
   const { kernel, stride, padding } = window;

@@ -38,6 +38,8 @@ export type ReferenceLayer = { readonly name: string } & (
       readonly outFeatures: number;
       readonly activation: layers.ReferenceActivation;
     }
+  | { readonly op: 'activation'; readonly input: string; readonly activation: layers.ReferenceActivation }
+  | { readonly op: 'resizeNearest'; readonly input: string; readonly scale: readonly [number, number] }
   | { readonly op: 'concat'; readonly inputs: readonly string[] }
   | {
       readonly op: 'add';
@@ -52,7 +54,7 @@ export type ReferenceWeights = Readonly<Record<string, Float32Array<ArrayBuffer>
 
 /**
  * Every tensor that the list wants from a weights file: name and shape.
- * @param channels of the inputs of depthwise convolutions, by layer
+ * @param channels of the inputs of depthwise convolutions and activations, by layer
  */
 export function weightShapes(
   list: readonly ReferenceLayer[],
@@ -70,6 +72,10 @@ export function weightShapes(
       shapes[`${layer.name}.weight`] = [...layer.kernel, count];
       shapes[`${layer.name}.bias`] = [count];
       if (layer.activation === 'prelu') shapes[`${layer.name}.slope`] = [count];
+    } else if (layer.op === 'activation' && layer.activation === 'prelu') {
+      const count = channels[layer.name];
+      if (count === undefined) throw new Error(`how many channels has ${layer.name}?`);
+      shapes[`${layer.name}.slope`] = [count];
     } else if (layer.op === 'fullyConnected') {
       shapes[`${layer.name}.weight`] = [layer.outFeatures, layer.inFeatures];
       shapes[`${layer.name}.bias`] = [layer.outFeatures];
@@ -107,6 +113,11 @@ export function runNetwork(
       );
     } else if (layer.op === 'fullyConnected') {
       results.set(layer.name, layers.fullyConnected(resultOf(layer.input), { ...layer, ...weightsOf(layer.name) }));
+    } else if (layer.op === 'activation') {
+      const slope = weights[`${layer.name}.slope`];
+      results.set(layer.name, layers.activation(resultOf(layer.input), layer.activation, slope));
+    } else if (layer.op === 'resizeNearest') {
+      results.set(layer.name, layers.resizeNearest(resultOf(layer.input), layer.scale));
     } else {
       const [top, left, bottom = top, right = left] = layer.padding;
       const window = { kernel: layer.kernel, stride: layer.stride, padding: [top, left, bottom, right] } as const;

@@ -13,7 +13,7 @@ export const STEM_CHANNELS = 8;
 /** Pixels that frame `pixels` on every side: no tap of a 3x3 patch round an anchor near the border leaves the buffer. */
 export const PIXEL_FRAME = 4;
 
-const kernel = cropKernel(true, ['read-write', 'read']);
+const kernel = cropKernel(true, { pixels: 'read-write', start: 'read' });
 
 export interface CascadeCropTarget {
   /** [N,S,S,8]. */
@@ -36,7 +36,7 @@ export function cascadeCropStep(
   { stem, pixels, start }: CascadeCropTarget,
 ): Step {
   const step = cropStep(frame, crops, { image: stem });
-  return { ...step, kernel, bindings: [...step.bindings, { buffer: pixels }, tensorBinding(start)] };
+  return { ...step, kernel, bindings: { ...step.bindings, pixels: { buffer: pixels }, start: tensorBinding(start) } };
 }
 
 export const declarations: readonly KernelDeclaration[] = [{ shader: 'crop.wgsl', kernels: [kernel], params: PARAMS }];

@@ -25,11 +25,11 @@ const [hardware, software] = [false, true].map(
   (SOFTWARE): Kernel => ({
     name: 'decode',
     code: preprocess(source, { flags: { SOFTWARE } }),
-    bindings: ['read', 'read', 'read', 'read', 'read-write'],
+    bindings: { parameters: 'read', mean: 'read', basis: 'read', scale: 'read', vertices: 'read-write' },
   }),
 ) as [Kernel, Kernel];
 
-/** Blocks of four vertices that one invocation of a program computes. */
+/** Blocks of four vertices that one invocation of a software adapter computes. */
 const BLOCKS_EACH = 2;
 
 /** The morphable model's buffers as decode.wgsl reads them. */
@@ -94,7 +94,7 @@ export function packScale(model: ShapeModel, layout: ParameterLayout): Float32Ar
 
 /**
  * Adds the decoding of `parameters` [N,stride] vec4 into `vertices` [N,V] vec4 to a plan.
- * @param isSoftware the kernel for programs; default: where the adapter is one
+ * @param isSoftware the kernel for software adapters; default: where the adapter is one
  */
 export function recordDecode(
   builder: PlanBuilder,
@@ -109,7 +109,13 @@ export function recordDecode(
   builder.add({
     ...names,
     kernel: isSoftware ? software : hardware,
-    bindings: [parameters, model.mean, model.basis, model.scale, vertices].map((buffer) => ({ buffer })),
+    bindings: {
+      parameters: { buffer: parameters },
+      mean: { buffer: model.mean },
+      basis: { buffer: model.basis },
+      scale: { buffer: model.scale },
+      vertices: { buffer: vertices },
+    },
     params: PARAMS.pack({
       vertices: spec.vertexCount,
       blocks,

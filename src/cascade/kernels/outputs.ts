@@ -21,7 +21,14 @@ const PARAMS = new UniformStruct({
 const kernel: Kernel = {
   name: 'outputs',
   code: preprocess(source, { files: LIBRARY }),
-  bindings: ['read', 'read', 'read', 'read', 'read', 'read-write'],
+  bindings: {
+    parameters: 'read',
+    vertices: 'read',
+    visibility: 'read',
+    triangles: 'read',
+    landmarks: 'read',
+    output: 'read-write',
+  },
 };
 
 /** Marks the end of a landmark's list of triangles. */
@@ -73,9 +80,14 @@ export function recordOutputs(
   builder.add({
     ...names,
     kernel,
-    bindings: [args.parameters, args.vertices, args.visibility, args.triangles, args.landmarks, args.output].map(
-      (buffer) => ({ buffer }),
-    ),
+    bindings: {
+      parameters: { buffer: args.parameters },
+      vertices: { buffer: args.vertices },
+      visibility: { buffer: args.visibility },
+      triangles: { buffer: args.triangles },
+      landmarks: { buffer: args.landmarks },
+      output: { buffer: args.output },
+    },
     params: PARAMS.pack({
       vertices: spec.vertexCount,
       size: spec.size,

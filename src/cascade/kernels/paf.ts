@@ -23,7 +23,7 @@ const PARAMS = new UniformStruct({
   shared_geometry: 'u32',
 });
 
-/** Anchors that one invocation computes, and invocations of a workgroup: a program wants few, which read the filters for many anchors. */
+/** Anchors that one invocation computes, and invocations of a workgroup: a software adapter wants few, which read the filters for many anchors. */
 const ANCHORS_EACH = { hardware: 1, software: 32 } as const;
 const THREADS = { hardware: WORKGROUP_SIZE, software: 8 } as const;
 
@@ -32,7 +32,14 @@ const [hardware, software] = [false, true].map(
     name: 'paf',
     code: preprocess(source, { files: LIBRARY, flags: { SOFTWARE } }),
     constants: { THREADS: THREADS[SOFTWARE ? 'software' : 'hardware'] },
-    bindings: ['read', 'read', 'read', 'read', 'uniform', 'read-write'],
+    bindings: {
+      vertices: 'read',
+      visibility: 'read',
+      anchors: 'read',
+      pixels: 'read',
+      filters: 'uniform',
+      output: 'read-write',
+    },
   }),
 ) as [Kernel, Kernel];
 
@@ -77,7 +84,7 @@ export function uploadFilters(gpu: Gpu, label: string, weights: Float32Array, bi
 
 /**
  * Adds the pose adaptive convolution of `pixels` (crop.wgsl, with CASCADE) at the anchors of `geometry` into `output` [N,rows,columns,C] to a plan.
- * @param isSoftware the kernel for programs; default: where the adapter is one
+ * @param isSoftware the kernel for software adapters; default: where the adapter is one
  */
 export function recordPaf(
   builder: PlanBuilder,
@@ -103,14 +110,14 @@ export function recordPaf(
     builder.add({
       ...names,
       kernel: isSoftware ? software : hardware,
-      bindings: [
-        { buffer: geometry.vertices },
-        { buffer: geometry.visibility },
-        { buffer: anchors },
-        { buffer: pixels },
-        { buffer: filters, offset: (block / BLOCKS_EACH) * FILTER_BYTES, size: FILTER_BYTES },
-        tensorBinding(output),
-      ],
+      bindings: {
+        vertices: { buffer: geometry.vertices },
+        visibility: { buffer: geometry.visibility },
+        anchors: { buffer: anchors },
+        pixels: { buffer: pixels },
+        filters: { buffer: filters, offset: (block / BLOCKS_EACH) * FILTER_BYTES, size: FILTER_BYTES },
+        output: tensorBinding(output),
+      },
       params: PARAMS.pack({
         vertices: spec.vertexCount,
         size: spec.size,

@@ -18,7 +18,7 @@ const PARAMS = new UniformStruct({
 const kernel: Kernel = {
   name: 'raster',
   code: preprocess(source, { files: LIBRARY }),
-  bindings: ['read', 'read', 'read-write'],
+  bindings: { vertices: 'read', triangles: 'read', visibility: 'read-write' },
 };
 
 /** Adds the drawing of `triangles` [T,3] at `vertices` [N,V] vec4 into the cleared `visibility` [N,S,S] to a plan. */
@@ -32,7 +32,11 @@ export function recordRaster(
   builder.add({
     ...names,
     kernel,
-    bindings: [args.vertices, args.triangles, args.visibility].map((buffer) => ({ buffer })),
+    bindings: {
+      vertices: { buffer: args.vertices },
+      triangles: { buffer: args.triangles },
+      visibility: { buffer: args.visibility },
+    },
     params: PARAMS.pack({
       vertices: spec.vertexCount,
       triangles: spec.triangleCount,

@@ -16,7 +16,7 @@ const ROWS = 4;
 const kernel: Kernel = {
   name: 'resolve',
   code: preprocess(source, { files: LIBRARY }),
-  bindings: ['read', 'read', 'read', 'read', 'read-write'],
+  bindings: { visibility: 'read', vertices: 'read', triangles: 'read', codes: 'read', stem: 'read-write' },
 };
 
 /** Normalised coordinate codes [V,3] as [V] vec2u: x | y << 16, z. */
@@ -46,13 +46,13 @@ export function recordResolve(
   builder.add({
     ...names,
     kernel,
-    bindings: [
-      { buffer: geometry.visibility },
-      { buffer: geometry.vertices },
-      { buffer: triangles },
-      { buffer: codes },
-      tensorBinding(stem),
-    ],
+    bindings: {
+      visibility: { buffer: geometry.visibility },
+      vertices: { buffer: geometry.vertices },
+      triangles: { buffer: triangles },
+      codes: { buffer: codes },
+      stem: tensorBinding(stem),
+    },
     params: PARAMS.pack({
       vertices: spec.vertexCount,
       size: spec.size,

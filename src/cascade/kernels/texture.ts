@@ -21,7 +21,16 @@ const PARAMS = new UniformStruct({
 const kernel: Kernel = {
   name: 'texture',
   code: preprocess(source, { files: { ...LIBRARY, ...PICTURE_LIBRARY } }),
-  bindings: ['texture', 'read', 'read', 'read', 'read', 'read', 'read', 'read-write'],
+  bindings: {
+    frame: 'texture',
+    crops: 'read',
+    vertices: 'read',
+    visibility: 'read',
+    triangles: 'read',
+    texels: 'read',
+    partners: 'read',
+    output: 'read-write',
+  },
 };
 
 /** The map as [size,size] vec2u: triangle, and the weights of its second and third vertex as unorm16, x | y << 16. */
@@ -66,10 +75,16 @@ export function textureStep(
   return {
     ...names,
     kernel,
-    bindings: [
+    bindings: {
       frame,
-      ...[crops, vertices, visibility, triangles, texels, partners, output].map((buffer) => ({ buffer })),
-    ],
+      crops: { buffer: crops },
+      vertices: { buffer: vertices },
+      visibility: { buffer: visibility },
+      triangles: { buffer: triangles },
+      texels: { buffer: texels },
+      partners: { buffer: partners },
+      output: { buffer: output },
+    },
     params: PARAMS.pack({
       vertices: spec.vertexCount,
       crop_size: spec.size,

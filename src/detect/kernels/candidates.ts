@@ -20,7 +20,7 @@ const PARAMS = new UniformStruct({
 const kernel: Kernel = {
   name: 'candidates',
   code: preprocess(source),
-  bindings: ['read', 'read', 'read', 'read-write'],
+  bindings: { scores: 'read', boxes: 'read', items: 'read', list: 'read-write' },
 };
 
 const WORKGROUP_SIZE = 64;
@@ -61,7 +61,12 @@ export function recordCandidates(
   builder.add({
     ...names,
     kernel,
-    bindings: [tensorBinding(scores), tensorBinding(boxes), { buffer: items }, { buffer: list }],
+    bindings: {
+      scores: tensorBinding(scores),
+      boxes: tensorBinding(boxes),
+      items: { buffer: items },
+      list: { buffer: list },
+    },
     params: PARAMS.pack({
       columns: width,
       anchors,

@@ -1,9 +1,10 @@
 /** ReLU, PReLU or sigmoid on its own, for where no layer can take it in. See activation.wgsl. */
 import source from '../../shaders/activation.wgsl?raw';
+import type { LayerKind } from '../network/layer.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
-import { assertTensorShape, blocksOf, itemBlocks, type Tensor, tensorBinding } from '../tensor.js';
+import { assertTensorShape, blocksOf, type FeatureShape, itemBlocks, type Tensor, tensorBinding } from '../tensor.js';
 import { UniformStruct } from '../uniform.js';
 import {
   ACTIVATIONS,
@@ -12,6 +13,7 @@ import {
   assertSameBatch,
   assertSlope,
   LIBRARY,
+  packSlope,
   type StepNames,
   WORKGROUP_SIZE,
 } from './common.js';
@@ -24,7 +26,7 @@ function activationKernel(activation: Activation): Kernel {
     name: prelu ? 'activation.prelu' : 'activation',
     code: preprocess(source, { files: LIBRARY, flags: { PRELU: prelu } }),
     constants: activationConstant(activation),
-    bindings: prelu ? ['read', 'read-write', 'read'] : ['read', 'read-write'],
+    bindings: { input: 'read', output: 'read-write', ...(prelu && { slope: 'read' }) },
   };
 }
 
@@ -45,12 +47,37 @@ export function recordActivation(
   builder.add({
     ...names,
     kernel: activationKernel(activation),
-    bindings: [tensorBinding(input), tensorBinding(output), ...assertSlope('activation', activation, slope)],
+    bindings: {
+      input: tensorBinding(input),
+      output: tensorBinding(output),
+      ...assertSlope('activation', activation, slope),
+    },
     params: PARAMS.pack({ count, blocks: blocksOf(input.shape.channels), channels: input.shape.channels }),
     workgroups: [Math.ceil(count / WORKGROUP_SIZE), 1, 1],
     batchAxis: 1,
   });
 }
+
+export interface ActivationSpec {
+  readonly input: FeatureShape;
+  readonly activation: Activation;
+}
+
+export const activationKind: LayerKind<'activation', ActivationSpec> = {
+  op: 'activation',
+  names: ['activation'],
+  read(layer) {
+    const { name, shape } = layer.input();
+    return { inputs: [name], spec: { input: shape, activation: layer.activation() } };
+  },
+  shape: ({ input }) => input,
+  stage: () => 'activation',
+  pack: ({ input, activation }, source) => packSlope(source, activation, input.channels),
+  record(builder, names, { activation }, { inputs: [input], output, weights }) {
+    const slope = activation === 'prelu' ? { slope: weights.binding('slope') } : {};
+    recordActivation(builder, names, activation, { input, output, ...slope });
+  },
+};
 
 export const declarations: readonly KernelDeclaration[] = [
   { shader: 'activation.wgsl', kernels: ACTIVATIONS.map(activationKernel), params: PARAMS },

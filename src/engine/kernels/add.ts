@@ -1,6 +1,7 @@
 /** Sum of two tensors with fused activation. See add.wgsl. */
 import source from '../../shaders/add.wgsl?raw';
-import { ShapeError } from '../errors.js';
+import { ShapeError, WeightsError } from '../errors.js';
+import type { LayerKind } from '../network/layer.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
@@ -21,6 +22,7 @@ import {
   assertSameBatch,
   assertSlope,
   LIBRARY,
+  packSlope,
   type StepNames,
   WORKGROUP_SIZE,
 } from './common.js';
@@ -39,7 +41,7 @@ function addKernel(activation: Activation): Kernel {
     name: prelu ? 'add.prelu' : 'add',
     code: preprocess(source, { files: LIBRARY, flags: { PRELU: prelu } }),
     constants: activationConstant(activation),
-    bindings: prelu ? ['read', 'read', 'read-write', 'read'] : ['read', 'read', 'read-write'],
+    bindings: { left: 'read', right: 'read', output: 'read-write', ...(prelu && { slope: 'read' }) },
   };
 }
 
@@ -70,12 +72,12 @@ export function recordAdd(
   builder.add({
     ...names,
     kernel: addKernel(activation),
-    bindings: [
-      tensorBinding(left),
-      tensorBinding(right),
-      tensorBinding(output),
+    bindings: {
+      left: tensorBinding(left),
+      right: tensorBinding(right),
+      output: tensorBinding(output),
       ...assertSlope('add', activation, slope),
-    ],
+    },
     params: PARAMS.pack({
       count,
       blocks: blocksOf(channels),
@@ -87,6 +89,39 @@ export function recordAdd(
     batchAxis: 1,
   });
 }
+
+export interface AddSpec {
+  readonly left: FeatureShape;
+  readonly right: FeatureShape;
+  readonly activation: Activation;
+}
+
+export const addKind: LayerKind<'add', AddSpec> = {
+  op: 'add',
+  names: ['add'],
+  read(layer) {
+    const inputs = layer.inputs();
+    const [left, right, ...others] = inputs;
+    if (left === undefined || right === undefined || others.length > 0) {
+      throw new WeightsError(`Layer '${layer.name}' adds ${inputs.length} inputs; wanted two.`);
+    }
+    if (!layer.flag('padChannels') && left.shape.channels !== right.shape.channels) {
+      throw new ShapeError(
+        `add of ${formatShape(left.shape)} and ${formatShape(right.shape)}; wanted one shape, or padChannels.`,
+      );
+    }
+    const spec = { left: left.shape, right: right.shape, activation: layer.activation() };
+    return { inputs: [left.name, right.name], spec };
+  },
+  shape: ({ left, right }) => addOutputShape(left, right),
+  stage: () => 'add',
+  pack: (spec, source) => packSlope(source, spec.activation, addKind.shape(spec).channels),
+  record(builder, names, { activation }, { inputs: [left, right], output, weights }) {
+    if (right === undefined) throw new ShapeError(`'${names.label}' was given one input; wanted two.`);
+    const slope = activation === 'prelu' ? { slope: weights.binding('slope') } : {};
+    recordAdd(builder, names, activation, { left, right, output, ...slope });
+  },
+};
 
 export const declarations: readonly KernelDeclaration[] = [
   { shader: 'add.wgsl', kernels: ACTIVATIONS.map(addKernel), params: PARAMS },

@@ -18,6 +18,37 @@ export function activationConstant(activation: Activation): { readonly ACTIVATIO
   return { ACTIVATION: ACTIVATIONS.indexOf(activation) };
 }
 
+/** Bindings of the kernels that multiply by weights. */
+export const WEIGHTED_BINDINGS = { input: 'read', weights: 'read', bias_slope: 'read', output: 'read-write' } as const;
+
+/** The tensors that a layer may have in a weights file, after its name: `conv1.weight`. */
+export type LayerPart = 'weight' | 'bias' | 'slope';
+
+/** Takes a layer's tensor from wherever weights are. @throws WeightsError where it is missing or has another shape. */
+export type TensorSource = (part: LayerPart, shape: readonly number[]) => Float32Array<ArrayBuffer>;
+
+/** The slopes of a layer, where its activation has any. */
+export function slopeFrom(
+  source: TensorSource,
+  activation: Activation,
+  channels: number,
+): Float32Array<ArrayBuffer> | undefined {
+  return activation === 'prelu' ? source('slope', [channels]) : undefined;
+}
+
+/** Slopes on their own, in padded blocks of four; none where `activation` has none. */
+export function packSlope(
+  source: TensorSource,
+  activation: Activation,
+  channels: number,
+): readonly { readonly part: 'slope'; readonly values: Float32Array }[] {
+  const slope = slopeFrom(source, activation, channels);
+  if (slope === undefined) return [];
+  const values = new Float32Array(blocksOf(channels) * 4);
+  values.set(slope);
+  return [{ part: 'slope', values }];
+}
+
 /** Where a step appears in plans: `label` names it, `stage` groups it for timing. */
 export interface StepNames {
   readonly label: string;
@@ -97,17 +128,17 @@ export function packBiasSlope(
 }
 
 /**
- * The slope binding of a kernel that has one for PReLU only: a list of one or none.
+ * The slope binding of a kernel that has one for PReLU only.
  * @throws ShapeError where `slope` is missing for `prelu`, or given for another activation.
  */
 export function assertSlope(
   what: string,
   activation: Activation,
   slope: GPUBufferBinding | undefined,
-): GPUBufferBinding[] {
+): { readonly slope?: GPUBufferBinding } {
   if ((activation === 'prelu') !== (slope !== undefined)) {
     const found = slope === undefined ? 'no slope' : 'a slope';
     throw new ShapeError(`${what} with activation '${activation}' was given ${found}; 'prelu' wants one, others none.`);
   }
-  return slope === undefined ? [] : [slope];
+  return slope === undefined ? {} : { slope };
 }

@@ -1,6 +1,7 @@
 /** Concatenation along channels: one step per input. See concat.wgsl. */
 import source from '../../shaders/concat.wgsl?raw';
 import { ShapeError } from '../errors.js';
+import type { LayerKind } from '../network/layer.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
@@ -17,7 +18,7 @@ const PARAMS = new UniformStruct({
   touched_blocks: 'u32',
 });
 
-const kernel: Kernel = { name: 'concat', code: preprocess(source), bindings: ['read', 'read-write'] };
+const kernel: Kernel = { name: 'concat', code: preprocess(source), bindings: { input: 'read', output: 'read-write' } };
 
 /** Shape of the concatenation. @throws ShapeError without inputs, or where heights or widths differ. */
 export function concatOutputShape(inputs: readonly FeatureShape[]): FeatureShape {
@@ -50,7 +51,7 @@ export function recordConcat(
       label: index === inputs.length - 1 ? names.label : `${names.label}.${index}`,
       stage: names.stage,
       kernel,
-      bindings: [tensorBinding(input), tensorBinding(output)],
+      bindings: { input: tensorBinding(input), output: tensorBinding(output) },
       params: PARAMS.pack({
         pixels,
         input_blocks: blocksOf(channels),
@@ -65,6 +66,18 @@ export function recordConcat(
     first += channels;
   }
 }
+
+export const concatKind: LayerKind<'concat', { readonly inputs: readonly FeatureShape[] }> = {
+  op: 'concat',
+  names: ['concat'],
+  read(layer) {
+    const inputs = layer.inputs();
+    return { inputs: inputs.map(({ name }) => name), spec: { inputs: inputs.map(({ shape }) => shape) } };
+  },
+  shape: ({ inputs }) => concatOutputShape(inputs),
+  stage: () => 'concat',
+  record: (builder, names, _, { inputs, output }) => recordConcat(builder, names, { inputs, output }),
+};
 
 export const declarations: readonly KernelDeclaration[] = [
   { shader: 'concat.wgsl', kernels: [kernel], params: PARAMS },

@@ -5,6 +5,7 @@
 import source from '../../shaders/conv2d.wgsl?raw';
 import type { Gpu } from '../device.js';
 import { ShapeError } from '../errors.js';
+import type { LayerKind } from '../network/layer.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
@@ -19,40 +20,24 @@ import {
   packBiasSlope,
   type StepNames,
   slideWindow,
+  slopeFrom,
+  WEIGHTED_BINDINGS,
   type Window,
   WORKGROUP_SIZE,
 } from './common.js';
+import type { Conv2dSpec, Conv2dVariant } from './conv2dSpec.js';
 import {
   fitsSplit,
   fitsWindows,
   packWindowsWeights,
-  type WindowsVariant,
   windowsInvocations,
   windowsKernel,
   windowsParams,
   windowsWorkgroups,
 } from './conv2dWindows.js';
+import { isHalving } from './pool.js';
 
-export interface Conv2dSpec extends Window {
-  /** Shape of one input item. Its channels may exceed `inChannels` within the last block, where the weights are 0. */
-  readonly input: FeatureShape;
-  readonly inChannels: number;
-  readonly outChannels: number;
-  readonly activation: Activation;
-  /** Max pool of 2x2, stride 2, no padding, on the result. */
-  readonly pool: boolean;
-  /**
-   * Default: what `chooseConv2dVariant` says of the device that records it. The layout of the weights is one for `general`, one for all others; a
-   * kernel that fits the others takes those by default.
-   */
-  readonly variant?: Conv2dVariant;
-}
-
-/**
- * `general` computes any window; `windows` those of at most three strides a side, `split` the same with four invocations a tile, `quads` with
- * four invocations that share what they read, which wants subgroups.
- */
-export type Conv2dVariant = 'general' | WindowsVariant;
+export type { Conv2dSpec, Conv2dVariant } from './conv2dSpec.js';
 
 /** What decides between variants. */
 export type Conv2dDevice = Pick<Gpu, 'adapter' | 'features'>;
@@ -72,7 +57,7 @@ export function conv2dVariants(
 
 /**
  * The variant that the shape and the kind of adapter make the likeliest to be fast. A GPU wants many invocations, also for one small picture; a
- * program wants few, as long as those of `quads`, which do twice the work in the same time, do not do it on padding.
+ * software adapter wants few, as long as those of `quads`, which do twice the work in the same time, do not do it on padding.
  */
 export function chooseConv2dVariant(spec: Conv2dSpec, device: Conv2dDevice): Conv2dVariant {
   const [first = 'general', second] = conv2dVariants(spec, device);
@@ -124,7 +109,7 @@ function generalKernel(activation: Activation, pool: boolean): Kernel {
     name: 'conv2d',
     code,
     constants: { ...activationConstant(activation), POOL: Number(pool) },
-    bindings: ['read', 'read', 'read', 'read-write'],
+    bindings: WEIGHTED_BINDINGS,
   };
 }
 
@@ -253,7 +238,7 @@ export function recordConv2d(
   builder.add({
     ...names,
     kernel: isGeneral ? generalKernel(activation, pool) : windowsKernel(activation, pool, variant, halves),
-    bindings: [tensorBinding(input), weights, biasSlope, tensorBinding(output)],
+    bindings: { input: tensorBinding(input), weights, bias_slope: biasSlope, output: tensorBinding(output) },
     params: isGeneral ? generalParams(spec, plan.output) : windowsParams(spec, plan.output, variant),
     workgroups: plan.workgroups,
     batchAxis: 1,
@@ -281,6 +266,46 @@ function generalParams(spec: Conv2dSpec, output: FeatureShape): ArrayBufferView 
     groups: groupsOf(spec),
   });
 }
+
+export const conv2dKind: LayerKind<'conv2d', Conv2dSpec> = {
+  op: 'conv2d',
+  names: ['conv2d'],
+  read(layer) {
+    const { name, shape } = layer.input();
+    const spec = {
+      input: shape,
+      ...layer.window(),
+      inChannels: layer.count('inChannels'),
+      outChannels: layer.count('outChannels'),
+      activation: layer.activation(),
+      pool: false,
+    };
+    return { inputs: [name], spec };
+  },
+  shape: (spec) => planConv2d(spec).output,
+  stage: () => 'conv',
+  macs: conv2dMacs,
+  fuse: (spec, next) => (isHalving(next) ? { ...spec, pool: true } : undefined),
+  pack(spec, source) {
+    const { outChannels, kernel, inChannels, activation } = spec;
+    const weights = source('weight', [outChannels, ...kernel, inChannels]);
+    const slope = slopeFrom(source, activation, outChannels);
+    const halves = variantOf(spec) !== 'general';
+    return [
+      { part: 'weight', values: packConv2dWeights(spec, weights), halves },
+      { part: 'bias', values: packConv2dBiasSlope(spec, source('bias', [outChannels]), slope) },
+    ];
+  },
+  record(builder, names, spec, { inputs: [input], output, weights }) {
+    recordConv2d(builder, names, spec, {
+      input,
+      output,
+      weights: weights.binding('weight'),
+      biasSlope: weights.binding('bias'),
+      halves: weights.areHalves('weight'),
+    });
+  },
+};
 
 export const declarations: readonly KernelDeclaration[] = [
   {

@@ -7,10 +7,16 @@ import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import { preprocess } from '../preprocess.js';
 import { blocksOf, type FeatureShape } from '../tensor.js';
 import { UniformStruct } from '../uniform.js';
-import { ACTIVATIONS, type Activation, activationConstant, LIBRARY, type Window, WORKGROUP_SIZE } from './common.js';
-import type { Conv2dSpec } from './conv2d.js';
-
-export type WindowsVariant = 'windows' | 'split' | 'quads';
+import {
+  ACTIVATIONS,
+  type Activation,
+  activationConstant,
+  LIBRARY,
+  WEIGHTED_BINDINGS,
+  type Window,
+  WORKGROUP_SIZE,
+} from './common.js';
+import type { Conv2dSpec, WindowsVariant } from './conv2dSpec.js';
 
 /** Pixels of the tile that one invocation computes before pooling, and the invocations of a workgroup. */
 const TILE_WIDTH = 4;
@@ -61,7 +67,7 @@ export function windowsKernel(activation: Activation, pool: boolean, variant: Wi
     name: `conv2d.${variant}${halves ? '.f16' : ''}`,
     code: codeOf(variant, halves),
     constants: { ...activationConstant(activation), POOL: Number(pool) },
-    bindings: ['read', 'read', 'read', 'read-write'],
+    bindings: WEIGHTED_BINDINGS,
   };
 }
 

@@ -1,6 +1,7 @@
 /** 2D convolution of each channel by itself, with fused bias and activation. See depthwiseConv2d.wgsl for the arithmetic and layouts. */
 import source from '../../shaders/depthwiseConv2d.wgsl?raw';
 import { ShapeError } from '../errors.js';
+import type { LayerKind } from '../network/layer.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
@@ -12,8 +13,11 @@ import {
   activationConstant,
   assertSameBatch,
   LIBRARY,
+  packBiasSlope,
   type StepNames,
   slideWindow,
+  slopeFrom,
+  WEIGHTED_BINDINGS,
   type Window,
   WORKGROUP_SIZE,
 } from './common.js';
@@ -49,7 +53,7 @@ function depthwiseConv2dKernel(activation: Activation): Kernel {
     name: 'depthwiseConv2d',
     code,
     constants: activationConstant(activation),
-    bindings: ['read', 'read', 'read', 'read-write'],
+    bindings: WEIGHTED_BINDINGS,
   };
 }
 
@@ -111,7 +115,7 @@ export function recordDepthwiseConv2d(
   builder.add({
     ...names,
     kernel: depthwiseConv2dKernel(spec.activation),
-    bindings: [tensorBinding(input), weights, biasSlope, tensorBinding(output)],
+    bindings: { input: tensorBinding(input), weights, bias_slope: biasSlope, output: tensorBinding(output) },
     params: PARAMS.pack({
       input_width: input.shape.width,
       input_height: input.shape.height,
@@ -131,6 +135,31 @@ export function recordDepthwiseConv2d(
     batchAxis: 1,
   });
 }
+
+export const depthwiseConv2dKind: LayerKind<'depthwiseConv2d', DepthwiseConv2dSpec> = {
+  op: 'depthwiseConv2d',
+  names: ['depthwiseConv2d'],
+  read(layer) {
+    const { name, shape } = layer.input();
+    return { inputs: [name], spec: { input: shape, ...layer.window(), activation: layer.activation() } };
+  },
+  shape: depthwiseConv2dOutputShape,
+  stage: () => 'depthwise conv',
+  macs: depthwiseConv2dMacs,
+  pack(spec, source) {
+    const { channels } = spec.input;
+    const weights = source('weight', [...spec.kernel, channels]);
+    const slope = slopeFrom(source, spec.activation, channels);
+    return [
+      { part: 'weight', values: packDepthwiseConv2dWeights(spec, weights) },
+      { part: 'bias', values: packBiasSlope(source('bias', [channels]), slope, channels) },
+    ];
+  },
+  record(builder, names, spec, { inputs: [input], output, weights }) {
+    const [matrix, biasSlope] = [weights.binding('weight'), weights.binding('bias')];
+    recordDepthwiseConv2d(builder, names, spec, { input, output, weights: matrix, biasSlope });
+  },
+};
 
 export const declarations: readonly KernelDeclaration[] = [
   { shader: 'depthwiseConv2d.wgsl', kernels: ACTIVATIONS.map(depthwiseConv2dKernel), params: PARAMS },

@@ -10,7 +10,7 @@ import { type StepNames, WORKGROUP_SIZE } from './common.js';
 
 const PARAMS = new UniformStruct({ count: 'u32', value: 'u32' });
 
-const kernel: Kernel = { name: 'fill', code: preprocess(source), bindings: ['read-write'] };
+const kernel: Kernel = { name: 'fill', code: preprocess(source), bindings: { output: 'read-write' } };
 
 /**
  * Adds a fill to a plan.
@@ -31,7 +31,7 @@ export function recordFill(
   builder.add({
     ...names,
     kernel,
-    bindings: [{ buffer: target.buffer, offset: target.offset ?? 0 }],
+    bindings: { output: { buffer: target.buffer, offset: target.offset ?? 0 } },
     params: PARAMS.pack({ count, value: word }),
     workgroups: [Math.ceil(count / WORKGROUP_SIZE), 1, 1],
     batchAxis: 1,

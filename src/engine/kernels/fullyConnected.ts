@@ -2,10 +2,19 @@
 import source from '../../shaders/fullyConnected.wgsl?raw';
 import halvesLib from '../../shaders/lib/halves.wgsl?raw';
 import { ShapeError } from '../errors.js';
+import type { LayerKind } from '../network/layer.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
-import { assertTensorShape, blocksOf, type FeatureShape, itemBlocks, type Tensor, tensorBinding } from '../tensor.js';
+import {
+  assertTensorShape,
+  blocksOf,
+  type FeatureShape,
+  formatShape,
+  itemBlocks,
+  type Tensor,
+  tensorBinding,
+} from '../tensor.js';
 import { UniformStruct } from '../uniform.js';
 import {
   ACTIVATIONS,
@@ -13,7 +22,10 @@ import {
   activationConstant,
   assertSameBatch,
   LIBRARY,
+  packBiasSlope,
   type StepNames,
+  slopeFrom,
+  WEIGHTED_BINDINGS,
 } from './common.js';
 
 export interface FullyConnectedSpec {
@@ -37,7 +49,7 @@ function fullyConnectedKernel(activation: Activation, isSoftware: boolean, halve
     name: `fullyConnected${halves ? '.f16' : ''}`,
     code: preprocess(source, { files, flags: { HALVES: halves, SOFTWARE: isSoftware } }),
     constants: { ...activationConstant(activation), THREADS: isSoftware ? THREADS.software : THREADS.hardware },
-    bindings: ['read', 'read', 'read', 'read-write'],
+    bindings: WEIGHTED_BINDINGS,
   };
 }
 
@@ -97,7 +109,7 @@ export function recordFullyConnected(
   builder.add({
     ...names,
     kernel: fullyConnectedKernel(spec.activation, builder.gpu.adapter.isSoftware, halves),
-    bindings: [tensorBinding(input), weights, biasSlope, tensorBinding(output)],
+    bindings: { input: tensorBinding(input), weights, bias_slope: biasSlope, output: tensorBinding(output) },
     params: PARAMS.pack({
       input_blocks: itemBlocks(spec.input),
       output_blocks: outputBlocks,
@@ -107,6 +119,42 @@ export function recordFullyConnected(
     batchAxis: 1,
   });
 }
+
+export const fullyConnectedKind: LayerKind<'fullyConnected', FullyConnectedSpec> = {
+  op: 'fullyConnected',
+  names: ['fullyConnected'],
+  read(layer) {
+    const { name, shape } = layer.input();
+    const spec = { input: shape, outFeatures: layer.count('outFeatures'), activation: layer.activation() };
+    const features = shape.height * shape.width * shape.channels;
+    const inFeatures = layer.count('inFeatures');
+    if (inFeatures !== features) {
+      throw new ShapeError(`inFeatures is ${inFeatures}, but '${name}' ${formatShape(shape)} has ${features}.`);
+    }
+    return { inputs: [name], spec };
+  },
+  shape: fullyConnectedOutputShape,
+  stage: () => 'fully connected',
+  macs: ({ input: { height, width, channels }, outFeatures }) => height * width * channels * outFeatures,
+  pack(spec, source) {
+    const { outFeatures, activation, input } = spec;
+    const weights = source('weight', [outFeatures, input.height * input.width * input.channels]);
+    const slope = slopeFrom(source, activation, outFeatures);
+    return [
+      { part: 'weight', values: packFullyConnectedWeights(spec, weights), halves: true },
+      { part: 'bias', values: packBiasSlope(source('bias', [outFeatures]), slope, outFeatures) },
+    ];
+  },
+  record(builder, names, spec, { inputs: [input], output, weights }) {
+    recordFullyConnected(builder, names, spec, {
+      input,
+      output,
+      weights: weights.binding('weight'),
+      biasSlope: weights.binding('bias'),
+      halves: weights.areHalves('weight'),
+    });
+  },
+};
 
 export const declarations: readonly KernelDeclaration[] = [
   {

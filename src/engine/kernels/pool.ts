@@ -1,6 +1,7 @@
 /** Max and average pooling. See pool.wgsl for the arithmetic. */
 import source from '../../shaders/pool.wgsl?raw';
 import { ShapeError } from '../errors.js';
+import type { LayerKind } from '../network/layer.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
@@ -31,7 +32,12 @@ const PARAMS = new UniformStruct({
 const code = preprocess(source);
 
 function poolKernel(mode: PoolSpec['mode']): Kernel {
-  return { name: 'pool', code, constants: { AVERAGE: Number(mode === 'average') }, bindings: ['read', 'read-write'] };
+  return {
+    name: 'pool',
+    code,
+    constants: { AVERAGE: Number(mode === 'average') },
+    bindings: { input: 'read', output: 'read-write' },
+  };
 }
 
 /** Shape of one pooled item. @throws ShapeError where the window does not fit, or padding would leave one empty. */
@@ -59,7 +65,7 @@ export function recordPool(
   builder.add({
     ...names,
     kernel: poolKernel(spec.mode),
-    bindings: [tensorBinding(input), tensorBinding(output)],
+    bindings: { input: tensorBinding(input), output: tensorBinding(output) },
     params: PARAMS.pack({
       input_width: input.shape.width,
       input_height: input.shape.height,
@@ -77,6 +83,26 @@ export function recordPool(
     batchAxis: 1,
   });
 }
+
+/** Whether a layer is the max pool that a convolution's kernel can do: 2x2, stride 2, no padding. */
+export function isHalving({ op, spec }: { readonly op: string; readonly spec: unknown }): boolean {
+  if (op !== poolKind.op) return false;
+  const { mode, kernel, stride, padding } = spec as PoolSpec;
+  return mode === 'max' && [...kernel, ...stride].every((size) => size === 2) && padding.every((size) => size === 0);
+}
+
+export const poolKind: LayerKind<'pool', PoolSpec> = {
+  op: 'pool',
+  names: ['maxPool', 'averagePool'],
+  read(layer) {
+    const mode = layer.oneOf('op', ['maxPool', 'averagePool']) === 'maxPool' ? 'max' : 'average';
+    const { name, shape } = layer.input();
+    return { inputs: [name], spec: { input: shape, ...layer.window(), mode } };
+  },
+  shape: poolOutputShape,
+  stage: ({ mode }) => `${mode} pool`,
+  record: (builder, names, spec, { inputs: [input], output }) => recordPool(builder, names, spec, { input, output }),
+};
 
 export const declarations: readonly KernelDeclaration[] = [
   { shader: 'pool.wgsl', kernels: [poolKernel('max'), poolKernel('average')], params: PARAMS },

@@ -1,5 +1,5 @@
 /** Cuts square crops out of the frame texture. See crop.wgsl. */
-import type { BindingKind, Kernel, KernelDeclaration } from '../../engine/pipelines.js';
+import type { Bindings, Kernel, KernelDeclaration } from '../../engine/pipelines.js';
 import type { Step } from '../../engine/plan.js';
 import { preprocess } from '../../engine/preprocess.js';
 import { blocksOf, type Tensor, tensorBinding } from '../../engine/tensor.js';
@@ -15,11 +15,11 @@ export const PICTURE_LIBRARY = { 'lib/picture.wgsl': pictureLib } as const;
 export const PARAMS = new UniformStruct({ size: 'u32', black: 'f32', range: 'f32', blocks: 'u32' });
 
 /** The kernel, plain or as the cascade wants it (`cascade/kernels/crop.ts`), which binds more. */
-export function cropKernel(CASCADE: boolean, more: readonly BindingKind[] = []): Kernel {
+export function cropKernel(CASCADE: boolean, more: Bindings = {}): Kernel {
   return {
     name: 'crop',
     code: preprocess(source, { files: PICTURE_LIBRARY, flags: { CASCADE } }),
-    bindings: ['texture', 'read', 'read-write', ...more],
+    bindings: { frame: 'texture', crops: 'read', image: 'read-write', ...more },
   };
 }
 
@@ -101,7 +101,7 @@ export function cropStep(
     label: 'crop',
     stage: 'crop',
     kernel,
-    bindings: [frame, { buffer: crops }, tensorBinding(image)],
+    bindings: { frame, crops: { buffer: crops }, image: tensorBinding(image) },
     params: PARAMS.pack({ size, black, range: white - black, blocks: blocksOf(channels) }),
     workgroups: [tiles, tiles, 1],
     batchAxis: 2,

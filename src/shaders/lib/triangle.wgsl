@@ -15,7 +15,7 @@ struct SnappedTriangle {
   area: i32,
 }
 
-// The bits of magnitudes, which order as they do, NaN above all; signed, because unsigned comparisons cost a program more.
+// The bits of magnitudes, which order as they do, NaN above all; signed, because unsigned comparisons cost a software adapter more.
 fn magnitude(v: vec3f) -> vec3i {
   return bitcast<vec3i>(v) & vec3i(0x7fffffff);
 }
@@ -27,7 +27,7 @@ fn in_range(v: vec3f) -> bool {
   return all(magnitude(v) < RANGE);
 }
 
-// v is in range, so that the sum is in [2^23, 2^24) and its fraction is the integer: a program has no cheap conversion.
+// v is in range, so that the sum is in [2^23, 2^24) and its fraction is the integer: a software adapter has no cheap conversion.
 fn snap(v: vec3f) -> vec3i {
   return bitcast<vec3i>(floor(v * f32(SUBPIXEL) + 0.5) + 12582912.0) - 0x4b400000;
 }

@@ -1,0 +1,27 @@
+/** What a convolution is, whichever kernel computes it. */
+import type { FeatureShape } from '../tensor.js';
+import type { Activation, Window } from './common.js';
+
+/** Of the kernels for windows of at most three strides a side (conv2dWindows.ts). */
+export type WindowsVariant = 'windows' | 'split' | 'quads';
+
+/**
+ * `general` computes any window; `windows` those of at most three strides a side, `split` the same with four invocations a tile, `quads` with
+ * four invocations that share what they read, which wants subgroups.
+ */
+export type Conv2dVariant = 'general' | WindowsVariant;
+
+export interface Conv2dSpec extends Window {
+  /** Shape of one input item. Its channels may exceed `inChannels` within the last block, where the weights are 0. */
+  readonly input: FeatureShape;
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly activation: Activation;
+  /** Max pool of 2x2, stride 2, no padding, on the result. */
+  readonly pool: boolean;
+  /**
+   * Default: what `chooseConv2dVariant` says of the device that records it. The layout of the weights is one for `general`, one for
+   * all others; a kernel that fits the others takes those by default.
+   */
+  readonly variant?: Conv2dVariant;
+}

@@ -1,0 +1,55 @@
+/** What an operator of networks is: one value, kept beside its kernel, and collected in kinds.ts. */
+import type { LayerPart, StepNames, TensorSource } from '../kernels/common.js';
+import type { PlanBuilder } from '../plan.js';
+import type { FeatureShape, Tensor } from '../tensor.js';
+import type { LayerReader } from './reader.js';
+
+/** A tensor of a layer's weights in its kernel's layout. */
+export interface LayerTensor {
+  readonly part: LayerPart;
+  readonly values: Float32Array;
+  /** Whether the kernel takes them as halves, too (`packHalves`). */
+  readonly halves?: boolean;
+}
+
+/** A layer's weights on the GPU. */
+export interface LayerWeights {
+  /** @throws WeightsError where these weights were packed for another network. */
+  binding(part: LayerPart): GPUBufferBinding;
+  /** Whether they are held in halves. @throws as `binding` */
+  areHalves(part: LayerPart): boolean;
+}
+
+/** What a layer runs on. */
+export interface LayerTensors {
+  /** In the order of the layer's inputs; at least one. */
+  readonly inputs: readonly [Tensor, ...Tensor[]];
+  readonly output: Tensor;
+  readonly weights: LayerWeights;
+}
+
+/**
+ * An operator of networks. `Spec` is all that its kernel wants to know of a layer, the shapes of its inputs included.
+ *
+ * Members are methods, so that kinds of different specs fit one table; who calls one hands it a spec of its own.
+ */
+export interface LayerKind<Op extends string = string, Spec = unknown> {
+  /** What nodes of the graph call it. */
+  readonly op: Op;
+  /** What descriptions call it (docs/formats.md, `op`). */
+  readonly names: readonly string[];
+  /** Reads a layer's fields. @throws WeightsError for a damaged field; ShapeError where shapes do not fit together. */
+  read(layer: LayerReader): { readonly inputs: readonly string[]; readonly spec: Spec };
+  /** Shape of one item of the result. @throws ShapeError */
+  shape(spec: Spec): FeatureShape;
+  /** Begins the names of its stages: "max pool". */
+  stage(spec: Spec): string;
+  /** Multiplications for one item; without it none. */
+  macs?(spec: Spec): number;
+  /** The spec of a layer that computes this one and `next`, which alone reads its result; undefined where no kernel does both. */
+  fuse?(spec: Spec, next: { readonly op: string; readonly spec: unknown }): Spec | undefined;
+  /** Its weights in the kernel's layouts; without it, it has none. @throws WeightsError where the source lacks one. */
+  pack?(spec: Spec, source: TensorSource): readonly LayerTensor[];
+  /** Adds its steps to a plan. @throws ShapeError where a tensor has another shape than `spec` says. */
+  record(builder: PlanBuilder, names: StepNames, spec: Spec, tensors: LayerTensors): void;
+}
