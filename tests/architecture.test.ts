@@ -13,7 +13,10 @@ function rooms(): Map<string, string> {
       path = indent === undefined ? name : join(outer, name);
       if (indent === undefined) outer = name;
     }
-    found.set(path, `${found.get(path) ?? ''} ${name === undefined ? line : line.slice(line.indexOf(name) + name.length)}`);
+    found.set(
+      path,
+      `${found.get(path) ?? ''} ${name === undefined ? line : line.slice(line.indexOf(name) + name.length)}`,
+    );
   }
   found.delete('');
   return found;

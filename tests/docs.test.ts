@@ -18,10 +18,6 @@ describe('the documentation', () => {
     expect(listed).toEqual(codes);
   });
 
-  it.each(['first-page.html', 'first-app.ts'])('shows in the README the %s that is tested', (file) => {
-    expect(read('README.md')).toContain(`\n${read(`docs/guide/${file}`)}\`\`\`\n`);
-  });
-
   it('has a page of the API for every entry point, by its name', () => {
     const { exports }: { exports: Record<string, { default?: string }> } = JSON.parse(read('package.json'));
     const entries = Object.entries(exports).flatMap(([path, target]) =>
@@ -63,5 +59,27 @@ describe('the documentation', () => {
       );
     });
     expect(dead.map(({ link }) => link)).toEqual([]);
+  });
+});
+
+/** The first block of code in `language`. */
+function firstBlock(markdown: string, language: string): string | undefined {
+  return new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'ms').exec(markdown)?.[1];
+}
+
+describe('README.md', () => {
+  // The package's tests run those two files.
+  it.each([
+    ['html', 'docs/guide/first-page.html'],
+    ['ts', 'docs/guide/first-app.ts'],
+  ])('shows first in %s what %s has', (language, path) => {
+    expect(firstBlock(read('README.md'), language)).toBe(read(path));
+  });
+
+  it('shows pictures that are there, small enough to be loaded at once', () => {
+    const pictures = [...read('README.md').matchAll(/(?:src|srcset)="(docs\/[^"]+)"/g)].map(([, path]) => path ?? '');
+    expect(pictures.length).toBeGreaterThan(5);
+    const bytes = pictures.map((path) => readFileSync(path).length);
+    expect(bytes.reduce((sum, count) => sum + count)).toBeLessThan(300_000);
   });
 });

@@ -69,18 +69,28 @@ describe('imports run one way', () => {
       const room = roomOf(from);
       if (room === undefined) return [];
       const allowed = [room, ...(rooms[room] ?? [])];
-      return targets
-        .filter((to) => !allowed.includes(roomOf(to) ?? ''))
-        // The bundled weights' URLs lie beside the package's weights/, at the top.
-        .filter((to) => !(room === 'align' && to === join('src', 'weights.ts')))
-        .map((to) => `${from} imports ${to}`);
+      return (
+        targets
+          .filter((to) => !allowed.includes(roomOf(to) ?? ''))
+          // The bundled weights' URLs lie beside the package's weights/, at the top.
+          .filter((to) => !(room === 'align' && to === join('src', 'weights.ts')))
+          .map((to) => `${from} imports ${to}`)
+      );
     });
     expect(against).toEqual([]);
   });
 
   it('and from module to module', () => {
     expect(findCycle(graph)).toBeUndefined();
-    expect(findCycle(new Map([['a', ['b']], ['b', ['c']], ['c', ['b']]]))).toEqual(['b', 'c', 'b']);
+    expect(
+      findCycle(
+        new Map([
+          ['a', ['b']],
+          ['b', ['c']],
+          ['c', ['b']],
+        ]),
+      ),
+    ).toEqual(['b', 'c', 'b']);
   });
 
   it('lets src/ know of nothing outside, and scripts/ of neither cli/ nor bench/', () => {

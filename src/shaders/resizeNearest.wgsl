@@ -31,6 +31,6 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let c4 = id.x - pixel * params.blocks;
   let y = pixel / params.output_width;
   let x = pixel - y * params.output_width;
-  let from = id.y * params.input_pixels + (y / params.scale_y) * params.input_width + x / params.scale_x;
-  output[id.y * count + id.x] = input[from * params.blocks + c4];
+  let source = id.y * params.input_pixels + (y / params.scale_y) * params.input_width + x / params.scale_x;
+  output[id.y * count + id.x] = input[source * params.blocks + c4];
 }
