@@ -4,7 +4,7 @@
 
 import { Revivable } from '../calls/revivable.js';
 import { Turns } from '../calls/turns.js';
-import type { Cascade } from '../cascade/cascade.js';
+import type { Cascade, CascadePlan } from '../cascade/cascade.js';
 import type { CascadeWeights } from '../cascade/weights.js';
 import type { Gpu } from '../engine/device.js';
 import { type DeviceLostError, InputError } from '../engine/errors.js';
@@ -14,13 +14,13 @@ import { Plan } from '../engine/plan.js';
 import type { StageTime } from '../engine/profiler.js';
 import type { FaceModel } from '../mmm/model.js';
 import type { ParameterLayout } from '../mmm/parameters.js';
-import { cropOf, cropsOf, type FaceBox, landmarksBox } from '../pictures/boxes.js';
-import { type Crop, checkCrop } from '../pictures/crop.js';
+import { cropsOf, type FaceBox } from '../pictures/boxes.js';
+import { checkCrop } from '../pictures/crop.js';
 import { type Frame, type PictureSource, type PreparedPicture, UploadedPicture } from '../pictures/frame.js';
-import { CROP_RECORD_BYTES, cropRecord, writeCropRecord } from '../pictures/kernels/crop.js';
+import { CROP_RECORD_BYTES, cropOfRecord, cropRecord, writeCropRecord } from '../pictures/kernels/crop.js';
 import { DeviceState } from './device-state.js';
 import type { EncodeInput, EncodeOutput, OutputBytes } from './encode.js';
-import { type Face, type FacePath, FaceReader, startOf } from './face.js';
+import { type Face, FaceReader, type Start } from './face.js';
 import type { FaceRendering, Inspector } from './inspector.js';
 import { type AlignerOptions, type AlignOptions, checkOptions, checkOutputs, loadWeights } from './options.js';
 import { encodeSteps, type FaceOutputs, type FaceTexture, type OutputName, type Wanted } from './renderings.js';
@@ -82,7 +82,8 @@ export class FaceAligner {
     this.#records = new DataView(new ArrayBuffer(state.cascade.maxFaces * CROP_RECORD_BYTES));
     this.#parameters = new Float32Array(state.cascade.maxFaces * weights.network.parameters.count);
     this.model = weights.model;
-    this.#reader = new FaceReader(weights.model, weights.network.parameters);
+    const { parameters, recrop } = weights.network;
+    this.#reader = new FaceReader(weights.model, parameters, recrop?.margin);
   }
 
   get #state(): DeviceState {
@@ -206,7 +207,7 @@ export class FaceAligner {
       const kept: number[] = [];
       const refined = await this.#run(source, run, ({ picture }) =>
         faces.flatMap((face: Face, i) => {
-          const start = startFrom(face, picture, this.iterations - iterations);
+          const start = this.#reader.start(face, picture, this.iterations - iterations);
           if (start !== undefined) kept.push(i);
           return start ?? [];
         }),
@@ -314,7 +315,7 @@ export class FaceAligner {
       return this.#inTurn(source, run, crops, async ({ gpu, cascade }, frame, starts) => {
         await frame.accepted;
         this.#writeStarts(gpu, cascade, frame, starts, run);
-        const steps = [...cascade.cropPlan(frame.texture).steps, ...planOf(cascade, run).steps];
+        const steps = cascade.steps(frame.texture, planOf(cascade, run));
         return new Plan(gpu, 'profiled frame', steps, undefined).profile(starts.length);
       });
     });
@@ -399,8 +400,9 @@ export class FaceAligner {
       const faces = starts.length;
       // The steps that led to the faces, where they are new.
       const path = run.from === 'mean' ? run.iterations - 1 : 0;
+      const crops = keptCrops(cascade, run);
       const { outputBytes, parameterBytes } = cascade;
-      const small = faces * (outputBytes + path * parameterBytes);
+      const small = faces * (outputBytes + path * parameterBytes + crops.length * CROP_RECORD_BYTES);
       const bytes = small + faces * more;
       const plan = planOf(cascade, run);
       const steps = renderings?.steps(run.wanted, frame.texture) ?? [];
@@ -416,13 +418,17 @@ export class FaceAligner {
           const at = faces * (outputBytes + (k - 1) * parameterBytes);
           slot.copyFrom(encoder, cascade.step(k), 0, faces * parameterBytes, at);
         }
+        for (const [i, k] of crops.entries()) {
+          const at = faces * (outputBytes + path * parameterBytes + i * CROP_RECORD_BYTES);
+          slot.copyFrom(encoder, cascade.faces, cascade.cropsAt(k), faces * CROP_RECORD_BYTES, at);
+        }
         renderings?.copy(encoder, slot, outputs, faces, small);
         gpu.device.queue.submit([encoder.finish()]);
       });
-      this.#count(starts.length, 1 + plan.steps.length + steps.length, bytes);
+      this.#count(starts.length, plan.dispatches + steps.length, bytes);
       // A refused frame leaves an earlier one's bytes in the staging buffer: read them only to give the buffer back.
       const results = Promise.all([slot.read(bytes), accepted]).then(([data]) =>
-        this.#facesOf(data, starts, outputBytes / 4, path).map((face, index) => {
+        this.#facesOf(data, frame, starts, { words: outputBytes / 4, steps: path, crops: crops.length }).map((face, index) => {
           const rendered = renderings?.read(data, outputs, { faces, at: small, index, crop: face.crop });
           // Without renderings nothing else was asked for.
           return { ...face, ...rendered } as FaceWith<Name>;
@@ -465,16 +471,31 @@ export class FaceAligner {
     this.#counters.bytesRead += bytes;
   }
 
-  /** @param data outputs of all faces, `words` floats each, then p^1 of all, p^2 of all, up to p^{steps} */
-  #facesOf(data: ArrayBuffer, starts: readonly Start[], words: number, steps: number): Face[] {
-    const { count } = this.#weights.network.parameters;
-    return starts.map(({ crop, path }, i) => {
-      const output = new Float32Array(data, i * words * 4, words);
-      const own = Array.from({ length: steps }, (_, k) => {
-        const at = starts.length * words + (k * starts.length + i) * count;
-        return new Float32Array(data, at * 4, count).slice();
-      });
-      return this.#reader.read(output, crop, path ?? [...own, output.slice(0, count)]);
+  /**
+   * @param data outputs of all faces, `words` floats each, then p^1 of all, p^2 of all, up to p^{steps}, then the records of as many of the last crops
+   */
+  #facesOf(
+    data: ArrayBuffer,
+    { picture, texels }: Frame,
+    starts: readonly Start[],
+    { words, steps, crops }: { readonly words: number; readonly steps: number; readonly crops: number },
+  ): Face[] {
+    const { parameters, cropSize } = this.#weights.network;
+    const recordWords = CROP_RECORD_BYTES / 4;
+    /** Of face i: item k of the lists from `first` on, `length` floats each. */
+    const item = (first: number, length: number, k: number, i: number) =>
+      new Float32Array(data, 4 * (first + (k * starts.length + i) * length), length);
+    return starts.map(({ crop: start, path }, i) => {
+      const stepsAt = starts.length * words;
+      const cropsAt = stepsAt + starts.length * steps * parameters.count;
+      const cropOf = (k: number) =>
+        cropOfRecord(item(cropsAt, recordWords, k, i), picture, texels, cropSize);
+      const crop = crops === 0 ? start : cropOf(crops - 1);
+      const own = Array.from({ length: steps }, (_, k) => ({
+        parameters: item(stepsAt, parameters.count, k, i),
+        crop: crops === 0 ? start : cropOf(k),
+      }));
+      return this.#reader.read(item(0, words, 0, i), crop, path === undefined ? { steps: own } : { known: path });
     });
   }
 
@@ -516,24 +537,16 @@ interface Run<Name extends OutputName = OutputName> {
 
 const NOTHING_ELSE: Wanted<never> = { outputs: [], mirror: false };
 
-/** One face of a frame: where to look and, in a frame that refines, what to start from and how that came to be. */
-interface Start {
-  readonly crop: Crop;
-  readonly parameters?: ArrayLike<number>;
-  readonly path?: FacePath;
-}
-
-function planOf(cascade: Cascade, { iterations, from }: Run): Plan {
+function planOf(cascade: Cascade, { iterations, from }: Run): CascadePlan {
   return from === 'mean' ? cascade.plan(iterations) : cascade.refinement(iterations);
 }
 
-/** The crop that a face's landmarks give and p^k there (p^0 is known); undefined where the picture has no such crop. */
-function startFrom(face: Face, picture: PreparedPicture['picture'], iteration: number): Start | undefined {
-  try {
-    const crop = cropOf(landmarksBox(face.landmarks), picture, face.crop.size);
-    return iteration === 0 ? { crop } : { crop, parameters: startOf(face, crop, iteration), path: face.path };
-  } catch (error) {
-    if (error instanceof InputError) return undefined;
-    throw error;
-  }
+/**
+ * The iterations whose crops a frame returns, the one that its end is given in last: those of all steps from the mean face, otherwise the last alone. None where all
+ * are those that it was given.
+ */
+function keptCrops({ followsFace, iterations: all }: Cascade, { iterations, from }: Run): readonly number[] {
+  if (!followsFace) return [];
+  if (from === 'mean') return Array.from({ length: Math.min(iterations, all - 1) }, (_, k) => k + 1);
+  return iterations > 1 ? [all - 1] : [];
 }

@@ -9,15 +9,18 @@ import { halvesWork } from '../engine/halves-test.js';
 import type { DType } from '../engine/network.js';
 import { StagingRing } from '../engine/readback.js';
 import { FrameTexture } from '../pictures/frame.js';
+import { CROP_RECORD_BYTES } from '../pictures/kernels/crop.js';
 import { FrameEncoder } from './encode.js';
 import { Inspector } from './inspector.js';
 import { type AlignerOptions, DEFAULT_MAX_FACES, DEFAULT_TEXTURE_SIZE } from './options.js';
 import { Renderings } from './renderings.js';
 import { findTuning, type Tuning, variantsOf } from './tuning.js';
 
-/** Bytes that a frame of so many iterations from p^0 returns of a face: the output, and the steps p^1 .. p^{k-1} to it. */
-export function readBytes({ outputBytes, parameterBytes }: Cascade, iterations: number): number {
-  return outputBytes + (iterations - 1) * parameterBytes;
+/**
+ * Bytes that a frame returns of a face at most: the output, the steps p^1 .. p^{K-1} to it, and the crops of these where it follows the face.
+ */
+function readBytes({ outputBytes, parameterBytes, iterations, followsFace }: Cascade): number {
+  return outputBytes + (iterations - 1) * (parameterBytes + (followsFace ? CROP_RECORD_BYTES : 0));
 }
 
 export class DeviceState {
@@ -52,7 +55,7 @@ export class DeviceState {
       const dtype = options.dtype !== 'f32' && hasHalves(weights) && (await halvesWork(gpu)) ? 'f16' : 'f32';
       const cascade = await Cascade.create(gpu, weights, { maxFaces, variants: variantsOf(tuning), dtype });
       const { value, accepted } = gpu.watch('The staging buffers could not be made', () => ({
-        staging: new StagingRing(gpu, 'staging', cascade.maxFaces * readBytes(cascade, cascade.iterations)),
+        staging: new StagingRing(gpu, 'staging', cascade.maxFaces * readBytes(cascade)),
         encoder: new FrameEncoder(gpu, cascade),
       }));
       await accepted;
