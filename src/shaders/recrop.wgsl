@@ -116,8 +116,8 @@ fn landmark(face: u32, index: u32, rotation: Rotation, t: vec4f) -> vec2f {
 }
 
 @compute @workgroup_size(THREADS)
-fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
-  let face = workgroup.x;
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let face = group.x;
   let size = f32(params.size);
   let middle = vec2f((size - 1.0) * 0.5);
   let pose = pose_of(face);
@@ -187,8 +187,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
 }
 //#else
 @compute @workgroup_size(THREADS)
-fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
-  let face = workgroup.x;
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let face = group.x;
   let pose = pose_of(face);
   for (var part = local; part < params.stride; part += THREADS) {
     var p: vec4f;

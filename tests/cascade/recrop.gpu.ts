@@ -62,9 +62,15 @@ async function run(
     faces,
   );
   const words = new Uint32Array(await readBuffer(gpu, after.buffer));
-  const used = (faces * tensorBytes(shape)) / 4;
-  expectThat(words.subarray(used).every((word) => word === POISON), 'parameters behind the batch were overwritten');
-  return { parameters: new Float32Array(words.buffer, 0, used), records: await readBuffer(gpu, crops) };
+  const [first, end] = [after.offset / 4, (after.offset + tensorBytes(shape, faces)) / 4];
+  expectThat(
+    words.every((word, i) => word === POISON || (i >= first && i < end)),
+    'what lies round the parameters of the batch was overwritten',
+  );
+  return {
+    parameters: new Float32Array(words.buffer, 4 * first, end - first),
+    records: await readBuffer(gpu, crops),
+  };
 }
 
 /** The same up to the sign of the quaternion, where nothing says which. */
