@@ -128,7 +128,7 @@ export class CascadeBench {
 
   /** All dispatches of a frame. */
   steps(): readonly PreparedStep[] {
-    return [...this.#cascade.cropPlan(this.#texture).steps, ...this.#cascade.plan(this.iterations).steps];
+    return this.#cascade.steps(this.#texture, this.#cascade.plan(this.iterations));
   }
 
   /** The frame cut into stages, in order. */

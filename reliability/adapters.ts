@@ -8,7 +8,7 @@ import { readBuffer } from '../src/engine/readback.js';
 import { parseSafetensors, requireTensor } from '../src/engine/safetensors.js';
 import type { FaceBox } from '../src/pictures/boxes.js';
 import type { PixelData } from '../src/pictures/frame.js';
-import { writeCrops } from '../tests/cascade/crops.js';
+import { goldenCrops, runOnCrops } from '../tests/cascade/crops.js';
 import { shippedWeights } from '../tests/cascade/shipped-weights.js';
 import { largestDifference } from './report.js';
 import { listenToErrors } from './watch.js';
@@ -85,17 +85,11 @@ function leastFailures({ limits, features }: GPUDevice): string[] {
 /** Landmarks of the golden crops, as found here and by PyTorch: crop pixels. */
 async function goldenLandmarks(gpu: Gpu, weights: CascadeWeights, golden: ArrayBuffer, dtype: DType) {
   const file = parseSafetensors(golden);
-  const { cropSize, parameters } = weights.network;
-  const image = requireTensor(file, 'image', 'F32', [undefined, cropSize, cropSize, 3]).data;
-  const faces = image.length / (cropSize * cropSize * 3);
+  const { parameters } = weights.network;
+  const { images, faces } = goldenCrops(file, weights);
   const expected = requireTensor(file, 'landmarks', 'F32', [faces, 68, 3]).data;
   const cascade = await Cascade.create(gpu, weights, { maxFaces: faces, dtype });
-  await writeCrops(cascade, image);
-  const encoder = gpu.device.createCommandEncoder();
-  const pass = encoder.beginComputePass();
-  cascade.plan(cascade.iterations).encode(pass, faces);
-  pass.end();
-  gpu.device.queue.submit([encoder.finish()]);
+  await runOnCrops(cascade, cascade.plan(cascade.iterations), images, faces);
   const output = new Float32Array(await readBuffer(gpu, cascade.output));
   const stride = output.length / faces;
   const found = Array.from(expected, (_, i) => {

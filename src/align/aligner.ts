@@ -15,12 +15,12 @@ import type { FaceBox } from '../pictures/boxes.js';
 import { type Frame, type PictureSize, type PictureSource, UploadedPicture } from '../pictures/frame.js';
 import { DeviceState } from './device-state.js';
 import type { EncodeInput, EncodeOutput, OutputBytes } from './encode.js';
-import type { Face } from './face.js';
+import type { Face, Start } from './face.js';
 import { Frames } from './frames.js';
 import type { FaceRendering, Inspector } from './inspector.js';
 import { type AlignerOptions, type AlignOptions, checkOptions, checkOutputs, loadWeights } from './options.js';
 import type { FaceTexture, FaceWith, OutputName } from './outputs.js';
-import { checkFace, checkStart, type Run, type Start, sequenceOf, startFrom, startsAt } from './starts.js';
+import { checkFace, checkStart, planOf, type Run, startsAt } from './starts.js';
 import type { Tuning } from './tuning.js';
 
 /** What the aligner has done so far. */
@@ -196,7 +196,7 @@ export class FaceAligner {
       const kept: number[] = [];
       const refined = await this.#run(turn, source, run, (picture) =>
         faces.flatMap((face: Face, i) => {
-          const start = startFrom(face, picture, this.iterations - iterations);
+          const start = this.#frames.startFrom(face, picture, this.iterations - iterations);
           if (start !== undefined) kept.push(i);
           return start ?? [];
         }),
@@ -314,7 +314,7 @@ export class FaceAligner {
       );
       await frame.accepted;
       this.#frames.write(state, frame, starts, run);
-      const steps = [...cascade.cropPlan(frame.texture).steps, ...sequenceOf(cascade, run).steps];
+      const steps = cascade.steps(frame.texture, planOf(cascade, run));
       return await new Sequence(gpu, 'profiled frame', steps).profile(starts.length);
     } finally {
       turn.leave();
@@ -371,7 +371,7 @@ export class FaceAligner {
   #readyFor(run: Run): DeviceState {
     const state = this.#state;
     state.gpu.assertAlive();
-    sequenceOf(state.cascade, run);
+    planOf(state.cascade, run);
     return state;
   }
 

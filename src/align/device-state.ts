@@ -9,6 +9,7 @@ import { halvesWork } from '../engine/halves-test.js';
 import type { DType } from '../engine/network.js';
 import { StagingRing } from '../engine/readback.js';
 import { FrameTexture } from '../pictures/frame.js';
+import { CROP_RECORD_BYTES } from '../pictures/kernels/crop.js';
 import { FrameEncoder } from './encode.js';
 import { FrameLayout } from './frame-layout.js';
 import { Inspector } from './inspector.js';
@@ -48,7 +49,7 @@ export class DeviceState {
       const dtype = options.dtype !== 'f32' && hasHalves(weights) && (await halvesWork(gpu)) ? 'f16' : 'f32';
       const cascade = await Cascade.create(gpu, weights, { maxFaces, variants: variantsOf(tuning), dtype });
       const { value, accepted } = gpu.watch('The staging buffers could not be made', () => ({
-        staging: new StagingRing(gpu, 'staging', FrameLayout.of(cascade, cascade.iterations - 1, maxFaces).bytes),
+        staging: new StagingRing(gpu, 'staging', FrameLayout.largest(cascade).bytes),
         encoder: new FrameEncoder(gpu, cascade),
       }));
       await accepted;

@@ -46,7 +46,7 @@ export interface EncodeOutput {
   readonly vertices?: OutputRange;
   /** [S,S] u32: visibility keys, which hold depth and triangle. */
   readonly visibility?: OutputRange;
-  /** The crop records that were used: what takes crop pixels to the texture's. */
+  /** The crop records that were used last: what takes crop pixels to the texture's. */
   readonly crops?: OutputRange;
 }
 
@@ -129,7 +129,7 @@ export class FrameEncoder {
     for (const { name, buffer, offset, size } of targets) {
       encoder.copyBufferToBuffer(sources[name], 0, buffer, offset, size);
     }
-    return { faces, dispatches: 1 + plan.steps.length };
+    return { faces, dispatches: plan.dispatches };
   }
 
   #checkCount(faces: number): void {

@@ -1,7 +1,8 @@
 /**
  * A face as callers see it, from what a frame returns of it.
  */
-import { FullposeError } from '../engine/errors.js';
+import { type Placed, recrop } from '../cascade/recrop.js';
+import { FullposeError, InputError } from '../engine/errors.js';
 import { decodeVertices, toPicturePixels } from '../mmm/decode.js';
 import { type FaceModel, type ShapeModel, selectVertices } from '../mmm/model.js';
 import {
@@ -13,18 +14,31 @@ import {
   SHAPE_OFFSET,
   translationOf,
 } from '../mmm/parameters.js';
-import { type Pose, poseInPicture } from '../mmm/pose.js';
-import { type FaceBox, landmarksBox } from '../pictures/boxes.js';
-import { type Crop, cropToPicture } from '../pictures/crop.js';
+import { headRoll, type Pose, poseInPicture, quaternionToMatrix } from '../mmm/pose.js';
+import { checkInPicture, cropOf, type FaceBox, landmarksBox } from '../pictures/boxes.js';
+import { type Crop, cropToPicture, wrapDegrees } from '../pictures/crop.js';
+import type { PictureSize } from '../pictures/frame.js';
 
-/** p^1 .. p^k of one run of k iterations, in its crop. */
+/** p^1 .. p^k of one run of k iterations, all in one crop: the run's, or where the crop follows the face the one that its end gives. */
 export type FacePath = readonly Float32Array<ArrayBuffer>[];
+
+/** What the last iterations of a frame start from. */
+export interface Start {
+  readonly crop: Crop;
+  /** p^k in the crop; p^0 is known. */
+  readonly parameters?: ArrayLike<number>;
+  /** How the face came to be, where it is known. */
+  readonly path?: FacePath;
+}
 
 /** One aligned face. Picture pixels: centres at integers, x right, y down, z toward the viewer in the same scale. */
 export interface Face {
   /** [68,3] picture pixels, iBUG order, 3D jaw line. z is 0 at the origin of the face model. */
   readonly landmarks: Float32Array<ArrayBuffer>;
-  /** The tight box of the landmarks: what `align` takes for the next picture of a video. `toUnitSquare` gives the 0..1 twins of points. */
+  /**
+   * The tight box of the landmarks: what `align` takes for the next picture of a video. Turned with the head (`roll`) where the crop is, or follows the face.
+   * `toUnitSquare` gives the 0..1 twins of points.
+   */
   readonly box: FaceBox;
   /** [68], 1 where the landmark faces the viewer and nothing of the face hides it, else 0. */
   readonly visibility: Uint8Array<ArrayBuffer>;
@@ -34,7 +48,7 @@ export interface Face {
   readonly confidence: number;
   /** How the cascade came to this face when it last ran in full: what `FaceAligner.refine` goes on from. */
   readonly path: FacePath;
-  /** The square of picture that was looked at. */
+  /** The square of picture that was looked at, last where the crop follows the face. */
   readonly crop: Crop;
   readonly pose: Pose;
   /** Identity coefficients in training standard deviations. */
@@ -55,6 +69,7 @@ export function startOf({ parameters, crop, path }: Face, to: Crop, iteration: n
   const start = moveParameters(parameters, poseFrame(crop), poseFrame(to));
   const [then, end] = [path[Math.min(iteration, path.length) - 1], path.at(-1)];
   if (then === undefined || end === undefined) return start;
+  align(start, end);
   // Distances in crop pixels, at the face's size.
   const growth = Math.hypot(...quaternionOf(start)) / Math.hypot(...quaternionOf(end));
   for (let i = 0; i < SHAPE_OFFSET; i++) {
@@ -65,25 +80,39 @@ export function startOf({ parameters, crop, path }: Face, to: Crop, iteration: n
   return start;
 }
 
+/** Gives the quaternion of `parameters` the sign that is nearer to that of `reference`: both signs are one rotation. */
+function align(parameters: Float64Array, reference: ArrayLike<number>): void {
+  const [q, other] = [quaternionOf(parameters), quaternionOf(reference)];
+  if (q.reduce((sum, value, i) => sum + value * other[i]!, 0) < 0) parameters.set(q.map((value) => -value));
+}
+
 /** Makes faces of one model from numbers. */
 export class FaceReader {
   readonly #model: FaceModel;
   readonly #layout: ParameterLayout;
+  readonly #margin: number | undefined;
   /** The model of the landmarks alone. */
   readonly #landmarks: ShapeModel;
 
-  constructor(model: FaceModel, layout: ParameterLayout) {
+  /** @param margin of the crops where they follow the face (`recrop` of the network) */
+  constructor(model: FaceModel, layout: ParameterLayout, margin?: number) {
     this.#model = model;
     this.#layout = layout;
+    this.#margin = margin;
     this.#landmarks = selectVertices(model, model.landmarks);
   }
 
   /**
    * Reads one face's part of the frame's output (docs/passes.md).
-   * @param path of the last run in full: this one's, or the one that this face was refined from
+   * @param crop the last that was looked at
+   * @param path of the last run in full that this face was refined from; or the steps of this one, up to the one before its end
    * @throws FullposeError `gpu-error` for numbers that are no face.
    */
-  read(output: Float32Array<ArrayBuffer>, crop: Crop, path: FacePath): Face {
+  read(
+    output: Float32Array<ArrayBuffer>,
+    crop: Crop,
+    path: { readonly known: FacePath } | { readonly steps: readonly Placed<Float32Array<ArrayBuffer>>[] },
+  ): Face {
     const { count, quaternion } = this.#layout;
     const parameters = output.slice(0, count);
     // No picture gives these; a broken driver or a texture full of NaN does.
@@ -99,7 +128,55 @@ export class FaceReader {
       visibility[i] = output[at + 3] === 1 ? 1 : 0;
     }
     const confidence = 1 / (1 + Math.exp(-(parameters[CONFIDENCE_OFFSET] ?? 0)));
-    return { visibility, confidence, path, ...this.#describe(parameters, landmarks, crop) };
+    const whole = 'known' in path ? path.known : this.#pathOf([...path.steps, { crop, parameters }]);
+    return { visibility, confidence, path: whole, ...this.#describe(parameters, landmarks, crop) };
+  }
+
+  /** The steps of a run, where the crop follows the face all in the crop that the last of them gives. */
+  #pathOf(steps: readonly Placed<Float32Array<ArrayBuffer>>[]): FacePath {
+    const last = steps.at(-1);
+    if (this.#margin === undefined || last === undefined) return steps.map(({ parameters }) => parameters.slice());
+    const end = this.#recrop(last, this.#margin);
+    return steps.map(({ parameters, crop }) => {
+      const moved = moveParameters(parameters, poseFrame(crop), poseFrame(end.crop));
+      align(moved, end.parameters);
+      return Float32Array.from(moved);
+    });
+  }
+
+  #recrop({ parameters, crop }: Placed, margin: number): Placed {
+    return recrop(this.#landmarks, this.#layout, parameters, crop, margin);
+  }
+
+  /**
+   * Where a known face is looked for again, and p^k there: in the crop that its landmarks give, or where the crop follows the face that p^k gives.
+   * @param iteration k
+   * @returns undefined where the picture has no such crop
+   */
+  start(face: Face, picture: PictureSize, iteration: number): Start | undefined {
+    try {
+      const { path } = face;
+      if (iteration === 0) return { crop: cropOf(this.#boxOf(face), picture, face.crop.size) };
+      if (this.#margin === undefined) {
+        const crop = cropOf(this.#boxOf(face), picture, face.crop.size);
+        return { crop, path, parameters: startOf(face, crop, iteration) };
+      }
+      const { crop: upright } = this.#recrop(face, this.#margin);
+      const { crop, parameters } = this.#recrop(
+        { crop: upright, parameters: startOf(face, upright, iteration) },
+        this.#margin,
+      );
+      return { crop: checkInPicture(crop, picture, "The face's crop"), path, parameters };
+    } catch (error) {
+      if (error instanceof InputError) return undefined;
+      throw error;
+    }
+  }
+
+  /** The tight box of the landmarks, turned with the head where the crop is turned, or follows the face. */
+  #boxOf({ landmarks, parameters, crop }: Pick<Face, 'landmarks' | 'parameters' | 'crop'>): FaceBox {
+    if (crop.roll === 0 && this.#margin === undefined) return landmarksBox(landmarks);
+    return landmarksBox(landmarks, wrapDegrees(crop.roll + headRoll(quaternionToMatrix(quaternionOf(parameters)))));
   }
 
   /** A face with other parameters in the same crop, as smoothing makes them. What can be seen, and how sure that is, stays. */
@@ -120,7 +197,7 @@ export class FaceReader {
     toPicturePixels(landmarks, toPicture);
     return {
       landmarks,
-      box: landmarksBox(landmarks),
+      box: this.#boxOf({ landmarks, parameters, crop }),
       parameters,
       crop,
       pose: poseInPicture(quaternionOf(parameters), translationOf(parameters), crop.size, toPicture),

@@ -2,12 +2,16 @@
 import type { Cascade } from '../cascade/cascade.js';
 import { ShapeError } from '../engine/errors.js';
 import type { StagingSlot } from '../engine/readback.js';
+import { CROP_RECORD_BYTES } from '../pictures/kernels/crop.js';
 import type { OutputSource } from './outputs.js';
+import { keptCrops } from './starts.js';
 
 /** A part for every face of `buffer`, under a name of its own in the frame. */
 export interface FramePart {
-  readonly name: 'output' | `p${number}` | OutputSource;
+  readonly name: 'output' | `p${number}` | `crop${number}` | OutputSource;
   readonly buffer: GPUBuffer;
+  /** Where the first face's is in the buffer; 0 without it. */
+  readonly offset?: number;
   /** Of one face. */
   readonly bytes: number;
 }
@@ -23,16 +27,32 @@ export class FrameLayout {
   }
 
   /**
-   * What a frame of the cascade returns: the output of its faces, then p^1 to p^`path`, then more.
-   * @param path steps before the output that return, too
+   * What a frame of the cascade returns: the output of its faces, then p^1 to p^`path`, the crops of some iterations, then more.
+   * @param steps.path steps before the output that return, too
+   * @param steps.crops iterations whose crops do
    * @param more the sources of further outputs
    */
-  static of(cascade: Cascade, path: number, faces: number, more: readonly FramePart[] = []): FrameLayout {
+  static of(
+    cascade: Cascade,
+    { path, crops }: { readonly path: number; readonly crops: readonly number[] },
+    faces: number,
+    more: readonly FramePart[] = [],
+  ): FrameLayout {
     const steps = Array.from({ length: path }, (_, i): FramePart => {
       return { name: `p${i + 1}`, buffer: cascade.step(i + 1), bytes: cascade.parameterBytes };
     });
     const output: FramePart = { name: 'output', buffer: cascade.output, bytes: cascade.outputBytes };
-    return new FrameLayout([output, ...steps, ...more], faces);
+    const records = crops.map((k): FramePart => {
+      return { name: `crop${k}`, buffer: cascade.faces, offset: cascade.cropsAt(k), bytes: CROP_RECORD_BYTES };
+    });
+    return new FrameLayout([output, ...steps, ...records, ...more], faces);
+  }
+
+  /** What a full frame returns at most, without further outputs: of all iterations, from the mean face. */
+  static largest(cascade: Cascade): FrameLayout {
+    const { iterations, maxFaces } = cascade;
+    const crops = keptCrops(cascade, { iterations, from: 'mean' });
+    return FrameLayout.of(cascade, { path: iterations - 1, crops }, maxFaces);
   }
 
   /** Of all faces. */
@@ -43,8 +63,8 @@ export class FrameLayout {
   /** Records the copies of all parts into `slot`. */
   copy(encoder: GPUCommandEncoder, slot: StagingSlot): void {
     let at = 0;
-    for (const { buffer, bytes } of this.#parts) {
-      slot.copyFrom(encoder, buffer, 0, this.#faces * bytes, at);
+    for (const { buffer, offset = 0, bytes } of this.#parts) {
+      slot.copyFrom(encoder, buffer, offset, this.#faces * bytes, at);
       at += this.#faces * bytes;
     }
   }

@@ -1,13 +1,13 @@
 /** One frame: its starts on the GPU, one submit, one readback, faces. */
 import type { CascadeWeights } from '../cascade/weights.js';
-import type { Frame } from '../pictures/frame.js';
-import { CROP_RECORD_BYTES, cropRecord, writeCropRecord } from '../pictures/kernels/crop.js';
+import type { Frame, PictureSize } from '../pictures/frame.js';
+import { CROP_RECORD_BYTES, cropOfRecord, cropRecord, writeCropRecord } from '../pictures/kernels/crop.js';
 import type { DeviceState } from './device-state.js';
-import { FaceReader } from './face.js';
-import { FrameLayout } from './frame-layout.js';
+import { type Face, FaceReader, type Start } from './face.js';
+import { FrameLayout, type FramePart } from './frame-layout.js';
 import { type FaceWith, type OutputName, parseOutputs } from './outputs.js';
 import { encodeSteps } from './renderings.js';
-import { type Run, type Start, sequenceOf } from './starts.js';
+import { keptCrops, planOf, type Run } from './starts.js';
 
 /** A frame on its way. */
 export interface SubmittedFrame<Name extends OutputName> {
@@ -28,11 +28,16 @@ export class Frames {
 
   /** @param maxFaces faces of a frame */
   constructor(weights: CascadeWeights, maxFaces: number) {
-    const { parameters } = weights.network;
+    const { parameters, recrop } = weights.network;
     this.#weights = weights;
-    this.#reader = new FaceReader(weights.model, parameters);
+    this.#reader = new FaceReader(weights.model, parameters, recrop?.margin);
     this.#records = new DataView(new ArrayBuffer(maxFaces * CROP_RECORD_BYTES));
     this.#parameters = new Float32Array(maxFaces * parameters.count);
+  }
+
+  /** As `FaceReader.start`. */
+  startFrom(face: Face, picture: PictureSize, iteration: number): Start | undefined {
+    return this.#reader.start(face, picture, iteration);
   }
 
   /** Submits one frame as soon as a staging buffer is free. Only in a turn. */
@@ -48,20 +53,21 @@ export class Frames {
     // The steps that led to the faces, where they are new.
     const path = run.from === 'mean' ? run.iterations - 1 : 0;
     const more = renderings?.parts(outputs);
-    const layoutOf = (faces: number) => FrameLayout.of(cascade, path, faces, more);
+    const crops = keptCrops(cascade, run);
+    const layoutOf = (faces: number) => FrameLayout.of(cascade, { path, crops }, faces, more);
     const layout = layoutOf(starts.length);
     // Room for as many faces as may come, so that the next frame finds it made.
     const staging = await state.stagingFor(layoutOf(cascade.maxFaces).bytes);
     const slot = await staging.takeWhenFree();
     try {
-      const sequence = sequenceOf(cascade, run);
+      const plan = planOf(cascade, run);
       const steps = renderings?.steps(run.wanted, frame.texture) ?? [];
       const { bytes } = layout;
       const { accepted } = gpu.watch('The frame was refused', () => {
         this.write(state, frame, starts, run);
         const encoder = gpu.device.createCommandEncoder({ label: 'frame' });
         const pass = encoder.beginComputePass({ label: 'frame' });
-        cascade.encode(pass, frame.texture, sequence, starts.length);
+        cascade.encode(pass, frame.texture, plan, starts.length);
         encodeSteps(gpu, pass, steps, starts.length);
         pass.end();
         layout.copy(encoder, slot);
@@ -69,11 +75,17 @@ export class Frames {
       });
       // A refused frame leaves an earlier one's bytes in the staging buffer: read them only to give the buffer back.
       const faces = Promise.all([slot.read(bytes), accepted]).then(([data]) =>
-        starts.map(({ crop, path: known }, i) => {
-          const output = new Float32Array(layout.view(data, 'output', i));
-          const own = Array.from({ length: path }, (_, k) => new Float32Array(layout.view(data, `p${k + 1}`, i)));
-          const last = output.slice(0, this.#weights.network.parameters.count);
-          const face = this.#reader.read(output, crop, known ?? [...own, last]);
+        starts.map(({ crop: start, path: known }, i) => {
+          const floats = (name: FramePart['name']) => new Float32Array(layout.view(data, name, i));
+          const cropOf = (k: number | undefined) =>
+            k === undefined
+              ? start
+              : cropOfRecord(floats(`crop${k}`), frame.picture, frame.texels, this.#weights.network.cropSize);
+          const crop = cropOf(crops.at(-1));
+          const steps = Array.from({ length: path }, (_, k) => {
+            return { parameters: floats(`p${k + 1}`), crop: cropOf(crops[k]) };
+          });
+          const face = this.#reader.read(floats('output'), crop, known === undefined ? { steps } : { known });
           // Without renderings nothing else was asked for.
           if (renderings === undefined) return face as FaceWith<Name>;
           return {
@@ -83,7 +95,7 @@ export class Frames {
         }),
       );
       faces.catch(() => {});
-      return { faces, dispatches: 1 + sequence.steps.length + steps.length, bytes };
+      return { faces, dispatches: plan.dispatches + steps.length, bytes };
     } catch (error) {
       slot.release();
       throw error;

@@ -1,12 +1,13 @@
 /**
  * The cascade p^{k+1} = p^k + Net^k(PAF(p^k, I), PNCC(p^k, I)) on the GPU (TPAMI eq. 1 and 2): all its buffers, and one prepared sequence a frame
- * for every number of iterations. docs/passes.md lists the frame line by line.
+ * for every number of iterations. Where the network says so the crop follows the face: it is made anew before each iteration.
+ * docs/passes.md lists the frame line by line.
  */
 import type { Gpu } from '../engine/device.js';
 import { InputError } from '../engine/errors.js';
 import { recordAdd } from '../engine/kernels/add.js';
 import { type DType, NetworkWeights, NetworkWorkspace, packNetworkWeights, recordNetwork } from '../engine/network.js';
-import { PlanBuilder, Sequence } from '../engine/plan.js';
+import { PlanBuilder, type PreparedStep, Sequence } from '../engine/plan.js';
 import { requireFloats, type SafeTensors } from '../engine/safetensors.js';
 import { show } from '../engine/show.js';
 import { createTensor, type Tensor } from '../engine/tensor.js';
@@ -17,6 +18,7 @@ import type { Geometry } from './kernels/common.js';
 import { cascadeCropStep, pixelBytes, STEM_CHANNELS } from './kernels/crop.js';
 import { outputBytes, recordOutputs } from './kernels/outputs.js';
 import { recordPaf, uploadFilters } from './kernels/paf.js';
+import { recordTurn } from './kernels/recrop.js';
 import { recordResolve } from './kernels/resolve.js';
 import { createGeometry, type ModelBuffers, recordGeometry, uploadModel } from './mesh.js';
 import type { CascadeWeights, NetworkDescription } from './weights.js';
@@ -47,7 +49,16 @@ interface Parts {
   readonly initial: Geometry;
   readonly geometry: Geometry;
   readonly workspace: NetworkWorkspace;
+  readonly faces: GPUBuffer;
+  readonly maxFaces: number;
   readonly output: GPUBuffer;
+}
+
+/** What a frame runs: parts, before each of which the picture is cropped. */
+export interface CascadePlan {
+  readonly parts: readonly Sequence[];
+  /** With those of the crops. */
+  readonly dispatches: number;
 }
 
 export class Cascade {
@@ -55,7 +66,10 @@ export class Cascade {
   readonly network: NetworkDescription;
   readonly maxFaces: number;
   readonly model: ModelBuffers;
-  /** Crop records, one a face (`writeCropRecord`); write them before the frame is submitted. */
+  /**
+   * Crop records, one a face (`writeCropRecord`); write them before the frame is submitted. Where the crop follows the face, they become those of the last iteration, and
+   * `cropsAt(k)` says where those of iteration k are kept.
+   */
   readonly faces: GPUBuffer;
   /** Crops in unorm16, each in a frame of zeros; the stem holds the same as floats. */
   readonly pixels: GPUBuffer;
@@ -75,9 +89,9 @@ export class Cascade {
   /** Bytes of one face's parameters. */
   readonly parameterBytes: number;
 
-  readonly #plans: readonly Sequence[];
+  readonly #plans: readonly CascadePlan[];
   /** Frames that start later: the last 1, 2, ... iterations. */
-  readonly #refinements: readonly Sequence[];
+  readonly #refinements: readonly CascadePlan[];
   readonly #cropper: FrameStep;
 
   /**
@@ -94,7 +108,8 @@ export class Cascade {
     const { value, accepted } = gpu.watch('The buffers of the cascade could not be made', () =>
       recordAll(gpu, { ...weights, network }, maxFaces, dtype),
     );
-    const { parts, faces, start, iterations, endings } = value;
+    const { parts, start, iterations, endings } = value;
+    const { faces } = parts;
     await accepted;
     const [cropper, startPlan, ...rest] = await Promise.all([
       FrameStep.create(gpu, (frame) => cascadeCropStep(frame, faces, parts)),
@@ -113,27 +128,29 @@ export class Cascade {
     startPlan.destroy();
 
     const count = iterations.length;
-    const frame = (label: string, from: number, to: number) => {
-      const steps = [...rest.slice(from, to), rest[count + to - 1]].flatMap((plan) => plan?.steps ?? []);
-      return new Sequence(gpu, label, steps);
+    const frame = (label: string, from: number, to: number): CascadePlan => {
+      const last = rest[count + to - 1]?.steps ?? [];
+      const run = rest.slice(from, to).map((plan, i) => [...plan.steps, ...(from + i === to - 1 ? last : [])]);
+      const parts = (network.recrop === undefined ? [run.flat()] : run).map(
+        (steps) => new Sequence(gpu, label, steps),
+      );
+      return { parts, dispatches: parts.reduce((sum, { steps }) => sum + 1 + steps.length, 0) };
     };
     const plans = endings.map((_, k) => frame(`cascade of ${k + 1}`, 0, k + 1));
     const refinements = endings.slice(1).map((_, m) => frame(`last ${m + 1} of the cascade`, count - 1 - m, count));
-    return new Cascade(parts, faces, maxFaces, { plans, refinements }, cropper);
+    return new Cascade(parts, { plans, refinements }, cropper);
   }
 
   private constructor(
     parts: Parts,
-    faces: GPUBuffer,
-    maxFaces: number,
-    { plans, refinements }: { readonly plans: readonly Sequence[]; readonly refinements: readonly Sequence[] },
+    { plans, refinements }: { readonly plans: readonly CascadePlan[]; readonly refinements: readonly CascadePlan[] },
     cropper: FrameStep,
   ) {
     this.gpu = parts.gpu;
     this.network = parts.network;
-    this.maxFaces = maxFaces;
+    this.maxFaces = parts.maxFaces;
     this.model = parts.model;
-    this.faces = faces;
+    this.faces = parts.faces;
     this.pixels = parts.pixels;
     this.parameters = parts.parameters;
     this.start = parts.start;
@@ -141,7 +158,7 @@ export class Cascade {
     this.paf = parts.paf;
     this.geometry = parts.geometry;
     this.output = parts.output;
-    this.outputBytes = parts.output.size / maxFaces;
+    this.outputBytes = parts.output.size / parts.maxFaces;
     this.parameterBytes = parts.network.parameters.count * 4;
     this.#plans = plans;
     this.#refinements = refinements;
@@ -158,11 +175,17 @@ export class Cascade {
     return this.#cropper.on(texture);
   }
 
+  /** All steps of a frame of `texture`, in order. */
+  steps(texture: GPUTexture, { parts }: CascadePlan): readonly PreparedStep[] {
+    const crop = this.cropPlan(texture);
+    return parts.flatMap((part) => [...crop.steps, ...part.steps]);
+  }
+
   /**
    * From the crops to `output`.
    * @throws InputError where there are no weights for so many iterations.
    */
-  plan(iterations: number): Sequence {
+  plan(iterations: number): CascadePlan {
     const plan = Number.isInteger(iterations) ? this.#plans[iterations - 1] : undefined;
     if (plan === undefined) {
       throw new InputError(`iterations is ${show(iterations)}; wanted a whole number from 1 to ${this.iterations}.`);
@@ -175,7 +198,7 @@ export class Cascade {
    * Not the first one: it knows only p^0, and draws nothing.
    * @throws InputError where there are not more iterations than that.
    */
-  refinement(iterations: number): Sequence {
+  refinement(iterations: number): CascadePlan {
     const plan = Number.isInteger(iterations) ? this.#refinements[iterations - 1] : undefined;
     if (plan === undefined) {
       throw new InputError(
@@ -190,13 +213,26 @@ export class Cascade {
     return parameterBuffer(this.parameters, k);
   }
 
+  /** Whether the crop is made anew between iterations. */
+  get followsFace(): boolean {
+    return this.network.recrop !== undefined;
+  }
+
+  /** Where the records of iteration k's crops (1 <= k < K) are kept in `faces`, in bytes: of frames that ran the iteration before, where the crop follows the face. */
+  cropsAt(k: number): number {
+    return k * this.maxFaces * CROP_RECORD_BYTES;
+  }
+
   /**
    * Records a frame into `pass`: the crops of `texture` that the first `batch` records of `faces` describe, and `plan` (one of this
    * cascade's) on them. Allocates nothing, save once a texture.
    */
-  encode(pass: GPUComputePassEncoder, texture: GPUTexture, plan: Sequence, batch: number): void {
-    this.cropPlan(texture).encode(pass, batch);
-    plan.encode(pass, batch);
+  encode(pass: GPUComputePassEncoder, texture: GPUTexture, { parts }: CascadePlan, batch: number): void {
+    const crop = this.cropPlan(texture);
+    for (const part of parts) {
+      crop.encode(pass, batch);
+      part.encode(pass, batch);
+    }
   }
 }
 
@@ -212,14 +248,9 @@ function recordAll(gpu: Gpu, weights: CascadeWeights, maxFaces: number, dtype: D
   });
   const drawn = { ...coarse, geometry: initial, stem: parts.start };
   recordResolve(start, { label: 'resolve', stage: 'resolve' }, coarse.spec, drawn);
-  const faces = gpu.createBuffer(
-    'faces',
-    maxFaces * CROP_RECORD_BYTES,
-    GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
-  );
   const iterations = weights.iterations.map((file, k) => recordIteration(parts, file, k, dtype));
   const endings = weights.iterations.map((_, k) => recordEnding(parts, k + 1));
-  return { parts, faces, start, iterations, endings };
+  return { parts, start, iterations, endings };
 }
 
 function createParts(gpu: Gpu, weights: CascadeWeights, maxFaces: number): Parts {
@@ -247,6 +278,12 @@ function createParts(gpu: Gpu, weights: CascadeWeights, maxFaces: number): Parts
     initial: createGeometry(gpu, 'initial', buffers.coarse.spec, 1, true),
     geometry: createGeometry(gpu, 'geometry', buffers.whole.spec, maxFaces, false),
     workspace: new NetworkWorkspace(gpu, 'workspace', graph, maxFaces),
+    faces: gpu.createBuffer(
+      'faces',
+      (network.recrop === undefined ? 1 : weights.iterations.length) * maxFaces * CROP_RECORD_BYTES,
+      GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+    ),
+    maxFaces,
     output: gpu.createBuffer(
       'output',
       maxFaces * outputBytes(layout.count, buffers.table.count),
@@ -286,11 +323,16 @@ function recordIteration(parts: Parts, file: SafeTensors, k: number, dtype: DTyp
     output: delta,
     labelPrefix: prefix,
   });
-  recordAdd(builder, { label: `${prefix}update`, stage: 'update' }, 'none', {
-    left: parameterTensor(parameters, k),
-    right: delta,
-    output: parameterTensor(parameters, k + 1),
-  });
+  const update = { label: `${prefix}update`, stage: 'update' };
+  const [before, after] = [parameterTensor(parameters, k), parameterTensor(parameters, k + 1)];
+  if (network.recrop === undefined) {
+    recordAdd(builder, update, 'none', { left: before, right: delta, output: after });
+  } else {
+    const { faces: crops, maxFaces: faces, model } = parts;
+    const next = { crops, faces, slot: k + 1, points: model.points, size: network.cropSize, ...network.recrop };
+    const isLast = k + 2 === parameters.length;
+    recordTurn(builder, update, { before, update: delta, after }, isLast ? undefined : next);
+  }
   return builder;
 }
 

@@ -2,10 +2,10 @@
 import type { Gpu } from '../engine/device.js';
 import { recordFill } from '../engine/kernels/fill.js';
 import type { PlanBuilder } from '../engine/plan.js';
-import { coarseMesh, type FaceModel, type MeshModel, wholeMesh } from '../mmm/model.js';
+import { coarseMesh, type FaceModel, type MeshModel, selectVertices, wholeMesh } from '../mmm/model.js';
 import type { ParameterLayout } from '../mmm/parameters.js';
 import type { Geometry } from './kernels/common.js';
-import { type DecodeBuffers, packBasis, packMean, packScale, recordDecode } from './kernels/decode.js';
+import { type DecodeBuffers, type LandmarkBuffers, recordDecode, uploadShape } from './kernels/decode.js';
 import { type LandmarkTable, packLandmarks } from './kernels/outputs.js';
 import { packAnchors } from './kernels/paf.js';
 import { recordRaster } from './kernels/raster.js';
@@ -35,15 +35,15 @@ export interface ModelBuffers {
   /** Of the whole mesh. */
   readonly landmarks: GPUBuffer;
   readonly table: LandmarkTable;
+  /** What crops are made anew by. */
+  readonly points: LandmarkBuffers;
 }
 
 /** Uploads the model for crops of `size` pixels. */
 export function uploadModel(gpu: Gpu, model: FaceModel, layout: ParameterLayout, size: number): ModelBuffers {
   const mesh = (label: string, { shape, triangles, codes }: MeshModel): Mesh => ({
     spec: { vertexCount: shape.mean.length / 3, triangleCount: triangles.length / 3, size },
-    mean: gpu.uploadBuffer(`${label}.mean`, packMean(shape)),
-    basis: gpu.uploadBuffer(`${label}.basis`, packBasis(shape, layout)),
-    scale: gpu.uploadBuffer(`${label}.scale`, packScale(shape, layout)),
+    ...uploadShape(gpu, label, shape, layout),
     triangles: gpu.uploadBuffer(`${label}.triangles`, triangles),
     codes: gpu.uploadBuffer(`${label}.codes`, packCodes(codes)),
   });
@@ -56,6 +56,10 @@ export function uploadModel(gpu: Gpu, model: FaceModel, layout: ParameterLayout,
     anchors: gpu.uploadBuffer('anchors', packAnchors(coarse.anchors)),
     landmarks: gpu.uploadBuffer('landmarks', table.data),
     table,
+    points: {
+      count: model.landmarks.length,
+      ...uploadShape(gpu, 'points', selectVertices(model, model.landmarks), layout),
+    },
   };
 }
 

@@ -21,6 +21,11 @@ export interface NetworkDescription {
     readonly columns: number;
     readonly outChannels: number;
   };
+  /**
+   * Where the network turns heads upright and wants its crop made anew between iterations: how wide that is over the longer side of the landmarks' box. A network
+   * without it sees one crop throughout.
+   */
+  readonly recrop: { readonly margin: number } | undefined;
   /** The layers after it, from `stem` [S,S,8] and `paf` [rows,columns,outChannels] to the parameter update. */
   readonly graph: NetworkGraph;
 }
@@ -131,5 +136,20 @@ export function parseNetworkDescription(text: string): NetworkDescription {
       `The network's output is [${height}, ${width}, ${channels}]; wanted an update of ${parameters.count} parameters.`,
     );
   }
-  return { cropSize, parameters, pac: { name, rows, columns, outChannels }, graph };
+  const recrop = json.recrop === undefined ? undefined : parseRecrop(json.recrop, parameters);
+  return { cropSize, parameters, pac: { name, rows, columns, outChannels }, recrop, graph };
+}
+
+/** A crop less wide than the landmarks, or much wider, is damage. */
+const MARGINS = [1, 4] as const;
+
+function parseRecrop(value: unknown, { count, identity, expression }: ParameterLayout): { readonly margin: number } {
+  const { margin } = asRecord(value, 'recrop');
+  if (typeof margin !== 'number' || !(margin >= MARGINS[0] && margin <= MARGINS[1])) {
+    throw new WeightsError(`recrop.margin is ${show(margin)}; wanted a number from ${MARGINS.join(' to ')}.`);
+  }
+  if (Math.max(identity[0] + identity[1], expression[0] + expression[1]) >= count) {
+    throw new WeightsError(`recrop wants the last of the ${count} parameters free, for a turn; a coefficient is there.`);
+  }
+  return { margin };
 }

@@ -1,6 +1,6 @@
 /** From candidates to faces: weighted suppression as published with BlazeFace, and the same face seen in several regions. */
 import type { FaceBox } from '../pictures/boxes.js';
-import { type Crop, cropToPicture } from '../pictures/crop.js';
+import { type Crop, cropToPicture, transformPoint } from '../pictures/crop.js';
 import type { Candidate } from './kernels/candidates.js';
 
 /** Picture pixels, centres at integers, y down. */
@@ -89,17 +89,22 @@ export function suppress(candidates: readonly Candidate[]): Candidate[] {
 
 /** A suppressed candidate as a face of the picture, from whose square `region` it was seen. */
 export function toFace(candidate: Candidate, region: Crop): DetectedFace {
-  const { scale, x0: left, y0: top } = cropToPicture(region);
+  const toPicture = cropToPicture(region);
   // Network pixels count from the border here, half a pixel before the centre of pixel 0.
-  const x = (value = 0) => left + (value - 0.5) * scale;
-  const y = (value = 0) => top + (value - 0.5) * scale;
-  const box = corners(candidate);
-  const point = (at: number): Point => ({ x: x(candidate.values[at]), y: y(candidate.values[at + 1]) });
+  const place = (x = 0, y = 0): Point => {
+    const [across, down] = transformPoint(toPicture, x - 0.5, y - 0.5);
+    return { x: across, y: down };
+  };
+  const [x, y, width = 0, height = 0] = candidate.values;
+  const middle = place(x, y);
+  const [halfWidth, halfHeight] = [(width / 2) * toPicture.scale, (height / 2) * toPicture.scale];
+  const point = (at: number): Point => place(candidate.values[at], candidate.values[at + 1]);
   return {
-    x0: x(box.x0),
-    y0: y(box.y0),
-    x1: x(box.x1),
-    y1: y(box.y1),
+    x0: middle.x - halfWidth,
+    y0: middle.y - halfHeight,
+    x1: middle.x + halfWidth,
+    y1: middle.y + halfHeight,
+    ...(region.roll !== 0 && { roll: region.roll }),
     kind: 'detector',
     score: candidate.score,
     keypoints: {

@@ -19,8 +19,8 @@ export function searchSteps({ width, height }: PictureSize, size: number): reado
   const longer = Math.max(width, height);
   const [centreX, centreY] = [(width - 1) / 2, (height - 1) / 2];
   return [
-    [{ centreX, centreY, side: longer, size }],
-    [{ centreX, centreY, side: 2 * longer, size }],
+    [{ centreX, centreY, side: longer, roll: 0, size }],
+    [{ centreX, centreY, side: 2 * longer, roll: 0, size }],
     ...TILE_COUNTS.map((count) => tiles(width, height, count, size)).filter((step) => step.length > 0),
   ];
 }
@@ -40,6 +40,6 @@ function tiles(width: number, height: number, count: number, size: number): read
   // A tile starts at a pixel's border, half a pixel before its centre.
   const centre = (start: number) => start + side / 2 - 0.5;
   return starts(height).flatMap((y) =>
-    starts(width).map((x) => ({ centreX: centre(x), centreY: centre(y), side, size })),
+    starts(width).map((x) => ({ centreX: centre(x), centreY: centre(y), side, roll: 0, size })),
   );
 }

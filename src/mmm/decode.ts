@@ -4,7 +4,7 @@
  */
 
 import { expectFields, expectNumbers, expectObject, expectPositive, refuse } from '../engine/expect.js';
-import type { PixelTransform } from '../pictures/crop.js';
+import { type PixelTransform, rotate, turnOf } from '../pictures/crop.js';
 import type { QuantisedBasis, ShapeModel } from './model.js';
 import { type ParameterLayout, quaternionOf, translationOf } from './parameters.js';
 import { quaternionToMatrix } from './pose.js';
@@ -85,10 +85,14 @@ export function pickVertices(vertices: ArrayLike<number>, indices: ArrayLike<num
 export function toPicturePixels<T extends Float32Array | Float64Array>(points: T, transform: PixelTransform): T {
   expectNumbers('points', points);
   expectFields('transform', transform, ['scale', 'x0', 'y0']);
+  const { scale, roll = 0, x0, y0 } = transform;
+  expectNumbers("The transform's roll", [roll]);
+  const turn = turnOf(roll);
   for (let i = 0; i + 2 < points.length; i += 3) {
-    points[i] = points[i]! * transform.scale + transform.x0;
-    points[i + 1] = points[i + 1]! * transform.scale + transform.y0;
-    points[i + 2] = points[i + 2]! * transform.scale;
+    const [x, y] = rotate(points[i]!, points[i + 1]!, turn);
+    points[i] = x * scale + x0;
+    points[i + 1] = y * scale + y0;
+    points[i + 2] = points[i + 2]! * scale;
   }
   return points;
 }

@@ -4,8 +4,8 @@
  */
 import { WeightsError } from '../engine/errors.js';
 import { show } from '../engine/show.js';
-import { type Crop, cropToPicture, type PixelTransform } from '../pictures/crop.js';
-import type { Quaternion } from './pose.js';
+import { type Crop, cropToPicture, type PixelTransform, rotate, turnOf, wrapDegrees } from '../pictures/crop.js';
+import { type Quaternion, turnQuaternion } from './pose.js';
 
 /** `[offset, count]` in floats. */
 export type Span = readonly [offset: number, count: number];
@@ -14,7 +14,7 @@ export interface ParameterLayout {
   readonly count: number;
   /** Scaled quaternion; always `[0, 4]`. */
   readonly quaternion: Span;
-  /** t2d in crop pixels, y up; always `[4, 2]`. Float 6 is 0; float 7 is `CONFIDENCE_OFFSET`'s. */
+  /** t2d in crop pixels, y up; always `[4, 2]`. Float 6 is 0 but in an update (`TURN_OFFSET`); float 7 is `CONFIDENCE_OFFSET`'s. */
   readonly translation: Span;
   /** Identity coefficients in training standard deviations. */
   readonly identity: Span;
@@ -29,6 +29,12 @@ export const SHAPE_OFFSET = 8;
  * The float that is the log-odds of a face: 0 until the last iteration, whose network adds them (docs/tracking.md). No part of the pose or shape.
  */
 export const CONFIDENCE_OFFSET = 7;
+
+/**
+ * The float where an update of a network whose crop follows the face carries the cosine, less 1, of the head's turn in the picture's plane; the last float of
+ * the vector carries the sine. Both are 0 in parameters.
+ */
+export const TURN_OFFSET = 6;
 
 /** A longer vector is damage. */
 const MOST = 4096;
@@ -107,8 +113,8 @@ export function poseFrame(crop: Crop): PoseFrame {
 export const PICTURE_FRAME: PoseFrame = { size: 1, toPicture: { scale: 1, x0: 0, y0: 0 } };
 
 /**
- * The same face's parameters in another frame of the same picture: q grows with the square root of the pixels' ratio, t2d moves with the
- * points, and the shape stays (docs/architecture.md, "Coordinates").
+ * The same face's parameters in another frame of the same picture: q grows with the square root of the pixels' ratio and turns as the frames do
+ * (by half a turn at most, which fixes its sign), t2d moves with the points, and the shape stays (docs/architecture.md, "Coordinates").
  * @param parameters [count] in the frame `from`
  * @returns [count] in the frame `to`
  */
@@ -118,13 +124,16 @@ export function moveParameters(
   to: PoseFrame,
 ): Float64Array<ArrayBuffer> {
   const moved = Float64Array.from(parameters);
-  const ratio = from.toPicture.scale / to.toPicture.scale;
+  const [{ toPicture: a }, { toPicture: b }] = [from, to];
+  const ratio = a.scale / b.scale;
+  const turn = wrapDegrees((a.roll ?? 0) - (b.roll ?? 0));
+  moved.set(turnQuaternion(quaternionOf(parameters), turn).map((value) => value * Math.sqrt(ratio)));
   const [x, y] = translationOf(parameters);
-  for (let i = 0; i < 4; i++) moved[i] = moved[i]! * Math.sqrt(ratio);
-  moved[4] = x * ratio + (from.toPicture.x0 - to.toPicture.x0) / to.toPicture.scale;
   // y is counted from the last row, upwards.
-  const down = (from.size - 1 - y) * ratio + (from.toPicture.y0 - to.toPicture.y0) / to.toPicture.scale;
-  moved[5] = to.size - 1 - down;
+  const [across, down] = rotate(x, from.size - 1 - y, turnOf(turn));
+  const [shiftX, shiftY] = rotate(a.x0 - b.x0, a.y0 - b.y0, turnOf(-(b.roll ?? 0)));
+  moved[4] = across * ratio + shiftX / b.scale;
+  moved[5] = to.size - 1 - (down * ratio + shiftY / b.scale);
   return moved;
 }
 

@@ -8,7 +8,7 @@
  */
 
 import { expectFields, expectNumbers, expectPositive } from '../engine/expect.js';
-import type { PixelTransform } from '../pictures/crop.js';
+import { type PixelTransform, rotate, transformPoint, turnOf } from '../pictures/crop.js';
 
 /** `(q0, q1, q2, q3)`, q0 the real part. `|q|^2` is the scale. */
 export type Quaternion = readonly [number, number, number, number];
@@ -164,6 +164,28 @@ export function eulerToQuaternion(angles: EulerAngles, scale = 1): Quaternion {
 }
 
 /**
+ * The quaternion of a head turned in the picture's plane.
+ * @param degrees clockwise as seen
+ */
+export function turnQuaternion([a, b, c, d]: Quaternion, degrees: number): Quaternion {
+  const [cosine, sine] = turnOf(degrees / 2);
+  return [cosine * a - sine * d, cosine * b + sine * c, cosine * c - sine * b, cosine * d + sine * a];
+}
+
+/** Where the image of the head's y axis is shorter than this, over the scale, it points at the viewer or away. */
+const SHORTEST_UP = 1e-3;
+
+/**
+ * How far the head's y axis is turned clockwise from up, as seen: degrees from -180 to 180. Unlike the roll of the Euler angles it has a meaning at every yaw; 0 where
+ * the head is seen along that axis.
+ * @param rotation a rotation times any scale
+ */
+export function headRoll(rotation: Matrix3): number {
+  const [x, y, z] = [rotation[1], rotation[4], rotation[7]];
+  return Math.hypot(x, y) > SHORTEST_UP * Math.hypot(x, y, z) ? Math.atan2(x, y) * DEGREES : 0;
+}
+
+/**
  * Pose of parameters in picture pixels.
  * @param quaternion scaled quaternion in crop pixels per decimetre
  * @param translation t2d in crop pixels, y up
@@ -177,31 +199,26 @@ export function poseInPicture(
   cropSize: number,
   toPicture: PixelTransform,
 ): Pose {
-  const r = quaternionToMatrix(quaternion);
+  const m = quaternionToMatrix(quaternion);
   expectNumbers('translation', translation, 2);
   expectPositive('cropSize', cropSize);
   expectFields('toPicture', toPicture, ['scale', 'x0', 'y0']);
+  const { scale: k, roll = 0 } = toPicture;
+  expectNumbers("toPicture's roll", [roll]);
+  // The rows are in the y-up frame, where a clockwise turn is the other way round.
+  const back = turnOf(-roll);
+  const [r0, r3] = rotate(m[0], m[3], back);
+  const [r1, r4] = rotate(m[1], m[4], back);
+  const [r2, r5] = rotate(m[2], m[5], back);
+  const r: Matrix3 = [r0, r1, r2, r3, r4, r5, m[6], m[7], m[8]];
   const [q0, q1, q2, q3] = quaternion;
   const f = q0 * q0 + q1 * q1 + q2 * q2 + q3 * q3;
-  const k = toPicture.scale;
+  const [x, y] = transformPoint(toPicture, translation[0], cropSize - 1 - translation[1]);
   return {
     ...matrixToEuler(r),
     rotation: [r[0] / f, r[1] / f, r[2] / f, r[3] / f, r[4] / f, r[5] / f, r[6] / f, r[7] / f, r[8] / f],
     scale: f * k,
-    matrix: [
-      k * r[0],
-      k * r[1],
-      k * r[2],
-      k * translation[0] + toPicture.x0,
-      -k * r[3],
-      -k * r[4],
-      -k * r[5],
-      k * (cropSize - 1 - translation[1]) + toPicture.y0,
-      k * r[6],
-      k * r[7],
-      k * r[8],
-      0,
-    ],
+    matrix: [k * r[0], k * r[1], k * r[2], x, -k * r[3], -k * r[4], -k * r[5], y, k * r[6], k * r[7], k * r[8], 0],
   };
 }
 

@@ -4,7 +4,7 @@
 import { InputError } from '../engine/errors.js';
 import { expectFields, expectPositive, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
-import type { Crop } from './crop.js';
+import { type Crop, rotate, turnOf, wrapDegrees } from './crop.js';
 
 /**
  * What a box encloses: `landmarks` = tightly the 68 points (in a video, those of the frame before); `detector` = whatever a face detector
@@ -19,6 +19,11 @@ export interface FaceBox {
   readonly x1: number;
   readonly y1: number;
   readonly kind: BoxKind;
+  /**
+   * Degrees by which the box is turned about its middle, clockwise as seen (default 0): the `pose.roll` of a head that stands upright in it, 90 for
+   * one that lies with its crown to the right.
+   */
+  readonly roll?: number;
 }
 
 /** Side of the crop over the longer side of the landmarks' box (3DDFA, spec 1.7). The centre stays. */
@@ -42,17 +47,21 @@ const MAX_SIDE_OF_PICTURE = 8;
 /** A square of the picture. */
 export type Square = Omit<Crop, 'size'>;
 
-/** The square that a box asks for, whatever it is worth. */
-export function cropSquare({ x0, y0, x1, y1, kind }: FaceBox): Square {
+/**
+ * The square that a box asks for, whatever it is worth.
+ * @param margin side of the square over the longer side of a box of landmarks
+ */
+export function cropSquare({ x0, y0, x1, y1, kind, roll = 0 }: FaceBox, margin = LANDMARKS_TO_CROP): Square {
   const [width, height] = [x1 - x0, y1 - y0];
   const [centreX, centreY] = [(x0 + x1) / 2, (y0 + y1) / 2];
-  if (kind === 'landmarks') return { centreX, centreY, side: LANDMARKS_TO_CROP * Math.max(width, height) };
+  if (kind === 'landmarks') return { centreX, centreY, side: margin * Math.max(width, height), roll };
   const { scale, shiftX, shiftY } = DETECTOR_TO_CROP;
   const mean = (width + height) / 2;
-  return { centreX: centreX + shiftX * mean, centreY: centreY + shiftY * mean, side: scale * mean };
+  const [x, y] = rotate(shiftX * mean, shiftY * mean, turnOf(roll));
+  return { centreX: centreX + x, centreY: centreY + y, side: scale * mean, roll };
 }
 
-/** Intersection of two squares over their union, 0 to 1. */
+/** Intersection of two squares over their union, 0 to 1, as if they were upright. */
 export function overlapOf(a: Square, b: Square): number {
   const common = (p: number, q: number) =>
     Math.min(p + a.side / 2, q + b.side / 2) - Math.max(p - a.side / 2, q - b.side / 2);
@@ -72,7 +81,7 @@ export function cropOf(box: FaceBox, picture: { readonly width: number; readonly
   expectFields('The picture', picture, ['width', 'height']);
   expectPositive('size', size);
   if (typeof box !== 'object' || box === null) throw new InputError(`Box ${show(box)} is no box; wanted an object.`);
-  const { x0, y0, x1, y1, kind } = box;
+  const { x0, y0, x1, y1, kind, roll = 0 } = box;
   const found = `Box [${[x0, y0, x1, y1].map(show).join(', ')}]`;
   if (![x0, y0, x1, y1].every(Number.isFinite)) throw new InputError(`${found} is not finite; wanted four numbers.`);
   const [width, height] = [x1 - x0, y1 - y0];
@@ -82,14 +91,28 @@ export function cropOf(box: FaceBox, picture: { readonly width: number; readonly
   if (kind !== 'landmarks' && kind !== 'detector') {
     throw new InputError(`${found} is of kind ${show(kind)}; wanted 'landmarks' or 'detector'.`);
   }
-  const crop: Crop = { ...cropSquare(box), size };
+  if (!Number.isFinite(roll)) throw new InputError(`${found} has a roll of ${show(roll)}; wanted degrees.`);
+  return checkInPicture({ ...cropSquare({ ...box, roll: wrapDegrees(roll) }), size }, picture, found);
+}
+
+/**
+ * The crop, where it can hold a face.
+ * @param found names whose crop it is
+ * @throws InputError where it is too small, absurdly large, or holds no picture.
+ */
+export function checkInPicture(
+  crop: Crop,
+  picture: { readonly width: number; readonly height: number },
+  found: string,
+): Crop {
+  const { size } = crop;
   const largest = MAX_SIDE_OF_PICTURE * Math.max(picture.width, picture.height, size);
   if (crop.side < MIN_SIDE || crop.side > largest) {
     throw new InputError(
       `${found} gives a crop of ${crop.side} pixels; wanted ${MIN_SIDE} to ${largest} in a picture of ${picture.width} x ${picture.height}.`,
     );
   }
-  const reach = crop.side / 2;
+  const reach = (crop.side / 2) * turnOf(crop.roll).reduce((sum, part) => sum + Math.abs(part), 0);
   if (
     crop.centreX + reach < 0 ||
     crop.centreY + reach < 0 ||
@@ -121,12 +144,19 @@ export function cropsOf(
   });
 }
 
-/** The tight box of landmarks [68,3], as a box of its kind. */
-export function landmarksBox(landmarks: ArrayLike<number>): FaceBox {
-  let [x0, y0, x1, y1] = [Infinity, Infinity, -Infinity, -Infinity];
+/**
+ * The tight box of landmarks [68,3], as a box of its kind.
+ * @param roll degrees by which the box is turned clockwise as seen
+ */
+export function landmarksBox(landmarks: ArrayLike<number>, roll = 0): FaceBox {
+  const back = turnOf(-roll);
+  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
   for (let i = 0; i + 2 < landmarks.length; i += 3) {
-    const [x, y] = [landmarks[i]!, landmarks[i + 1]!];
-    [x0, y0, x1, y1] = [Math.min(x0, x), Math.min(y0, y), Math.max(x1, x), Math.max(y1, y)];
+    const [x, y] = rotate(landmarks[i]!, landmarks[i + 1]!, back);
+    [left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x), Math.max(bottom, y)];
   }
-  return { x0, y0, x1, y1, kind: 'landmarks' };
+  if (roll === 0) return { x0: left, y0: top, x1: right, y1: bottom, kind: 'landmarks' };
+  const [x, y] = rotate((left + right) / 2, (top + bottom) / 2, turnOf(roll));
+  const [halfWidth, halfHeight] = [(right - left) / 2, (bottom - top) / 2];
+  return { x0: x - halfWidth, y0: y - halfHeight, x1: x + halfWidth, y1: y + halfHeight, kind: 'landmarks', roll };
 }

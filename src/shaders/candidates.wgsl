@@ -24,7 +24,7 @@ struct Params {
 }
 
 struct Item {
-  crop: array<u32, 7>,
+  crop: array<u32, 9>,
   tag: u32,
 }
 

@@ -1,4 +1,4 @@
-// Cuts square crops out of the frame: image[n, y, x] = mean colour of the frame over crop pixel (x, y), from black to white as asked.
+// Cuts square crops, turned as their records say, out of the frame: image[n, y, x] = mean colour of the frame over crop pixel (x, y), from black to white as asked.
 //
 // frame: the picture from its top left corner; texels beyond a crop's width and height are not part of it. Outside the picture is black.
 // crops [N]; image [N, size, size, blocks] vec4: block 0 = r, g, b, 0 in [black, black + range], not linearised; the others are not touched.
@@ -33,8 +33,6 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     return;
   }
   let crop = crops[id.z];
-  let origin = vec2f(crop.origin_x, crop.origin_y);
-  let spread = vec2f(crop.step_x, crop.step_y);
   let spacing = 1.0 / f32(crop.taps);
   var sum = vec3f();
   // Loops that test at their end: docs/performance.md, "Loops".
@@ -43,7 +41,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     var u = 0u;
     loop {
       let offset = (vec2f(f32(u), f32(v)) + 0.5) * spacing - 0.5;
-      sum += bilinear(origin + (vec2f(id.xy) + offset) * spread, crop);
+      sum += bilinear(in_frame(crop, vec2f(id.xy) + offset), crop);
       continuing {
         u++;
         break if u >= crop.taps;

@@ -35,27 +35,10 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> vertices: array<vec4f>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-// What bytes that are 128 too large add to a coordinate.
-const EXCESS = vec4f(128.0, 32768.0, 8388608.0, 0.0);
+//#include "lib/shape.wgsl"
 
-// Rows of R(q), the transposed Hamilton matrix times |q|^2, and t2d.
-struct Pose {
-  r0: vec3f,
-  r1: vec3f,
-  r2: vec3f,
-  t: vec2f,
-}
-
-fn pose_of(face: u32) -> Pose {
-  let first = face * params.stride;
-  let q = parameters[first];
-  let s = q * q;
-  return Pose(
-    vec3f(s.x + s.y - s.z - s.w, 2.0 * (q.y * q.z + q.x * q.w), 2.0 * (q.y * q.w - q.x * q.z)),
-    vec3f(2.0 * (q.y * q.z - q.x * q.w), s.x - s.y + s.z - s.w, 2.0 * (q.x * q.y + q.z * q.w)),
-    vec3f(2.0 * (q.x * q.z + q.y * q.w), 2.0 * (q.z * q.w - q.x * q.y), s.x - s.y - s.z + s.w),
-    parameters[first + 1].xy,
-  );
+fn translation_of(face: u32) -> vec2f {
+  return parameters[face * params.stride + 1].xy;
 }
 
 fn store(face: u32, vertex: u32, x: f32, y: f32, z: f32) {
@@ -84,9 +67,10 @@ fn offsets(at: u32, c: vec4f) -> mat3x4f {
 }
 
 fn project(face: u32, quad: u32, shape: mat3x4f) {
-  let pose = pose_of(face);
-  let x = shape * pose.r0 + pose.t.x;
-  let y = f32(params.size) - 1.0 - (shape * pose.r1 + pose.t.y);
+  let pose = rotation_of(parameters[face * params.stride]);
+  let t = translation_of(face);
+  let x = shape * pose.r0 + t.x;
+  let y = f32(params.size) - 1.0 - (shape * pose.r1 + t.y);
   let z = shape * pose.r2;
   store(face, 4 * quad, x.x, y.x, z.x);
   store(face, 4 * quad + 1, x.y, y.y, z.y);
@@ -118,10 +102,6 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   project(id.y, other, other_shape - mat3x4f(all, all, all));
 }
 //#else
-fn offset(word: u32, c: vec4f) -> f32 {
-  return dot(vec4f(vec4i(vec4u(word) & vec4u(0xff, 0xff00, 0xff0000, 0xff000000))), c);
-}
-
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= params.vertices) {
@@ -135,11 +115,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let c = parameters[first + group] * scale[group];
     let at = group * 3 * axis + id.x;
     excess += dot(c, EXCESS);
-    shape += vec3f(offset(basis[at], c), offset(basis[at + axis], c), offset(basis[at + 2 * axis], c));
+    shape += vec3f(offset_of(basis[at], c), offset_of(basis[at + axis], c), offset_of(basis[at + 2 * axis], c));
   }
   shape -= excess;
-  let pose = pose_of(id.y);
-  let y = f32(params.size) - 1.0 - (dot(shape, pose.r1) + pose.t.y);
-  store(id.y, id.x, dot(shape, pose.r0) + pose.t.x, y, dot(shape, pose.r2));
+  let pose = rotation_of(parameters[id.y * params.stride]);
+  let t = translation_of(id.y);
+  let y = f32(params.size) - 1.0 - (dot(shape, pose.r1) + t.y);
+  store(id.y, id.x, dot(shape, pose.r0) + t.x, y, dot(shape, pose.r2));
 }
 //#endif

@@ -8,7 +8,7 @@
 // A point is hidden where its triangle faces away, by the rule of the PAF anchors, or outside the picture. It is then still given the
 // colour of whatever hides it. With mirror, the less a point faces the viewer the more of the colour is its partner's, and alpha is the
 // better of the two.
-// Each texel averages taps x taps bilinear samples over about its footprint in the picture, on image axes.
+// Each texel averages taps x taps bilinear samples over about its footprint in the picture, on the crop's axes.
 // One invocation writes one texel: global id x = texel, y = face.
 
 //#include "lib/triangle.wgsl"
@@ -46,11 +46,10 @@ struct Sample {
 }
 
 fn colour_at(position: vec2f, crop: Crop) -> vec3f {
-  let scale = vec2f(crop.step_x, crop.step_y);
-  let footprint = scale * f32(params.crop_size) / f32(params.size);
-  let taps = clamp(u32(ceil(max(footprint.x, footprint.y))), 1u, MAX_TAPS);
+  // A texel's footprint in the crop.
+  let side = f32(params.crop_size) / f32(params.size);
+  let taps = clamp(u32(ceil(max(length(crop.right), length(crop.down)) * side)), 1u, MAX_TAPS);
   let limit = vec2f(f32(crop.width), f32(crop.height)) - 1.0;
-  let centre = vec2f(crop.origin_x, crop.origin_y) + position * scale;
   var sum = vec3f();
   // Loops that test at their end: docs/performance.md, "Loops".
   var v = 0u;
@@ -58,7 +57,7 @@ fn colour_at(position: vec2f, crop: Crop) -> vec3f {
     var u = 0u;
     loop {
       let offset = (vec2f(f32(u), f32(v)) + 0.5) / f32(taps) - 0.5;
-      sum += bilinear(clamp(centre + offset * footprint, vec2f(), limit), crop);
+      sum += bilinear(clamp(in_frame(crop, position + offset * side), vec2f(), limit), crop);
       continuing {
         u++;
         break if u >= taps;
@@ -81,7 +80,7 @@ fn seen(a: vec3f, b: vec3f, c: vec3f, position: vec3f, face: u32, crop: Crop) ->
   let normal = cross(b - a, c - a);
   // y points down, so what faces the viewer has its normal's z negative.
   let facing = -normal.z / max(length(normal), 1e-20);
-  let pixel = vec2f(crop.origin_x, crop.origin_y) + position.xy * vec2f(crop.step_x, crop.step_y);
+  let pixel = in_frame(crop, position.xy);
   if (any(pixel < vec2f(-0.5)) || any(pixel > vec2f(f32(crop.width), f32(crop.height)) - 0.5)) {
     return 0.0;
   }

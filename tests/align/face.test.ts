@@ -9,8 +9,8 @@ import { layoutJson, smallModelFile } from '../mmm/files.js';
 
 const layout = parseParameterLayout(layoutJson(5, 3));
 const model = loadFaceModel(smallModelFile());
-const crop: Crop = { centreX: 200, centreY: 120, side: 96, size: 32 };
-const other: Crop = { centreX: 211, centreY: 90, side: 120, size: 32 };
+const crop: Crop = { centreX: 200, centreY: 120, side: 96, roll: 0, size: 32 };
+const other: Crop = { centreX: 211, centreY: 90, side: 120, roll: 0, size: 32 };
 
 /** p^1 .. p^3 of a run: a pose near the middle of the crop, any shape, and no log-odds before the end. */
 function pathOf(seed: number): Float32Array<ArrayBuffer>[] {
@@ -35,21 +35,21 @@ describe('FaceReader', () => {
     const path = pathOf(1);
     const [early, , end] = path;
     if (early === undefined || end === undefined) throw new Error('no path');
-    expect(reader.read(outputOf(end), crop, path).confidence).toBeCloseTo(1 / (1 + Math.exp(-1.5)), 6);
+    expect(reader.read(outputOf(end), crop, { known: path }).confidence).toBeCloseTo(1 / (1 + Math.exp(-1.5)), 6);
     // Where no iteration says anything it is neither.
-    expect(reader.read(outputOf(early), crop, path).confidence).toBe(0.5);
+    expect(reader.read(outputOf(early), crop, { known: path }).confidence).toBe(0.5);
   });
 
   it('makes the same face of the same parameters, and another one of others', () => {
     const path = pathOf(2);
     const [early, , end] = path;
     if (early === undefined || end === undefined) throw new Error('no path');
-    const face = reader.read(outputOf(end), crop, path);
+    const face = reader.read(outputOf(end), crop, { known: path });
     const same = reader.repose(face, end);
     expectClose(same.landmarks, face.landmarks, { atol: 1e-4 });
     expect({ ...same, landmarks: 0 }).toEqual({ ...face, landmarks: 0 });
     const reposed = reader.repose(face, early);
-    const expected = reader.read(outputOf(early), crop, path);
+    const expected = reader.read(outputOf(early), crop, { known: path });
     expectClose(reposed.landmarks, expected.landmarks, { atol: 1e-4 });
     expect([reposed.pose, reposed.expression]).toEqual([expected.pose, expected.expression]);
     expect([reposed.confidence, reposed.visibility]).toEqual([face.confidence, face.visibility]);
@@ -95,7 +95,7 @@ describe('startOf', () => {
   });
 
   function faceOf(parameters: Float32Array<ArrayBuffer>, path: readonly Float32Array<ArrayBuffer>[]) {
-    return new FaceReader(model, layout).read(outputOf(parameters), crop, path);
+    return new FaceReader(model, layout).read(outputOf(parameters), crop, { known: path });
   }
 });
 

@@ -1,9 +1,8 @@
 import { FaceAligner } from '../../src/align/aligner.js';
 import { type Face, startOf } from '../../src/align/face.js';
-import { Cascade } from '../../src/cascade/cascade.js';
+import { Cascade, type CascadePlan } from '../../src/cascade/cascade.js';
 import { parseWeights } from '../../src/cascade/weights.js';
 import { InputError } from '../../src/engine/errors.js';
-import type { Plan } from '../../src/engine/plan.js';
 import { readBuffer } from '../../src/engine/readback.js';
 import { decodeVertices, pickVertices, toPicturePixels } from '../../src/mmm/decode.js';
 import { cropOf, type FaceBox, landmarksBox } from '../../src/pictures/boxes.js';
@@ -34,10 +33,11 @@ async function withAligner(
   }
 }
 
-function runPlan({ gpu }: GpuCaseContext, plan: Plan, batch: number): void {
+/** Crops are written already. */
+function runPlan({ gpu }: GpuCaseContext, { parts }: CascadePlan, batch: number): void {
   const encoder = gpu.device.createCommandEncoder();
   const pass = encoder.beginComputePass();
-  plan.encode(pass, batch);
+  for (const part of parts) part.encode(pass, batch);
   pass.end();
   gpu.device.queue.submit([encoder.finish()]);
 }

@@ -6,6 +6,7 @@ import { parseParameterLayout } from '../../src/mmm/parameters.js';
 import { eulerToQuaternion } from '../../src/mmm/pose.js';
 import { symmetricVertices } from '../../src/mmm/symmetry.js';
 import { uvMap } from '../../src/mmm/uv.js';
+import { turnOf } from '../../src/pictures/crop.js';
 import { CROP_RECORD_BYTES, writeCropRecord } from '../../src/pictures/kernels/crop.js';
 import { expectThat, POISON, poison } from '../browser/numbers.js';
 import { gpuSuite } from '../browser/suite.js';
@@ -30,11 +31,12 @@ function colours(): Uint8Array<ArrayBuffer> {
   return data;
 }
 
-/** Poses in the crop, and where the crop lies: within the picture; reaching out of it; over a large part of it. */
+/** Poses in the crop, and where the crop lies: within the picture; reaching out of it; over a large part of it; turned. */
 const FACES = [
-  { yaw: 0, pitch: 0, roll: 0, scale: 26, x: 31.5, y: 31.5, originX: 10, originY: 3, step: 0.9 },
-  { yaw: 55, pitch: -15, roll: 12, scale: 28, x: 30, y: 33, originX: -20, originY: 20.5, step: 1.1 },
-  { yaw: -80, pitch: 10, roll: -5, scale: 30, x: 33, y: 30, originX: -31, originY: -40, step: 2.4 },
+  { yaw: 0, pitch: 0, roll: 0, scale: 26, x: 31.5, y: 31.5, originX: 10, originY: 3, step: 0.9, turn: 0 },
+  { yaw: 55, pitch: -15, roll: 12, scale: 28, x: 30, y: 33, originX: -20, originY: 20.5, step: 1.1, turn: 0 },
+  { yaw: -80, pitch: 10, roll: -5, scale: 30, x: 33, y: 30, originX: -31, originY: -40, step: 2.4, turn: 0 },
+  { yaw: 30, pitch: 5, roll: 3, scale: 27, x: 31, y: 32, originX: 60, originY: 2, step: 0.8, turn: 115 },
 ] as const;
 
 export const textureKernel = gpuSuite('texture', (test) => {
@@ -56,12 +58,15 @@ export const textureKernel = gpuSuite('texture', (test) => {
       const vertices = new Float32Array(FACES.length * model.vertexCount * 4).fill(Number.NaN);
       const keys = new Uint32Array(FACES.length * CROP * CROP);
       const expected = FACES.map((face, i) => {
-        const { originX, originY, step, scale, x, y, ...angles } = face;
+        const { originX, originY, step, turn, scale, x, y, ...angles } = face;
+        const [cosine, sine] = turnOf(turn);
         writeCropRecord(records, i, {
           originX,
           originY,
-          stepX: step,
-          stepY: step,
+          rightX: step * cosine,
+          rightY: step * sine,
+          downX: -step * sine,
+          downY: step * cosine,
           width: WIDTH,
           height: HEIGHT,
           taps: 1,

@@ -17,7 +17,7 @@ import { expectClose, expectThat } from '../browser/numbers.js';
 import { type GpuCaseContext, gpuSuite } from '../browser/suite.js';
 import { expectTensor, poisonedTensor, runSteps, uploadTensor } from '../engine/tensors.js';
 import { batchOf } from '../reference/layers.js';
-import { packPixels, writeCrops } from './crops.js';
+import { goldenCrops, packPixels, runOnCrops } from './crops.js';
 import { shippedWeights } from './shipped-weights.js';
 
 const names = { label: 'step', stage: 'stage' } as const;
@@ -159,19 +159,13 @@ export const golden = gpuSuite('golden fixtures', (test) => {
     const [weights, file] = await Promise.all([shippedWeights(load).then(parseWeights), fixture(load, 'cascade')]);
     const { count } = weights.network.parameters;
     const iterations = weights.iterations.length;
-    const image = floats(file, 'image', [undefined, SIZE, SIZE, 3]);
-    const faces = image.length / (SIZE * SIZE * 3);
+    const { images, faces } = goldenCrops(file, weights);
     const parameters = floats(file, 'parameters', [iterations + 1, faces, count]);
     const landmarks = floats(file, 'landmarks', [faces, 68, 3]);
     const cascade = await Cascade.create(gpu, weights, { maxFaces: faces + 1 });
 
     // The fixture's crops in place of the crop pass.
-    await writeCrops(cascade, image);
-    const encoder = gpu.device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    cascade.plan(iterations).encode(pass, faces);
-    pass.end();
-    gpu.device.queue.submit([encoder.finish()]);
+    await runOnCrops(cascade, cascade.plan(iterations), images, faces);
 
     for (let k = 0; k <= iterations; k++) {
       const tensor = cascade.parameters[k];

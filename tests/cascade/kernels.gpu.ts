@@ -11,7 +11,7 @@ import { decodeVertices } from '../../src/mmm/decode.js';
 import { type FaceModel, loadFaceModel, normalisedCoordinateCode } from '../../src/mmm/model.js';
 import { type ParameterLayout, parseParameterLayout } from '../../src/mmm/parameters.js';
 import { eulerToQuaternion } from '../../src/mmm/pose.js';
-import { CROP_RECORD_BYTES, type CropRecord, cropStep, writeCropRecord } from '../../src/pictures/kernels/crop.js';
+import { CROP_RECORD_BYTES, cropRecord, cropStep, writeCropRecord } from '../../src/pictures/kernels/crop.js';
 import { expectClose, expectEqual, expectThat, POISON, poison, randomFloats } from '../browser/numbers.js';
 import { type GpuCaseContext, gpuSuite } from '../browser/suite.js';
 import { expectTensor, poisonedTensor, runSteps, uploadTensor } from '../engine/tensors.js';
@@ -498,7 +498,7 @@ interface CropCase {
   readonly name: string;
   readonly width: number;
   readonly height: number;
-  readonly crops: readonly { readonly x: number; readonly y: number; readonly side: number }[];
+  readonly crops: readonly { readonly x: number; readonly y: number; readonly side: number; readonly roll?: number }[];
   readonly size: number;
   /** Values of black and white; default 0 and 1. */
   readonly range?: readonly [number, number];
@@ -536,6 +536,18 @@ const cropCases: readonly CropCase[] = [
     size: 9,
     range: [-1, 1],
   },
+  {
+    name: 'turned: by a little, a lot, upside down, over the border and shrunk',
+    width: 41,
+    height: 33,
+    crops: [
+      { x: 20, y: 15, side: 17, roll: 7 },
+      { x: 18.3, y: 14.1, side: 9, roll: -100 },
+      { x: 22, y: 17, side: 21.5, roll: 180 },
+      { x: 2, y: 30, side: 48, roll: 143 },
+    ],
+    size: 15,
+  },
 ];
 
 export const cropKernel = gpuSuite('crop', (test) => {
@@ -558,18 +570,9 @@ export const cropKernel = gpuSuite('crop', (test) => {
         textureHeight,
       ]);
       const records = new DataView(new ArrayBuffer(crops.length * CROP_RECORD_BYTES));
-      for (const [face, { x, y, side }] of crops.entries()) {
-        const step = side / size;
-        const record: CropRecord = {
-          originX: x - ((size - 1) / 2) * step,
-          originY: y - ((size - 1) / 2) * step,
-          stepX: step,
-          stepY: step,
-          width,
-          height,
-          taps: Math.min(16, Math.ceil(step)),
-        };
-        writeCropRecord(records, face, record);
+      for (const [face, { x, y, side, roll = 0 }] of crops.entries()) {
+        const crop = { centreX: x, centreY: y, side, roll, size };
+        writeCropRecord(records, face, cropRecord(crop, { width, height }, { width, height }));
       }
       const image = poisonedTensor(gpu, 'image', { height: size, width: size, channels: 3 }, crops.length + 1);
       const faces = gpu.uploadBuffer('faces', records);
@@ -580,8 +583,8 @@ export const cropKernel = gpuSuite('crop', (test) => {
       );
       const picture = { width, height, data };
       const [black, white] = range;
-      const expected = crops.flatMap(({ x, y, side }) =>
-        [...cropReference(picture, x, y, side, size)].map((value) => black + (white - black) * value),
+      const expected = crops.flatMap(({ x, y, side, roll }) =>
+        [...cropReference(picture, x, y, side, size, roll)].map((value) => black + (white - black) * value),
       );
       const shape = { height: size, width: size, channels: 3 };
       await expectTensor(gpu, image, batchOf(crops.length, shape, Float32Array.from(expected)), { atol: 2e-5 });

@@ -73,6 +73,31 @@ export function smallIterationTensors(k: number): TensorSpecs {
   };
 }
 
+/** The same network with a crop that follows the face: one expression fewer makes room for the turn. */
+export const SMALL_FOLLOWING_NETWORK = {
+  ...SMALL_NETWORK,
+  parameters: layoutJson(5, 2),
+  recrop: { margin: 1.25 },
+} as const;
+
+/** Weights of the network whose crop follows the face: its updates turn heads, by up to half a turn in iteration 0. */
+export function followingWeightBuffers(iterations = 3): WeightBuffers {
+  return {
+    faceModel: smallModelFile({ anchorRows: ANCHORS[0], anchorColumns: ANCHORS[1], expressionCount: 2, coarse: true }),
+    network: JSON.stringify(SMALL_FOLLOWING_NETWORK),
+    iterations: Array.from({ length: iterations }, (_, k) => {
+      const tensors = smallIterationTensors(k);
+      const size = k === 0 ? 0.6 : 0.1;
+      const rows = { 6: randomFloats(100 * k + 31, 16, -size, size), 15: randomFloats(100 * k + 32, 16, -size, size) };
+      const { weight, bias } = { weight: tensors['out.weight'], bias: tensors['out.bias'] };
+      for (const [row, values] of Object.entries(rows)) weight?.data.set(values, 16 * Number(row));
+      // Away from no direction at all.
+      bias?.data.set([k === 0 ? -1 : 0], 6);
+      return safetensorsFile(tensors, SMALL_METADATA);
+    }),
+  };
+}
+
 export function smallWeightBuffers(iterations = 3): WeightBuffers {
   return {
     faceModel: smallModelFile({ anchorRows: ANCHORS[0], anchorColumns: ANCHORS[1], coarse: true }),

@@ -18,7 +18,7 @@ const candidate = (score: number, x: number, y: number, size: number, anchor = 0
 
 const corners = (x0: number, y0: number, x1: number, y1: number) => ({ x0, y0, x1, y1 });
 const face = (x0: number, y0: number, x1: number, y1: number): DetectedFace => ({
-  ...toFace(candidate(0.9, 0, 0, 1), { centreX: 0, centreY: 0, side: 128, size: 128 }),
+  ...toFace(candidate(0.9, 0, 0, 1), { centreX: 0, centreY: 0, side: 128, roll: 0, size: 128 }),
   ...corners(x0, y0, x1, y1),
 });
 
@@ -58,7 +58,7 @@ describe('suppress', () => {
 describe('toFace', () => {
   it('goes from network pixels, counted from the border, to picture pixels, counted from the first centre', () => {
     // The whole of a picture of 256 x 256: two of its pixels are one of the network's.
-    const region = { centreX: 127.5, centreY: 127.5, side: 256, size: 128 };
+    const region = { centreX: 127.5, centreY: 127.5, side: 256, roll: 0, size: 128 };
     const found = toFace(candidate(0.75, 64, 32, 16), region);
     expect(found).toMatchObject({ x0: 111.5, x1: 143.5, y0: 47.5, y1: 79.5, kind: 'detector', score: 0.75 });
     expect(found.keypoints.rightEye).toEqual({ x: 127.5, y: 129.5 });
@@ -104,8 +104,8 @@ describe('searchSteps', () => {
   it('looks at the whole picture, then with a margin, then at tiles that cover it all with overlap', () => {
     const [width, height] = [900, 400];
     const [whole, margin, ...tiled] = searchSteps({ width, height }, 128);
-    expect(whole).toEqual([{ centreX: 449.5, centreY: 199.5, side: 900, size: 128 }]);
-    expect(margin).toEqual([{ centreX: 449.5, centreY: 199.5, side: 1800, size: 128 }]);
+    expect(whole).toEqual([{ centreX: 449.5, centreY: 199.5, side: 900, roll: 0, size: 128 }]);
+    expect(margin).toEqual([{ centreX: 449.5, centreY: 199.5, side: 1800, roll: 0, size: 128 }]);
     expect(tiled.map((tiles) => tiles.length)).toEqual([2, 8]);
     for (const tiles of tiled) {
       for (let x = 0; x < width; x += 30) {

@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { detectRaces, ResourceType, type VariableInfo, WgslReflect } from 'wgsl_reflect/wgsl_reflect.module.js';
+import { declarations as recropDeclarations } from '../../src/cascade/kernels/recrop.js';
 import { declarations as conv2dWindowsDeclarations } from '../../src/engine/kernels/conv2dWindows.js';
 import { declarations as fullyConnectedDeclarations } from '../../src/engine/kernels/fullyConnected.js';
 import type { BindingKind, Kernel, KernelDeclaration } from '../../src/engine/pipelines.js';
@@ -151,6 +152,40 @@ describe('data races of split convolutions', () => {
   });
 });
 
+describe('data races of recrop', () => {
+  const followed = recropDeclarations[0]?.kernels.find(({ name }) => name === 'recrop');
+  // The interpreter cannot combine vectors of bits; that everything is finite is not in question here.
+  const code = (followed?.code ?? '').replace(/return all\(\(bitcast[^\n]*;/, 'return true;');
+  const landmarks = 140;
+  const groups = () => ({
+    0: {
+      0: Float32Array.of(5, 0, 0, 0, 60, 60, 0, 0, 0.5, 0.5, 0.5, 0),
+      1: new Float32Array(12),
+      2: new Float32Array(12),
+      3: new Float32Array(20),
+      4: Float32Array.from({ length: 3 * landmarks }, (_, i) => Math.sin(i)),
+      5: new Uint32Array(3 * landmarks),
+      6: new Float32Array(4),
+    },
+    1: { 0: { uniform: new Uint32Array([3, 128, landmarks, landmarks / 4, 0x3f800000, 0x3f800000, 16, 1, 1]) } },
+  });
+
+  it('there are none', () => {
+    const bound = groups();
+    const result = detectRaces(code, 'main', [1, 1, 1], bound);
+    expect(result.errors).toEqual([]);
+    expect(result.races.map(({ message }) => message)).toEqual([]);
+    expect(bound[0][2].some((value) => value !== 0)).toBe(true);
+  });
+
+  it.each([0, 1])('without its barrier %i it would have some', (removed) => {
+    let index = 0;
+    const broken = code.replaceAll('workgroupBarrier();', (call) => (index++ === removed ? '' : call));
+    expect(index).toBe(2);
+    expect(detectRaces(broken, 'main', [1, 1, 1], groups()).races.length).toBeGreaterThan(0);
+  });
+});
+
 /** A small run of every kernel without workgroup memory: bindings of group 0, and the uniform struct. */
 const independent: readonly (readonly [
   shader: string,
@@ -194,5 +229,5 @@ describe.each(independent)('%s', (shader, bindings, params) => {
 
 it('workgroup memory is used only where its barriers are tested', () => {
   const users = [...shaders].filter(([, text]) => text.includes('var<workgroup>')).map(([name]) => name);
-  expect(users).toEqual(['conv2dWindows.wgsl', 'fullyConnected.wgsl']);
+  expect(users).toEqual(['conv2dWindows.wgsl', 'fullyConnected.wgsl', 'recrop.wgsl']);
 });

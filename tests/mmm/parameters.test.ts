@@ -21,11 +21,12 @@ const randomCrop = (next: () => number): Crop => ({
   centreX: 3000 * next() - 500,
   centreY: 2000 * next() - 500,
   side: 10 ** (1 + 2 * next()),
+  roll: 360 * next() - 180,
   size: [32, 112, 128][Math.floor(3 * next())] ?? 128,
 });
 
 describe('moveParameters', () => {
-  it('gives the same face in the picture, at any scale of the crops', () => {
+  it('gives the same face in the picture, at any scale and turn of the crops', () => {
     const next = random(7);
     for (let i = 0; i < 50; i++) {
       const [parameters, from, to] = [randomParameters(next), randomCrop(next), randomCrop(next)];

@@ -8,6 +8,8 @@ export interface Placement {
   readonly originX: number;
   readonly originY: number;
   readonly step: number;
+  /** Degrees clockwise. */
+  readonly turn: number;
 }
 
 const smoothstep = (value: number): number => {
@@ -27,20 +29,25 @@ export function textureReference(
   picture: Picture,
   visibility: Uint32Array,
   cropSize: number,
-  { originX, originY, step }: Placement,
+  { originX, originY, step, turn }: Placement,
   partners?: ArrayLike<number>,
 ): Float64Array<ArrayBuffer> {
   const keys = keysFor(mesh.triangles.length / 3, cropSize);
   const texture = new Float64Array(map.size * map.size * 4);
   const taps = Math.min(8, Math.max(1, Math.ceil((step * cropSize) / map.size)));
-  const footprint = (step * cropSize) / map.size;
+  const footprint = cropSize / map.size;
+  const [cosine, sine] = [Math.cos((turn * Math.PI) / 180), Math.sin((turn * Math.PI) / 180)];
+  const inPicture = (x: number, y: number): [number, number] => [
+    originX + step * (cosine * x - sine * y),
+    originY + step * (sine * x + cosine * y),
+  ];
 
   const colourAt = (x: number, y: number): number[] => {
     const clamp = (value: number, most: number) => Math.min(most, Math.max(0, value));
     const colour = [0, 0, 0];
     for (let tap = 0; tap < taps * taps; tap++) {
       const [u, v] = [((tap % taps) + 0.5) / taps - 0.5, (Math.floor(tap / taps) + 0.5) / taps - 0.5];
-      const [px, py] = [originX + x * step + u * footprint, originY + y * step + v * footprint];
+      const [px, py] = inPicture(x + u * footprint, y + v * footprint);
       for (let c = 0; c < 3; c++) {
         const value = bilinear(picture, clamp(px, picture.width - 1), clamp(py, picture.height - 1), c);
         colour[c]! += value / (taps * taps);
@@ -55,7 +62,7 @@ export function textureReference(
     const [x, y] = at as [number, number, number];
     const [a, b, c] = (mirrored ? [0, 2, 1] : [0, 1, 2]).map((i) => corners[i]!) as [number, number, number];
     const own = snapTriangle({ vertices: mesh.vertices, triangles: [a, b, c] }, 0);
-    const [px, py] = [originX + x * step, originY + y * step];
+    const [px, py] = inPicture(x, y);
     const inside = px >= -0.5 && py >= -0.5 && px <= picture.width - 0.5 && py <= picture.height - 0.5;
     let seen = 0;
     if (inside && !isOccluded(own, x, y, visibility, keys, cropSize)) {

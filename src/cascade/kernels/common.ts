@@ -1,8 +1,12 @@
 /** What the cascade's kernels share. */
+import shapeLib from '../../shaders/lib/shape.wgsl?raw';
 import triangleLib from '../../shaders/lib/triangle.wgsl?raw';
 
 /** Files that kernels include. */
 export const LIBRARY = { 'lib/triangle.wgsl': triangleLib } as const;
+
+/** What kernels include that decode the morphable model. */
+export const SHAPE_LIBRARY = { 'lib/shape.wgsl': shapeLib } as const;
 
 export const WORKGROUP_SIZE = 64;
 

@@ -10,7 +10,7 @@ import { UniformStruct } from '../../engine/uniform.js';
 import type { QuantisedBasis, ShapeModel } from '../../mmm/model.js';
 import { type ParameterLayout, SHAPE_OFFSET } from '../../mmm/parameters.js';
 import source from '../../shaders/decode.wgsl?raw';
-import { WORKGROUP_SIZE } from './common.js';
+import { SHAPE_LIBRARY, WORKGROUP_SIZE } from './common.js';
 
 const PARAMS = new UniformStruct({
   vertices: 'u32',
@@ -24,7 +24,7 @@ const PARAMS = new UniformStruct({
 const [hardware, software] = [false, true].map(
   (SOFTWARE): Kernel => ({
     name: 'decode',
-    code: preprocess(source, { flags: { SOFTWARE } }),
+    code: preprocess(source, { files: SHAPE_LIBRARY, flags: { SOFTWARE } }),
     bindings: { parameters: 'read', mean: 'read', basis: 'read', scale: 'read', vertices: 'read-write' },
   }),
 ) as [Kernel, Kernel];
@@ -37,6 +37,20 @@ export interface DecodeBuffers {
   readonly mean: GPUBuffer;
   readonly basis: GPUBuffer;
   readonly scale: GPUBuffer;
+}
+
+/** The landmarks' vertices by themselves. */
+export interface LandmarkBuffers extends DecodeBuffers {
+  readonly count: number;
+}
+
+/** Uploads a shape as the kernels decode it. */
+export function uploadShape(gpu: Gpu, label: string, shape: ShapeModel, layout: ParameterLayout): DecodeBuffers {
+  return {
+    mean: gpu.uploadBuffer(`${label}.mean`, packMean(shape)),
+    basis: gpu.uploadBuffer(`${label}.basis`, packBasis(shape, layout)),
+    scale: gpu.uploadBuffer(`${label}.scale`, packScale(shape, layout)),
+  };
 }
 
 /** Groups of four shape coefficients in a parameter vector. */

@@ -5,12 +5,16 @@ import { preprocess } from '../../engine/preprocess.js';
 import { blocksOf, type Tensor, tensorBinding } from '../../engine/tensor.js';
 import { UniformStruct } from '../../engine/uniform.js';
 import source from '../../shaders/crop.wgsl?raw';
+import cropLib from '../../shaders/lib/crop.wgsl?raw';
 import pictureLib from '../../shaders/lib/picture.wgsl?raw';
-import { type Crop, cropToPicture } from '../crop.js';
+import { type Crop, cropToPicture, transformPoint, turnOf } from '../crop.js';
 import type { PictureSize } from '../frame.js';
 
+/** What a kernel includes that reads crop records. */
+export const CROP_LIBRARY = { 'lib/crop.wgsl': cropLib } as const;
+
 /** What a kernel includes that samples a picture as crop records say. */
-export const PICTURE_LIBRARY = { 'lib/picture.wgsl': pictureLib } as const;
+export const PICTURE_LIBRARY = { ...CROP_LIBRARY, 'lib/picture.wgsl': pictureLib } as const;
 
 export const PARAMS = new UniformStruct({ size: 'u32', black: 'f32', range: 'f32', blocks: 'u32' });
 
@@ -26,7 +30,7 @@ export function cropKernel(CASCADE: boolean, more: Bindings = {}): Kernel {
 const kernel = cropKernel(false);
 
 /** Bytes of one crop's record in the `crops` buffer. */
-export const CROP_RECORD_BYTES = 32;
+export const CROP_RECORD_BYTES = 40;
 
 const TILE = 8;
 
@@ -35,9 +39,12 @@ export interface CropRecord {
   /** Frame coordinates of the centre of crop pixel (0, 0). */
   readonly originX: number;
   readonly originY: number;
-  /** Texels from one crop pixel to the next. */
-  readonly stepX: number;
-  readonly stepY: number;
+  /** Texels from one crop pixel to the next in its row. */
+  readonly rightX: number;
+  readonly rightY: number;
+  /** The same in its column. */
+  readonly downX: number;
+  readonly downY: number;
   /** Size of the picture within the texture. */
   readonly width: number;
   readonly height: number;
@@ -48,37 +55,65 @@ export interface CropRecord {
 }
 
 /** Area sampling stops getting better here: taps are then more than a pixel apart only where a crop is over 2,048 pixels wide. */
-const MAX_TAPS = 16;
+export const MAX_TAPS = 16;
 
 /**
  * Where a crop of the picture lies in the frame's texels, which are fewer where the picture was shrunk.
  * @param spacing texels from one sample to the next, at most; a sample is bilinear, so that with 2 every texel still counts
  */
 export function cropRecord(crop: Crop, picture: PictureSize, texels: PictureSize, spacing = 1): CropRecord {
-  const { scale, x0, y0 } = cropToPicture(crop);
+  const { scale, roll = 0, x0, y0 } = cropToPicture(crop);
   const [scaleX, scaleY] = [texels.width / picture.width, texels.height / picture.height];
-  const [stepX, stepY] = [scale * scaleX, scale * scaleY];
+  const [cosine, sine] = turnOf(roll);
+  const [rightX, rightY] = [cosine * scale * scaleX, sine * scale * scaleY];
+  const [downX, downY] = [-sine * scale * scaleX, cosine * scale * scaleY];
+  const step = Math.max(Math.hypot(rightX, rightY), Math.hypot(downX, downY));
   return {
     // A pixel's centre is half a pixel from its corner, and corners are what shrinking keeps.
     originX: (x0 + 0.5) * scaleX - 0.5,
     originY: (y0 + 0.5) * scaleY - 0.5,
-    stepX,
-    stepY,
+    rightX,
+    rightY,
+    downX,
+    downY,
     width: texels.width,
     height: texels.height,
-    taps: Math.min(MAX_TAPS, Math.max(1, Math.ceil(Math.max(stepX, stepY) / spacing))),
+    taps: Math.min(MAX_TAPS, Math.max(1, Math.ceil(step / spacing))),
   };
 }
 
-/** Writes record `index` as crop.wgsl reads it. */
+/** Writes record `index` as the kernels read it (lib/crop.wgsl). */
 export function writeCropRecord(view: DataView, index: number, record: CropRecord): void {
   const at = index * CROP_RECORD_BYTES;
-  const floats = [record.originX, record.originY, record.stepX, record.stepY];
-  for (let i = 0; i < 4; i++) view.setFloat32(at + 4 * i, floats[i] ?? 0, true);
-  view.setUint32(at + 16, record.width, true);
-  view.setUint32(at + 20, record.height, true);
-  view.setUint32(at + 24, record.taps, true);
-  view.setUint32(at + 28, record.tag ?? 0, true);
+  const { originX, originY, rightX, rightY, downX, downY } = record;
+  for (const [i, value] of [originX, originY, rightX, rightY, downX, downY].entries()) {
+    view.setFloat32(at + 4 * i, value, true);
+  }
+  view.setUint32(at + 24, record.width, true);
+  view.setUint32(at + 28, record.height, true);
+  view.setUint32(at + 32, record.taps, true);
+  view.setUint32(at + 36, record.tag ?? 0, true);
+}
+
+/**
+ * The crop of `size` pixels whose record the GPU made: the inverse of `cropRecord`.
+ * @param record the record's first six floats: origin, right, down
+ */
+export function cropOfRecord(
+  record: ArrayLike<number>,
+  picture: PictureSize,
+  texels: PictureSize,
+  size: number,
+): Crop {
+  const [originX = 0, originY = 0, rightX = 0, rightY = 0, downX = 0, downY = 0] = Array.from(record);
+  const [scaleX, scaleY] = [texels.width / picture.width, texels.height / picture.height];
+  // What is left of a similarity once rounded.
+  const [cosine, sine] = [(rightX / scaleX + downY / scaleY) / 2, (rightY / scaleY - downX / scaleX) / 2];
+  const scale = Math.hypot(cosine, sine);
+  const roll = (Math.atan2(sine, cosine) * 180) / Math.PI;
+  const corner = { scale, roll, x0: (originX + 0.5) / scaleX - 0.5, y0: (originY + 0.5) / scaleY - 0.5 };
+  const [centreX, centreY] = transformPoint(corner, (size - 1) / 2, (size - 1) / 2);
+  return { centreX, centreY, side: scale * size, roll, size };
 }
 
 /** Where crops go. */

@@ -1,18 +1,6 @@
 // Samples of a picture that lies in a texture, as a crop's record says. Whoever includes this declares `frame: texture_2d<f32>`.
 
-struct Crop {
-  // Frame coordinates (texel centres at integers) of the centre of crop pixel (0, 0), and from one crop pixel to the next.
-  origin_x: f32,
-  origin_y: f32,
-  step_x: f32,
-  step_y: f32,
-  // The picture within the frame, in texels.
-  width: u32,
-  height: u32,
-  taps: u32,
-  // The caller's; not read here.
-  tag: u32,
-}
+//#include "lib/crop.wgsl"
 
 fn texel(x: i32, y: i32, crop: Crop) -> vec3f {
   if (x < 0 || y < 0 || x >= i32(crop.width) || y >= i32(crop.height)) {
