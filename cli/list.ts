@@ -11,6 +11,8 @@ export interface BoxSpec {
   readonly x1: number;
   readonly y1: number;
   readonly kind: BoxKind;
+  /** Degrees by which the box is turned about its middle, clockwise as seen (default 0). */
+  readonly roll?: number;
 }
 
 /** One row of a list: the picture as written there, and the box, or what is wrong with the row. */
@@ -47,7 +49,7 @@ export function parseList(text: string, name: string): readonly ListRow[] {
 
 function parseRow(row: unknown, place: string): ListRow {
   if (!isRecord(row)) return { image: null, error: `${place}: ${describe(row)}; wanted an object` };
-  const { image, box, boxKind } = row;
+  const { image, box, boxKind, roll } = row;
   if (typeof image !== 'string' || image === '') {
     return { image: null, error: `${place}: "image" is ${describe(image)}; wanted a path` };
   }
@@ -65,7 +67,11 @@ function parseRow(row: unknown, place: string): ListRow {
   if (x0 === undefined || y0 === undefined || x1 === undefined || y1 === undefined || x1 <= x0 || y1 <= y0) {
     return { image, error: `${place}: "box" is ${describe(box)}; wanted x0 < x1 and y0 < y1` };
   }
-  return { image, box: { x0, y0, x1, y1, kind: known } };
+  if (roll === undefined || roll === null) return { image, box: { x0, y0, x1, y1, kind: known } };
+  if (typeof roll !== 'number' || !Number.isFinite(roll)) {
+    return { image, error: `${place}: "roll" is ${describe(roll)}; wanted degrees` };
+  }
+  return { image, box: { x0, y0, x1, y1, kind: known, roll } };
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

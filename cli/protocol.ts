@@ -31,6 +31,8 @@ export interface AlignJob {
   /** Where the faces are. Without boxes the detector looks: for all of them, or for the largest one alone. */
   readonly boxes?: readonly BoxSpec[];
   readonly faces: 'all' | 'largest';
+  /** The picture is put into the middle of a grey one, so many times as wide and high (default: as it is). Where boxes and faces are, is told in that. */
+  readonly canvas?: number;
   readonly iterations?: number;
   /** Whether the landmarks after every iteration are wanted. */
   readonly steps?: boolean;
@@ -52,6 +54,8 @@ export interface CropReply {
   readonly centreX: number;
   readonly centreY: number;
   readonly side: number;
+  /** Degrees that it is turned clockwise as seen. */
+  readonly roll: number;
 }
 
 export interface FaceReply {

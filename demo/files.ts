@@ -43,14 +43,14 @@ export function download(name: string, blob: Blob): void {
 /** What the command line's NAME.json says of a picture and of one of its `faces`. */
 function writeJson({ picture: { name, image }, face }: FileSource): string {
   const { box, crop, confidence, landmarks, visibility, pose, identity, expression } = face;
-  const { x0, y0, x1, y1, kind } = box;
+  const { x0, y0, x1, y1, kind, roll: boxRoll } = box;
   const { yaw, pitch, roll, matrix } = pose;
   const description = {
     image: name,
     width: image.width,
     height: image.height,
-    box: { x0, y0, x1, y1, kind },
-    crop: { centreX: crop.centreX, centreY: crop.centreY, side: crop.side },
+    box: { x0, y0, x1, y1, kind, ...(boxRoll !== undefined && { roll: boxRoll }) },
+    crop: { centreX: crop.centreX, centreY: crop.centreY, side: crop.side, roll: crop.roll },
     confidence,
     landmarks: rows(landmarks, 3),
     visibility: [...visibility],

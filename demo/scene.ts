@@ -41,8 +41,15 @@ export function countFaces(count: number): string {
   return `${count} ${count === 1 ? 'face' : 'faces'}`;
 }
 
-/** The square of picture that was looked at, as a box. */
-export function boxOfCrop({ centreX, centreY, side }: Crop): Omit<FaceBox, 'kind'> {
+/** The square of picture that was looked at, as a box, turned as it is. */
+export function boxOfCrop({ centreX, centreY, side, roll }: Crop): Omit<FaceBox, 'kind'> {
   const half = side / 2;
-  return { x0: centreX - half, y0: centreY - half, x1: centreX + half, y1: centreY + half };
+  return { x0: centreX - half, y0: centreY - half, x1: centreX + half, y1: centreY + half, roll };
+}
+
+/** Whether a box, turned as it is, holds the point. */
+export function holds({ x0, y0, x1, y1, roll = 0 }: Omit<FaceBox, 'kind'>, x: number, y: number): boolean {
+  const [cosine, sine] = [Math.cos((roll * Math.PI) / 180), Math.sin((roll * Math.PI) / 180)];
+  const [dx, dy] = [x - (x0 + x1) / 2, y - (y0 + y1) / 2];
+  return Math.abs(cosine * dx + sine * dy) <= (x1 - x0) / 2 && Math.abs(cosine * dy - sine * dx) <= (y1 - y0) / 2;
 }

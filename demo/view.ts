@@ -1,6 +1,6 @@
 /** The canvas with the picture and the overlays over it. */
 import { drawAxes, drawBox, drawImageOverCrop, drawLabel, drawLandmarks, drawMesh } from '../pages/overlay.js';
-import { boxOfCrop, countFaces, type Layer, layers, type Scene, type ShownFace } from './scene.js';
+import { boxOfCrop, countFaces, holds, type Layer, layers, type Scene, type ShownFace } from './scene.js';
 
 /** Small pictures are shown enlarged, so that thin lines stay thin. */
 const wantedSide = 1200;
@@ -56,10 +56,7 @@ export class View {
     const { left, top, width, height } = this.#canvas.getBoundingClientRect();
     const x = ((clientX - left) / width) * picture.image.width - 0.5;
     const y = ((clientY - top) / height) * picture.image.height - 0.5;
-    return faces.find(({ face }) => {
-      const { x0, y0, x1, y1 } = boxOfCrop(face.crop);
-      return x >= x0 && x <= x1 && y >= y0 && y <= y1;
-    })?.id;
+    return faces.find(({ face }) => holds(boxOfCrop(face.crop), x, y))?.id;
   }
 
   #drawLayer(layer: Layer, { face, box, details: { vertices, maps } }: ShownFace): void {

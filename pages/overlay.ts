@@ -116,25 +116,38 @@ export function drawAxes(context: DrawingContext, landmarks: ArrayLike<number>, 
   });
 }
 
-export function drawBox(
-  context: DrawingContext,
-  box: { readonly x0: number; readonly y0: number; readonly x1: number; readonly y1: number },
-): void {
+/** A box, turned about its middle by its roll: degrees clockwise. */
+interface Box {
+  readonly x0: number;
+  readonly y0: number;
+  readonly x1: number;
+  readonly y1: number;
+  readonly roll?: number;
+}
+
+/** Draws in the frame of something that is turned by `roll` degrees about (x, y): its middle is the origin. */
+function turnedAbout(context: DrawingContext, x: number, y: number, roll: number, draw: () => void): void {
+  context.save();
+  context.translate(x, y);
+  context.rotate((roll * Math.PI) / 180);
+  draw();
+  context.restore();
+}
+
+export function drawBox(context: DrawingContext, { x0, y0, x1, y1, roll = 0 }: Box): void {
+  const [width, height] = [x1 - x0, y1 - y0];
   onCanvas(context, () => {
     context.strokeStyle = 'rgb(255 255 255 / 80%)';
-    context.lineWidth = Math.max(1, (box.x1 - box.x0) / 200);
+    context.lineWidth = Math.max(1, width / 200);
     context.setLineDash([context.lineWidth * 4, context.lineWidth * 3]);
-    context.strokeRect(box.x0, box.y0, box.x1 - box.x0, box.y1 - box.y0);
+    turnedAbout(context, (x0 + x1) / 2, (y0 + y1) / 2, roll, () => {
+      context.strokeRect(-width / 2, -height / 2, width, height);
+    });
   });
 }
 
-/** A face's number at the upper left of its box; `strong` for the one that is looked at. */
-export function drawLabel(
-  context: DrawingContext,
-  text: string,
-  box: { readonly x0: number; readonly y0: number; readonly x1: number; readonly y1: number },
-  strong: boolean,
-): void {
+/** A face's number at the upper left of its box, upright; `strong` for the one that is looked at. */
+export function drawLabel(context: DrawingContext, text: string, box: Box, strong: boolean): void {
   const side = Math.max(12, (box.x1 - box.x0) / 7);
   onCanvas(context, () => {
     context.font = `600 ${side * 0.7}px system-ui, sans-serif`;
@@ -153,10 +166,12 @@ export function drawLabel(
 export function drawImageOverCrop(
   context: DrawingContext,
   image: CanvasImageSource,
-  crop: { readonly centreX: number; readonly centreY: number; readonly side: number },
+  crop: { readonly centreX: number; readonly centreY: number; readonly side: number; readonly roll: number },
 ): void {
-  const { centreX, centreY, side } = crop;
-  onCanvas(context, () => context.drawImage(image, centreX - side / 2, centreY - side / 2, side, side));
+  const { centreX, centreY, side, roll } = crop;
+  onCanvas(context, () => {
+    turnedAbout(context, centreX, centreY, roll, () => context.drawImage(image, -side / 2, -side / 2, side, side));
+  });
 }
 
 function point(values: ArrayLike<number>, index: number): readonly [number, number, number] {

@@ -4,11 +4,10 @@ import { Cascade } from '../src/cascade/cascade.js';
 import { type CascadeWeights, parseWeights } from '../src/cascade/weights.js';
 import { Gpu } from '../src/engine/device.js';
 import type { DType } from '../src/engine/network.js';
-import { readBuffer } from '../src/engine/readback.js';
-import { parseSafetensors, requireTensor } from '../src/engine/safetensors.js';
+import { parseSafetensors } from '../src/engine/safetensors.js';
 import type { FaceBox } from '../src/pictures/boxes.js';
 import type { PixelData } from '../src/pictures/frame.js';
-import { goldenCrops, runOnCrops } from '../tests/cascade/crops.js';
+import { goldenRuns, runOnPicture } from '../tests/cascade/crops.js';
 import { shippedWeights } from '../tests/cascade/shipped-weights.js';
 import { largestDifference } from './report.js';
 import { listenToErrors } from './watch.js';
@@ -82,21 +81,17 @@ function leastFailures({ limits, features }: GPUDevice): string[] {
   ];
 }
 
-/** Landmarks of the golden crops, as found here and by PyTorch: crop pixels. */
+/** Landmarks of the golden pictures, as found here and by PyTorch: crop pixels. */
 async function goldenLandmarks(gpu: Gpu, weights: CascadeWeights, golden: ArrayBuffer, dtype: DType) {
-  const file = parseSafetensors(golden);
-  const { parameters } = weights.network;
-  const { images, faces } = goldenCrops(file, weights);
-  const expected = requireTensor(file, 'landmarks', 'F32', [faces, 68, 3]).data;
-  const cascade = await Cascade.create(gpu, weights, { maxFaces: faces, dtype });
-  await runOnCrops(cascade, cascade.plan(cascade.iterations), images, faces);
-  const output = new Float32Array(await readBuffer(gpu, cascade.output));
-  const stride = output.length / faces;
-  const found = Array.from(expected, (_, i) => {
-    const [face, point] = [Math.floor(i / 204), Math.floor((i % 204) / 3)];
-    return output[face * stride + parameters.count + point * 4 + (i % 3)] ?? Number.NaN;
-  });
-  return { found, expected: [...expected] };
+  const cascade = await Cascade.create(gpu, weights, { maxFaces: 1, dtype });
+  const [found, expected]: [number[], number[]] = [[], []];
+  for (const { picture, crops, landmarks } of goldenRuns(parseSafetensors(golden), weights)) {
+    const [start] = crops;
+    if (start === undefined) throw new Error('the fixture has no crop');
+    found.push(...(await runOnPicture(cascade, picture, start)).landmarks.filter((_, i) => i % 4 !== 3));
+    expected.push(...landmarks);
+  }
+  return { found, expected };
 }
 
 async function sampleLandmarks(device: GPUDevice, weights: CascadeWeights, sample: PixelData): Promise<number[]> {

@@ -38,7 +38,7 @@ const FACE = { identity: IDENTITY, expression: Object.fromEntries(MODEL.expressi
 const LAYOUT = layoutJson(IDENTITY.length, EXPRESSION.length);
 const COUNT = Number(LAYOUT.count);
 const SIZE = { width: 20, height: 10 };
-const CROP = { centreX: 10, centreY: 5, side: 12, size: 120 };
+const CROP = { centreX: 10, centreY: 5, side: 12, roll: 20, size: 120 };
 const POINTS = Float32Array.of(1, 2, 3, 4, 5, 6);
 const FILE = safetensorsFile(smallIterationTensors(0), SMALL_METADATA);
 const PIXELS = { width: 3, height: 2, data: new Uint8ClampedArray(24) };
@@ -67,6 +67,7 @@ const GRAPH = main.parseWeights(smallWeightBuffers(1)).network.graph;
 const CALLS: Readonly<Record<string, Call>> = {
   'fullpose.cropOf': { call: main.cropOf, args: [BOX, SIZE, 120] },
   'fullpose.cropToPicture': { call: main.cropToPicture, args: [CROP] },
+  'fullpose.pictureToCrop': { call: main.pictureToCrop, args: [CROP] },
   'fullpose.decodeShape': { call: main.decodeShape, args: [MODEL, IDENTITY, EXPRESSION], takesNaN: true },
   'fullpose.decodeVertices': {
     call: main.decodeVertices,

@@ -63,7 +63,7 @@ const anyFace = (good: Face): fc.Arbitrary<unknown> =>
     {
       weight: 2,
       arbitrary: fc
-        .record({ side: fc.constantFrom('side', 'centreX', 'centreY', 'size'), value: anything })
+        .record({ side: fc.constantFrom('side', 'centreX', 'centreY', 'roll', 'size'), value: anything })
         .map(({ side, value }) => ({ ...good, crop: { ...good.crop, [side]: value } })),
     },
     { weight: 1, arbitrary: fc.constant<unknown>(good) },

@@ -65,6 +65,6 @@ export {
   type FaceBox,
   LANDMARKS_TO_CROP,
 } from './pictures/boxes.js';
-export { type Crop, cropToPicture, type PixelTransform } from './pictures/crop.js';
+export { type Crop, cropToPicture, type PixelTransform, pictureToCrop } from './pictures/crop.js';
 export type { Detector } from './pictures/detector.js';
 export type { PictureSource, PixelData, UploadedPicture } from './pictures/frame.js';

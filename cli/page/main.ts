@@ -67,7 +67,9 @@ class Page {
 
   /** Several calls may run: while one is on the GPU the next decodes. */
   async align(job: AlignJob): Promise<AlignReply> {
-    return this.#use(await fetchPicture(`${picturesBase}${job.picture}`, job.name), async (picture) => {
+    const fetched = await fetchPicture(`${picturesBase}${job.picture}`, job.name);
+    const shown = job.canvas === undefined ? fetched : onGrey(fetched, job.canvas);
+    return this.#use(shown, async (picture) => {
       const boxes = job.boxes ?? (await this.#detect(picture.uploaded));
       if (boxes.length === 0) throw new NoFaceError(job.name);
       const wanted = job.faces === 'all' ? boxes : boxes.slice(0, 1);
@@ -210,6 +212,19 @@ class Page {
   }
 }
 
+/** The picture in the middle of a grey one that is `times` as wide and high; `picture` is closed. */
+function onGrey(picture: ImageBitmap, times: number): ImageBitmap {
+  const { width, height } = picture;
+  const canvas = new OffscreenCanvas(Math.round(width * times), Math.round(height * times));
+  const context = canvas.getContext('2d');
+  if (context === null) throw new Error('the browser gave no 2D canvas');
+  context.fillStyle = '#808080';
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.drawImage(picture, Math.floor((canvas.width - width) / 2), Math.floor((canvas.height - height) / 2));
+  picture.close();
+  return canvas.transferToImageBitmap();
+}
+
 /** Longest side of an overlay, in pixels. */
 const largestOverlay = 4096;
 
@@ -246,12 +261,12 @@ function boxAt(boxes: readonly BoxSpec[], index: number): BoxSpec {
 
 function toReply({ face, box, id, steps }: FoundFace, files: FaceReply['files']): FaceReply {
   const { yaw, pitch, roll, matrix } = face.pose;
-  const { x0, y0, x1, y1, kind } = box;
-  const { centreX, centreY, side } = face.crop;
+  const { x0, y0, x1, y1, kind, roll: boxRoll } = box;
+  const { centreX, centreY, side, roll: cropRoll } = face.crop;
   return {
     ...(id !== undefined && { id }),
-    box: { x0, y0, x1, y1, kind },
-    crop: { centreX, centreY, side },
+    box: { x0, y0, x1, y1, kind, ...(boxRoll !== undefined && { roll: boxRoll }) },
+    crop: { centreX, centreY, side, roll: cropRoll },
     confidence: face.confidence,
     landmarks: [...face.landmarks],
     ...(steps !== undefined && { steps }),

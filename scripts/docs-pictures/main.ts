@@ -1,7 +1,7 @@
 /** Draws what docs/guide shows of the method: the fit, PNCC, PAF, depth and the coordinate frames. */
 import { drawAxes, drawLandmarks, drawMesh } from '../../pages/overlay.js';
 import { fetchPicture } from '../../pages/pictures.js';
-import { type Crop, cropToPicture, type Face, FaceAligner, type FaceModel, fetchWeights } from '../../src/index.js';
+import { type Crop, type Face, FaceAligner, type FaceModel, fetchWeights, pictureToCrop } from '../../src/index.js';
 
 declare global {
   interface Window {
@@ -56,7 +56,9 @@ function overPhoto(crop: Crop, side: number, paint: Paint): Paint {
   return (context) => {
     const scale = panelSide / side;
     context.scale(scale, scale);
-    context.translate(side / 2 - crop.centreX - 0.5, side / 2 - crop.centreY - 0.5);
+    context.translate(side / 2, side / 2);
+    context.rotate((-crop.roll * Math.PI) / 180);
+    context.translate(-crop.centreX - 0.5, -crop.centreY - 0.5);
     paint(context);
   };
 }
@@ -108,7 +110,8 @@ function anchorsOf(
   crop: Crop,
   { size, depth }: { readonly size: number; readonly depth: Float32Array },
 ): readonly Anchor[] {
-  const { scale, x0, y0 } = cropToPicture(crop);
+  const { scale, roll = 0, x0, y0 } = pictureToCrop(crop);
+  const [cosine, sine] = [Math.cos((roll * Math.PI) / 180), Math.sin((roll * Math.PI) / 180)];
   const tolerance = 4;
   return Array.from({ length: anchors.rows * anchors.columns }, (_, index) => {
     const corners = [0, 1, 2].map((corner) => {
@@ -121,9 +124,10 @@ function anchorsOf(
     const [a, b, c] = corners;
     if (a === undefined || b === undefined || c === undefined) throw new Error('an anchor lies in a triangle');
     const facing = (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x) < 0;
-    const [column, row] = [Math.round((x - x0) / scale), Math.round((y - y0) / scale)];
+    const column = Math.round(scale * (cosine * x - sine * y) + x0);
+    const row = Math.round(scale * (sine * x + cosine * y) + y0);
     const nearest = depth[row * size + column] ?? Number.NaN;
-    const own = (a.z + b.z + c.z) / 3 / scale;
+    const own = ((a.z + b.z + c.z) / 3) * scale;
     return { x, y, visible: facing && !(nearest - own > tolerance) };
   });
 }
@@ -181,7 +185,11 @@ function drawFrames(context: Context, photo: ImageBitmap, { crop, pose, landmark
   name('y', 3, 103, '#fff');
   name('pixel (0, 0)', 9, 18, '#fff');
   context.strokeStyle = '#f2cc60';
-  context.strokeRect(crop.centreX - crop.side / 2, crop.centreY - crop.side / 2, crop.side, crop.side);
+  context.save();
+  context.translate(crop.centreX, crop.centreY);
+  context.rotate((crop.roll * Math.PI) / 180);
+  context.strokeRect(-crop.side / 2, -crop.side / 2, crop.side, crop.side);
+  context.restore();
   name('crop', crop.centreX - crop.side / 2, crop.centreY - crop.side / 2 - 6, '#f2cc60');
   context.strokeStyle = '#58a6ff';
   context.setLineDash([6, 5]);

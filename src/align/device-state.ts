@@ -9,7 +9,6 @@ import { halvesWork } from '../engine/halves-test.js';
 import type { DType } from '../engine/network.js';
 import { StagingRing } from '../engine/readback.js';
 import { FrameTexture } from '../pictures/frame.js';
-import { CROP_RECORD_BYTES } from '../pictures/kernels/crop.js';
 import { FrameEncoder } from './encode.js';
 import { FrameLayout } from './frame-layout.js';
 import { Inspector } from './inspector.js';

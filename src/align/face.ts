@@ -19,7 +19,7 @@ import { checkInPicture, cropOf, type FaceBox, landmarksBox } from '../pictures/
 import { type Crop, cropToPicture, wrapDegrees } from '../pictures/crop.js';
 import type { PictureSize } from '../pictures/frame.js';
 
-/** p^1 .. p^k of one run of k iterations, all in one crop: the run's, or where the crop follows the face the one that its end gives. */
+/** p^1 .. p^k of one run of k iterations, all in its last crop. */
 export type FacePath = readonly Float32Array<ArrayBuffer>[];
 
 /** What the last iterations of a frame start from. */
@@ -86,6 +86,13 @@ function align(parameters: Float64Array, reference: ArrayLike<number>): void {
   if (q.reduce((sum, value, i) => sum + value * other[i]!, 0) < 0) parameters.set(q.map((value) => -value));
 }
 
+/** Parameters in the crop of others, with the sign of the quaternion that is nearer to theirs. */
+function movedTo({ parameters, crop }: Placed, other: Placed): Float64Array {
+  const moved = moveParameters(parameters, poseFrame(crop), poseFrame(other.crop));
+  align(moved, other.parameters);
+  return moved;
+}
+
 /** Makes faces of one model from numbers. */
 export class FaceReader {
   readonly #model: FaceModel;
@@ -132,16 +139,21 @@ export class FaceReader {
     return { visibility, confidence, path: whole, ...this.#describe(parameters, landmarks, crop) };
   }
 
-  /** The steps of a run, where the crop follows the face all in the crop that the last of them gives. */
+  /** The steps of a run, all in the crop of the last of them. */
   #pathOf(steps: readonly Placed<Float32Array<ArrayBuffer>>[]): FacePath {
-    const last = steps.at(-1);
-    if (this.#margin === undefined || last === undefined) return steps.map(({ parameters }) => parameters.slice());
-    const end = this.#recrop(last, this.#margin);
-    return steps.map(({ parameters, crop }) => {
-      const moved = moveParameters(parameters, poseFrame(crop), poseFrame(end.crop));
-      align(moved, end.parameters);
-      return Float32Array.from(moved);
-    });
+    const end = steps.at(-1);
+    if (this.#margin === undefined || end === undefined) return steps.map(({ parameters }) => parameters.slice());
+    return steps.map((step) => Float32Array.from(movedTo(step, end)));
+  }
+
+  /** The same steps, in the crop that the last of them gives: as in the crop that a known face gives, the head is upright there and as large. */
+  #uprightPath(path: FacePath, size: number, margin: number): FacePath {
+    const [middle, last] = [(size - 1) / 2, path.at(-1)];
+    if (last === undefined) return path;
+    // Where the crop lies in the picture does not matter.
+    const crop = { centreX: middle, centreY: middle, side: size, roll: 0, size };
+    const end = this.#recrop({ crop, parameters: last }, margin);
+    return path.map((parameters) => Float32Array.from(movedTo({ crop, parameters }, end)));
   }
 
   #recrop({ parameters, crop }: Placed, margin: number): Placed {
@@ -162,10 +174,12 @@ export class FaceReader {
         return { crop, path, parameters: startOf(face, crop, iteration) };
       }
       const { crop: upright } = this.#recrop(face, this.#margin);
-      const { crop, parameters } = this.#recrop(
-        { crop: upright, parameters: startOf(face, upright, iteration) },
-        this.#margin,
+      const start = startOf(
+        { ...face, path: this.#uprightPath(path, face.crop.size, this.#margin) },
+        upright,
+        iteration,
       );
+      const { crop, parameters } = this.#recrop({ crop: upright, parameters: start }, this.#margin);
       return { crop: checkInPicture(crop, picture, "The face's crop"), path, parameters };
     } catch (error) {
       if (error instanceof InputError) return undefined;

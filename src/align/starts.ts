@@ -43,7 +43,10 @@ export function checkFace(face: Face, count: number): void {
  * The iterations whose crops a frame returns, the one that its end is given in last: those of all steps from the mean face, otherwise the last
  * alone. None where all are those that it was given.
  */
-export function keptCrops({ followsFace, iterations: all }: Cascade, { iterations, from }: Omit<Run, 'wanted'>): readonly number[] {
+export function keptCrops(
+  { followsFace, iterations: all }: Cascade,
+  { iterations, from }: Omit<Run, 'wanted'>,
+): readonly number[] {
   if (!followsFace) return [];
   if (from === 'mean') return Array.from({ length: Math.min(iterations, all - 1) }, (_, k) => k + 1);
   return iterations > 1 ? [all - 1] : [];

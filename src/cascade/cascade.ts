@@ -131,9 +131,7 @@ export class Cascade {
     const frame = (label: string, from: number, to: number): CascadePlan => {
       const last = rest[count + to - 1]?.steps ?? [];
       const run = rest.slice(from, to).map((plan, i) => [...plan.steps, ...(from + i === to - 1 ? last : [])]);
-      const parts = (network.recrop === undefined ? [run.flat()] : run).map(
-        (steps) => new Sequence(gpu, label, steps),
-      );
+      const parts = (network.recrop === undefined ? [run.flat()] : run).map((steps) => new Sequence(gpu, label, steps));
       return { parts, dispatches: parts.reduce((sum, { steps }) => sum + 1 + steps.length, 0) };
     };
     const plans = endings.map((_, k) => frame(`cascade of ${k + 1}`, 0, k + 1));

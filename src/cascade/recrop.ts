@@ -1,12 +1,13 @@
 /**
  * The crop that follows the face, on the processor in float64: the twin of recrop.wgsl (and of training/crops.py), for what happens between frames.
  */
-import { type Crop, cropWithin } from '../pictures/crop.js';
-import { cropSquare, landmarksBox } from '../pictures/boxes.js';
+
 import { decodeVertices } from '../mmm/decode.js';
 import type { ShapeModel } from '../mmm/model.js';
 import { moveParameters, type ParameterLayout, poseFrame, quaternionOf, TURN_OFFSET } from '../mmm/parameters.js';
 import { headRoll, quaternionToMatrix, turnQuaternion } from '../mmm/pose.js';
+import { cropSquare, landmarksBox } from '../pictures/boxes.js';
+import { type Crop, cropWithin } from '../pictures/crop.js';
 
 /** A new crop's side over that of the old one, at least and at most: beyond, it is not believed. */
 const [SMALLEST, LARGEST] = [1 / 16, 4];

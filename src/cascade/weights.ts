@@ -149,7 +149,9 @@ function parseRecrop(value: unknown, { count, identity, expression }: ParameterL
     throw new WeightsError(`recrop.margin is ${show(margin)}; wanted a number from ${MARGINS.join(' to ')}.`);
   }
   if (Math.max(identity[0] + identity[1], expression[0] + expression[1]) >= count) {
-    throw new WeightsError(`recrop wants the last of the ${count} parameters free, for a turn; a coefficient is there.`);
+    throw new WeightsError(
+      `recrop wants the last of the ${count} parameters free, for a turn; a coefficient is there.`,
+    );
   }
   return { margin };
 }

@@ -13,11 +13,12 @@ import { readBuffer } from '../../src/engine/readback.js';
 import { parseSafetensors, requireTensor, type SafeTensors } from '../../src/engine/safetensors.js';
 import { decodeVertices } from '../../src/mmm/decode.js';
 import { type FaceModel, loadFaceModel, normalisedCoordinateCode } from '../../src/mmm/model.js';
+import { wrapDegrees } from '../../src/pictures/crop.js';
 import { expectClose, expectThat } from '../browser/numbers.js';
 import { type GpuCaseContext, gpuSuite } from '../browser/suite.js';
 import { expectTensor, poisonedTensor, runSteps, uploadTensor } from '../engine/tensors.js';
 import { batchOf } from '../reference/layers.js';
-import { goldenCrops, packPixels, runOnCrops } from './crops.js';
+import { goldenRuns, packPixels, runOnPicture } from './crops.js';
 import { shippedWeights } from './shipped-weights.js';
 
 const names = { label: 'step', stage: 'stage' } as const;
@@ -157,33 +158,24 @@ export const golden = gpuSuite('golden fixtures', (test) => {
 
   test('the whole cascade follows training through every iteration', async ({ gpu, load }) => {
     const [weights, file] = await Promise.all([shippedWeights(load).then(parseWeights), fixture(load, 'cascade')]);
-    const { count } = weights.network.parameters;
-    const iterations = weights.iterations.length;
-    const { images, faces } = goldenCrops(file, weights);
-    const parameters = floats(file, 'parameters', [iterations + 1, faces, count]);
-    const landmarks = floats(file, 'landmarks', [faces, 68, 3]);
-    const cascade = await Cascade.create(gpu, weights, { maxFaces: faces + 1 });
-
-    // The fixture's crops in place of the crop pass.
-    await runOnCrops(cascade, cascade.plan(iterations), images, faces);
-
-    for (let k = 0; k <= iterations; k++) {
-      const tensor = cascade.parameters[k];
-      expectThat(tensor !== undefined, `p${k} is missing`);
-      const actual = new Float32Array(await readBuffer(gpu, tensor.buffer, 0, faces * count * 4));
-      const expected = parameters.subarray(k * faces * count, (k + 1) * faces * count);
-      expectClose(actual, expected, { atol: 2e-3, label: `p${k}`, shape: [faces, count] });
-    }
-    const output = new Float32Array(await readBuffer(gpu, cascade.output, 0, faces * cascade.outputBytes));
-    const words = cascade.outputBytes / 4;
-    for (let face = 0; face < faces; face++) {
-      const points = output.subarray(face * words + count, (face + 1) * words);
-      const actual = Float32Array.from({ length: 68 * 3 }, (_, i) => points[Math.floor(i / 3) * 4 + (i % 3)] ?? 0);
-      expectClose(actual, landmarks.subarray(face * 68 * 3, (face + 1) * 68 * 3), {
-        atol: 0.01,
-        label: `landmarks of face ${face}`,
-        shape: [68, 3],
-      });
+    const cascade = await Cascade.create(gpu, weights, { maxFaces: 2 });
+    const runs = goldenRuns(file, weights);
+    expectThat(runs.length >= 2, `${runs.length} pictures`);
+    for (const [i, golden] of runs.entries()) {
+      const [start] = golden.crops;
+      expectThat(start !== undefined, 'no crop');
+      const run = await runOnPicture(cascade, golden.picture, start);
+      for (const [k, expected] of golden.parameters.entries()) {
+        expectClose(run.parameters[k] ?? [], expected, { atol: 4e-3, label: `p${k} of picture ${i}` });
+      }
+      for (const [k, { centreX, centreY, side, roll }] of golden.crops.entries()) {
+        const crop = run.crops[k];
+        expectThat(crop !== undefined, `no crop ${k}`);
+        const off = [crop.centreX - centreX, crop.centreY - centreY, crop.side - side, wrapDegrees(crop.roll - roll)];
+        expectClose(off, [0, 0, 0, 0], { atol: 0.02, label: `crop ${k} of picture ${i}` });
+      }
+      const points = run.landmarks.filter((_, at) => at % 4 !== 3);
+      expectClose(points, golden.landmarks, { atol: 0.02, label: `landmarks of picture ${i}`, shape: [68, 3] });
     }
   });
 });

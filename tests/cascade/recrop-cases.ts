@@ -54,7 +54,9 @@ export function recropCases(layout: ParameterLayout, size: number): RecropCase[]
     );
   }
   for (const yaw of [-90, -89.9, 89.9, 90]) {
-    cases.push(made(`profile of ${yaw} degrees`, (p) => p.set(eulerToQuaternion({ yaw, pitch: 8, roll: 70 }, 0.3 * size))));
+    cases.push(
+      made(`profile of ${yaw} degrees`, (p) => p.set(eulerToQuaternion({ yaw, pitch: 8, roll: 70 }, 0.3 * size))),
+    );
   }
   cases.push(
     made('no turn', (p) => setTurn(p, 1, 0)),

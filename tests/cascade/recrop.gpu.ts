@@ -57,8 +57,7 @@ async function run(
   const next = { crops, faces: faces + 1, slot: 2, points, size, margin: MARGIN };
   await runSteps(
     gpu,
-    (builder) =>
-      recordTurn(builder, names, { before: left, update: right, after }, isFollowed ? next : undefined),
+    (builder) => recordTurn(builder, names, { before: left, update: right, after }, isFollowed ? next : undefined),
     faces,
   );
   const words = new Uint32Array(await readBuffer(gpu, after.buffer));
@@ -95,7 +94,7 @@ export const recropKernel = gpuSuite('recrop', (test) => {
     });
   }
 
-  test('the shipped model: agrees with float64 and with the processor\'s', async ({ gpu, load }) => {
+  test("the shipped model: agrees with float64 and with the processor's", async ({ gpu, load }) => {
     const model = loadFaceModel(await load('weights/face_model.safetensors'));
     const { parameters } = JSON.parse(new TextDecoder().decode(await load('weights/network.json')));
     await compare(gpu, model, parseParameterLayout(parameters), 128);

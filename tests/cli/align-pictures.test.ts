@@ -24,7 +24,7 @@ const face = {
   pose: { yaw: 0, pitch: 0, roll: 0, matrix: [] },
   identity: [],
   expression: {},
-  crop: { centreX: 2, centreY: 2, side: 4 },
+  crop: { centreX: 2, centreY: 2, side: 4, roll: 0 },
   files: { obj: '', gltf: '' },
 } as const;
 

@@ -325,7 +325,7 @@ describe('the demo', () => {
     expect(json.landmarks.flat()).toEqual(third);
     expect(json.pose.matrix).toHaveLength(3);
     expect(Object.keys(json.box)).toEqual(['x0', 'y0', 'x1', 'y1', 'kind']);
-    expect(Object.keys(json.crop)).toEqual(['centreX', 'centreY', 'side']);
+    expect(Object.keys(json.crop)).toEqual(['centreX', 'centreY', 'side', 'roll']);
     expect(Object.keys(json.expression)).toHaveLength(47);
 
     const obj = (await saved(page, 'obj', 'several-3.obj')).toString().split('\n');

@@ -145,7 +145,7 @@ describe('turned boxes', () => {
     }
   });
 
-  it('give crops whose transforms are each other\'s inverse', () => {
+  it("give crops whose transforms are each other's inverse", () => {
     const crop = { centreX: 31, centreY: -8, side: 77, roll: -132, size: 64 };
     const [x, y] = transformPoint(cropToPicture(crop), 12.5, 50);
     const [u, v] = transformPoint(pictureToCrop(crop), x, y);

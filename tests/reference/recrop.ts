@@ -66,15 +66,15 @@ export function recropReference(
   const angle = isSeen ? Math.atan2(r0[1]!, r1[1]!) : 0;
   const m = (size - 1) / 2;
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
-  let isFinite = stays.parameters.every(Number.isFinite);
+  let allFinite = stays.parameters.every(Number.isFinite);
   for (let i = 0; i < points.length; i += 3) {
     const dot = (row: readonly number[]) => [0, 1, 2].reduce((sum, k) => sum + row[k]! * points[i + k]!, 0);
     const [x, y] = rot(-angle, [dot(r0) + p[4]! - m, size - 1 - (dot(r1) + p[5]!) - m]);
-    isFinite &&= Number.isFinite(x) && Number.isFinite(y);
+    allFinite &&= Number.isFinite(x) && Number.isFinite(y);
     [left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x), Math.max(bottom, y)];
   }
   const side = margin * Math.max(right - left, bottom - top);
-  if (!isFinite || !(side >= size / 16 && side <= 4 * size)) return stays;
+  if (!allFinite || !(side >= size / 16 && side <= 4 * size)) return stays;
   const [dx, dy] = rot(angle, [(left + right) / 2, (top + bottom) / 2]);
   const s = size / side;
   const [stepX, stepY] = rot((crop.roll * Math.PI) / 180, [dx, dy]);

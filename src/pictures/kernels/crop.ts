@@ -99,12 +99,7 @@ export function writeCropRecord(view: DataView, index: number, record: CropRecor
  * The crop of `size` pixels whose record the GPU made: the inverse of `cropRecord`.
  * @param record the record's first six floats: origin, right, down
  */
-export function cropOfRecord(
-  record: ArrayLike<number>,
-  picture: PictureSize,
-  texels: PictureSize,
-  size: number,
-): Crop {
+export function cropOfRecord(record: ArrayLike<number>, picture: PictureSize, texels: PictureSize, size: number): Crop {
   const [originX = 0, originY = 0, rightX = 0, rightY = 0, downX = 0, downY = 0] = Array.from(record);
   const [scaleX, scaleY] = [texels.width / picture.width, texels.height / picture.height];
   // What is left of a similarity once rounded.
