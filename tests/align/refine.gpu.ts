@@ -3,7 +3,7 @@ import { type Face, startOf } from '../../src/align/face.js';
 import { Cascade } from '../../src/cascade/cascade.js';
 import { parseWeights } from '../../src/cascade/weights.js';
 import { InputError } from '../../src/engine/errors.js';
-import type { Plan } from '../../src/engine/plan.js';
+import type { Sequence } from '../../src/engine/plan.js';
 import { readBuffer } from '../../src/engine/readback.js';
 import { decodeVertices, pickVertices, toPicturePixels } from '../../src/mmm/decode.js';
 import { cropOf, type FaceBox, landmarksBox } from '../../src/pictures/boxes.js';
@@ -34,7 +34,7 @@ async function withAligner(
   }
 }
 
-function runPlan({ gpu }: GpuCaseContext, plan: Plan, batch: number): void {
+function runPlan({ gpu }: GpuCaseContext, plan: Sequence, batch: number): void {
   const encoder = gpu.device.createCommandEncoder();
   const pass = encoder.beginComputePass();
   plan.encode(pass, batch);
