@@ -12,7 +12,7 @@ export default defineConfig({
           include: ['tests/**/*.test.ts'],
           exclude: ['tests/gpu.test.ts', 'tests/pages/**'],
           // Tests assert numbers, never times; a busy machine may take its time.
-          testTimeout: 60_000,
+          testTimeout: 180_000,
           sequence: { groupOrder: 0 },
         },
       },
@@ -21,7 +21,7 @@ export default defineConfig({
           name: 'gpu',
           environment: 'node',
           include: ['tests/gpu.test.ts'],
-          testTimeout: 120_000,
+          testTimeout: 300_000,
           hookTimeout: 600_000,
           sequence: { groupOrder: 1 },
         },

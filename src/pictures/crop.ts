@@ -1,5 +1,8 @@
 /** Crops: squares of a picture, upright or turned, and pixel coordinates in them. */
-import { expectFields, expectPositive } from '../engine/expect.js';
+import { expectFields, expectPositive, refuse } from '../engine/expect.js';
+
+/** Picture pixels in a crop pixel, at least; beyond, and beyond its inverse, products are not numbers any more. */
+const SMALLEST_SCALE = 1e-30;
 
 /** The square that is resampled to `size` x `size` pixels. */
 export interface Crop {
@@ -86,4 +89,8 @@ export function checkCrop(crop: Crop): void {
   expectFields('The crop', crop, ['centreX', 'centreY', 'side', 'roll', 'size']);
   expectPositive("The crop's side", crop.side);
   expectPositive("The crop's size", crop.size);
+  const scale = crop.side / crop.size;
+  if (!(scale > SMALLEST_SCALE && scale < 1 / SMALLEST_SCALE)) {
+    refuse("The crop's side over its size", scale, `a number between ${SMALLEST_SCALE} and ${1 / SMALLEST_SCALE}`);
+  }
 }

@@ -17,6 +17,9 @@
 //#endif
 
 const THREADS = 128u;
+//#if FOLLOWED
+const FOLD = 8u;
+//#endif
 
 struct Params {
   // vec4s of one face's parameters
@@ -98,7 +101,7 @@ fn pose_of(face: u32) -> Pose {
 }
 
 //#if FOLLOWED
-// Of each invocation, then of the first half of them, and so on: smallest x and y, smallest -x and -y; and whether something is not finite.
+// Of each invocation, then of FOLD of them: smallest x and y, smallest -x and -y; and whether something is not finite.
 var<workgroup> boxes: array<vec4f, THREADS>;
 var<workgroup> faults: array<u32, THREADS>;
 
@@ -140,18 +143,26 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   }
   boxes[local] = box;
   faults[local] = fault;
-  for (var half = THREADS / 2; half > 0; half /= 2) {
-    workgroupBarrier();
-    if (local < half) {
-      boxes[local] = min(boxes[local], boxes[local + half]);
-      faults[local] |= faults[local + half];
+  workgroupBarrier();
+  // Invocation t < FOLD folds t, t + FOLD, ...: slot t, which it then overwrites, is read by no other.
+  if (local < FOLD) {
+    for (var other = local + FOLD; other < THREADS; other += FOLD) {
+      box = min(box, boxes[other]);
+      fault |= faults[other];
     }
+    boxes[local] = box;
+    faults[local] = fault;
   }
   workgroupBarrier();
-  let tight = boxes[0];
+  var tight = boxes[0];
+  var is_faulty = faults[0];
+  for (var other = 1u; other < FOLD; other++) {
+    tight = min(tight, boxes[other]);
+    is_faulty |= faults[other];
+  }
   let side = params.margin * max(-tight.z - tight.x, -tight.w - tight.y);
   // What is not finite compares as anything.
-  let is_followed = (faults[0] == 0) & (side * 16.0 >= size) & (side <= 4.0 * size);
+  let is_followed = (is_faulty == 0) & (side * 16.0 >= size) & (side <= 4.0 * size);
   let centre = middle + rotated((tight.xy - tight.zw) * 0.5, roll);
 
   for (var part = local; part < params.stride; part += THREADS) {

@@ -64,9 +64,9 @@ describe('toMarkdown', () => {
 
 it('findings warn of a software adapter only where there is one', () => {
   const report = sampleReport();
-  expect(findings(report).join('\n')).not.toContain('program on the processor');
+  expect(findings(report).join('\n')).not.toContain('software on the processor');
   expect(findings({ ...report, adapter: { ...report.adapter, isSoftware: true } })[0]).toContain(
-    'program on the processor',
+    'software on the processor',
   );
   expect(findings(report).join('\n')).toContain('10.0% of the 200');
 });
