@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
-import { mediapipeBase, onnxruntimeBase, tfjsWasmBase } from './pages/routes.js';
+import { onnxruntimeBase, tfjsWasmBase } from './pages/routes.js';
 import { keptModuleUrls } from './scripts/module-urls.js';
 import { packageFiles } from './scripts/page-plugins.js';
 import { pureKernels, strippedShaders } from './scripts/wgsl.js';
@@ -21,7 +21,6 @@ export default defineConfig({
     ],
   },
   plugins: [
-    packageFiles(mediapipeBase, '@mediapipe/face_detection'),
     packageFiles(onnxruntimeBase, 'onnxruntime-web/dist'),
     packageFiles(tfjsWasmBase, '@tensorflow/tfjs-backend-wasm/dist'),
     strippedShaders(),

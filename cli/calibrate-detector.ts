@@ -9,6 +9,7 @@
 import { parseArgs } from 'node:util';
 import { PageHost } from '../scripts/page-host.js';
 import { indexedPictures } from '../scripts/page-plugins.js';
+import { rotate, turnOf } from '../src/pictures/crop.js';
 import { median, quantile, tightBox } from './accuracy.js';
 import { type LabelledCrop, readSplit } from './data/faces.js';
 
@@ -68,10 +69,12 @@ try {
       }
       const [width, height] = [face.x1 - face.x0, face.y1 - face.y0];
       const size = (width + height) / 2;
+      const off = [x - (face.x0 + face.x1) / 2, y - (face.y0 + face.y1) / 2] as const;
+      const [across, down] = rotate(...off, turnOf(-face.roll));
       samples.push({
         scale: side / size,
-        shiftX: (x - (face.x0 + face.x1) / 2) / size,
-        shiftY: (y - (face.y0 + face.y1) / 2) / size,
+        shiftX: across / size,
+        shiftY: down / size,
         margin,
         aspect: width / height,
       });

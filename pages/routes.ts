@@ -1,8 +1,5 @@
 /** Paths that the page server answers beside the repository's files; known to the server's plugins and to the pages. */
 
-/** The files of `@mediapipe/face_detection`. */
-export const mediapipeBase = '/mediapipe/face_detection/';
-
 /** The benchmark's rivals: onnxruntime-web, and the WASM files of TensorFlow.js. */
 export const onnxruntimeBase = '/rivals/onnxruntime/';
 export const tfjsWasmBase = '/rivals/tfjs-wasm/';

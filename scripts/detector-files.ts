@@ -1,45 +1,76 @@
 /**
- * From MediaPipe's short-range face detector (BlazeFace, a .tflite file) to the files that `fullpose/detect` loads (docs/formats.md): its operators
- * as a list of layers, its f16 weights as they are.
+ * From YuNet (an .onnx file) to the files that `fullpose/detect` loads (docs/formats.md): its operators as a list of layers, its weights as they
+ * are, but for two changes that no result shows: the picture's channels are in the order red, green, blue, and the four branches of a head, which
+ * read the same features, are one.
  */
 import { createHash } from 'node:crypto';
 import { WeightsError } from '../src/engine/errors.js';
-import { encodeSafetensors, type TensorToWrite } from './safetensors-writer.js';
-import { readTflite, type TfliteModel, type TfliteOperator, type TfliteTensor } from './tflite.js';
+import { type OnnxModel, type OnnxNode, type OnnxTensor, readOnnx } from './onnx.js';
+import { encodeSafetensors, floats, type TensorToWrite } from './safetensors-writer.js';
 
 /** Names and contents of the files, for `weights/`. */
 export type DetectorFiles = ReadonlyMap<string, Uint8Array>;
 
-/** What the graph of MediaPipe's solution says, and the model file does not. */
-const INPUT_RANGE = [-1, 1] as const;
+/** Side of the network's input: the model takes any multiple of 32. */
+const INPUT_SIZE = 256;
+
+/** What the model was trained on, and its file does not say: BGR, 0 to 255. */
+const INPUT_RANGE = [0, 255] as const;
 
 const ORIGIN =
-  'BlazeFace short range, by Google, from face_detection_short_range.tflite in the npm package @mediapipe/face_detection 0.4.1646425229; ' +
+  'YuNet-n, by Wei Wu, Hanyang Peng and Shiqi Yu, from yunet_n.onnx of https://github.com/ShiqiYu/libfacedetection.train; ' +
   'changed: converted to safetensors and a list of layers';
 
+/** The branches of a head, in the order of their channels in the layer that they become, and how many each has. */
+const BRANCHES = [
+  ['bbox', 4],
+  ['kps', 10],
+  ['cls', 1],
+  ['obj', 1],
+] as const;
+
+const STRIDES = [8, 16, 32] as const;
+
+/** Operators that only bring results into another shape, and what computes that shape. */
+const SHAPES = ['Transpose', 'Reshape', 'Sigmoid', 'Shape', 'Gather', 'Unsqueeze', 'Concat'];
+
 type Fields = Record<string, unknown>;
+
+/** A layer of the list, with the weights that it has. */
+interface Layer {
+  readonly fields: Fields & { readonly name: string };
+  readonly weight?: TensorToWrite;
+  readonly bias?: TensorToWrite;
+}
 
 /**
  * Converts the model.
  * @throws WeightsError for a file that is damaged or is another network than the converter understands.
  */
-export function detectorFiles(tflite: Uint8Array): DetectorFiles {
-  const model = readTflite(tflite);
-  const { layers, weights, heads, inputSize } = new Converter(model).convert();
+export function detectorFiles(onnx: Uint8Array): DetectorFiles {
+  const { layers, heads } = new Converter(readOnnx(onnx)).convert();
   const description = {
-    format: 'fullpose-detector/1',
+    format: 'fullpose-detector/2',
     origin: ORIGIN,
     licence: 'Apache-2.0',
-    inputSize,
+    inputSize: INPUT_SIZE,
     inputRange: INPUT_RANGE,
     heads,
   };
+  const weights: Record<string, TensorToWrite> = {};
+  for (const { fields, weight, bias } of layers) {
+    if (weight !== undefined) weights[`${fields.name}.weight`] = weight;
+    if (bias !== undefined) weights[`${fields.name}.bias`] = bias;
+  }
   const tensors = encodeSafetensors(weights, {
     format: 'fullpose-detector-weights/1',
     origin: ORIGIN,
     licence: 'Apache-2.0',
   });
-  const network = `${pretty(description, layers)}\n`;
+  const network = `${pretty(
+    description,
+    layers.map(({ fields }) => fields),
+  )}\n`;
   const files = new Map([
     ['face_detector.json', new TextEncoder().encode(network)],
     ['face_detector.safetensors', new Uint8Array(tensors)],
@@ -66,207 +97,227 @@ function pretty(fields: Fields, layers: readonly Fields[]): string {
 }
 
 class Converter {
-  readonly #model: TfliteModel;
-  readonly #layers: Fields[] = [];
-  readonly #weights: Record<string, TensorToWrite> = {};
+  readonly #model: OnnxModel;
+  readonly #layers: Layer[] = [];
   /** The layer (or the network's input) that makes a tensor. */
-  readonly #sources = new Map<number, string>();
-  /** The constant that a tensor is a dequantised copy of. */
-  readonly #constants = new Map<number, TfliteTensor>();
-  /** Tensors that an operator padded with channels, and what it padded. */
-  readonly #padded = new Map<number, number>();
+  readonly #sources = new Map<string, string>();
 
-  constructor(model: TfliteModel) {
+  constructor(model: OnnxModel) {
     this.#model = model;
   }
 
-  convert() {
-    const { inputs, outputs, operators } = this.#model;
-    const [input, ...others] = inputs;
-    const [batch, height, width, channels] = input === undefined ? [] : this.#tensor(input).shape;
-    if (input === undefined || others.length > 0 || batch !== 1 || height !== width || channels !== 3) {
-      throw new WeightsError(`The model's inputs are [${inputs.join(', ')}]; wanted one square RGB picture.`);
+  convert(): { readonly layers: readonly Layer[]; readonly heads: readonly string[] } {
+    const { nodes, inputs } = this.#model;
+    const [input, ...others] = inputs.filter((name) => !this.#model.constants.has(name));
+    if (input === undefined || others.length > 0) {
+      throw new WeightsError(`The model's inputs are [${inputs.join(', ')}]; wanted one, the picture.`);
     }
     this.#sources.set(input, 'picture');
-    const joins = new Map<number, readonly number[]>();
-    const reshapes = new Map<number, number>();
-    for (const operator of operators) {
-      const [first, output] = [one(operator.inputs), one(operator.outputs)];
-      if (operator.op === 'reshape') reshapes.set(output, first);
-      else if (operator.op === 'concatenation') joins.set(output, operator.inputs);
-      else this.#convert(operator, first, output);
+    for (const node of nodes) {
+      const [first = '', output = ''] = [node.inputs[0], node.outputs[0]];
+      if (SHAPES.includes(node.op)) {
+        const source = this.#sources.get(first);
+        if (source !== undefined) this.#sources.set(output, source);
+      } else this.#convert(node, first, output);
     }
-    // The outputs are the heads' results, reshaped to a row an anchor and put one after the other.
-    const ends = outputs.map((output) => {
-      const parts = joins.get(output) ?? [];
-      return parts
-        .map((part) => reshapes.get(part) ?? part)
-        .map((part) => ({
-          layer: this.#source(part),
-          channels: this.#tensor(part).shape.at(-1) ?? 0,
-          row: this.#tensor(output).shape.at(-1) ?? 0,
-        }));
-    });
-    const [boxes = [], scores = []] = [...ends].sort((a, b) => (b[0]?.row ?? 0) - (a[0]?.row ?? 0));
-    if (ends.length !== 2 || boxes.length === 0 || boxes.length !== scores.length) {
-      throw new WeightsError(
-        `The model has ${ends.length} outputs; wanted boxes and scores, from as many layers each.`,
-      );
-    }
-    const heads = boxes.map((box, index) => ({ scores: scores[index]?.layer, boxes: box.layer }));
-    return { layers: this.#layers, weights: this.#weights, heads, inputSize: height };
+    const heads = STRIDES.map((stride) => this.#joinBranches(stride));
+    return { layers: this.#layers, heads };
   }
 
-  #convert(
-    operator: Exclude<TfliteOperator, { op: 'reshape' | 'concatenation' }>,
-    first: number,
-    output: number,
-  ): void {
-    const { shape } = this.#tensor(first);
-    switch (operator.op) {
-      case 'dequantize':
-        this.#constants.set(output, this.#tensor(first));
+  #convert(node: OnnxNode, first: string, output: string): void {
+    switch (node.op) {
+      case 'Conv':
+        this.#convolution(node, output);
         return;
-      case 'pad':
-        this.#padded.set(output, this.#channelPadding(operator, first));
-        return;
-      case 'relu':
+      case 'Relu':
         this.#fuseRelu(first, output);
         return;
-      case 'maxPool': {
-        const { kernel, stride, padding } = operator;
-        this.#add(output, 'maxPool', {
-          input: this.#source(first),
-          kernel,
-          stride,
-          padding: paddingOf(shape, kernel, stride, padding),
+      case 'MaxPool': {
+        const kernel = numbersOf(node, 'kernel_shape', 2);
+        const input = this.#source(first);
+        this.#add(output, {
+          fields: {
+            name: `${input}.pool`,
+            op: 'maxPool',
+            input,
+            kernel,
+            stride: numbersOf(node, 'strides', 2),
+            padding: numbersOf(node, 'pads', 4),
+          },
         });
         return;
       }
-      case 'add': {
-        const { inputs, activation } = operator;
-        const sources = inputs.map((input) => this.#padded.get(input) ?? input).map((input) => this.#source(input));
-        const pads = inputs.some((input) => this.#padded.has(input));
-        this.#add(output, 'add', { inputs: sources, activation, ...(pads && { padChannels: true }) });
+      case 'Resize': {
+        const modes = ['mode', 'coordinate_transformation_mode', 'nearest_mode'].map((name) => node.words.get(name));
+        const [, , vertical = 0, horizontal = 0] = this.#constant(node.inputs[2] ?? '').values;
+        if (modes.join() !== 'nearest,asymmetric,floor') {
+          throw new WeightsError(`A resize is ${modes.join(', ')}; wanted the nearest pixel, asymmetric, floor.`);
+        }
+        const input = this.#source(first);
+        const scale = [vertical, horizontal];
+        this.#add(output, { fields: { name: `${input}.resize`, op: 'resizeNearest', input, scale } });
         return;
       }
-      case 'conv2d':
-      case 'depthwiseConv2d':
-        this.#convolution(operator, first, output, shape);
+      case 'Add': {
+        const inputs = node.inputs.map((name) => this.#source(name));
+        this.#add(output, { fields: { name: `${inputs[0]}.sum`, op: 'add', inputs, activation: 'none' } });
+        return;
+      }
+      default:
+        throw new WeightsError(`The model has the operator ${node.op}, which the converter does not know.`);
     }
   }
 
-  #convolution(
-    operator: Extract<TfliteOperator, { op: 'conv2d' | 'depthwiseConv2d' }>,
-    first: number,
-    output: number,
-    shape: readonly number[],
-  ): void {
-    const { op, stride, padding, activation } = operator;
-    const [, weightIndex = -1, biasIndex = -1] = operator.inputs;
-    const [weight, bias] = [this.#constant(weightIndex), this.#constant(biasIndex)];
-    const [outer = 0, height = 0, width = 0, inner = 0] = weight.shape;
-    const kernel = [height, width] as const;
-    const window = { input: this.#source(first), kernel, stride, padding: paddingOf(shape, kernel, stride, padding) };
-    if (op === 'depthwiseConv2d' && outer !== 1) {
-      throw new WeightsError(`'${weight.name}' has shape [${weight.shape.join(', ')}]; wanted 1 in front.`);
+  #convolution(node: OnnxNode, output: string): void {
+    const [first = '', weightName = '', biasName = ''] = node.inputs;
+    const [weight, bias] = [this.#constant(weightName), this.#constant(biasName)];
+    const [outChannels = 0, inChannels = 0, height = 0, width = 0] = weight.shape;
+    const [groups = 0] = numbersOf(node, 'group', 1);
+    const input = this.#source(first);
+    const window = {
+      input,
+      kernel: [height, width],
+      stride: numbersOf(node, 'strides', 2),
+      padding: numbersOf(node, 'pads', 4),
+    };
+    if (numbersOf(node, 'dilations', 2).some((size) => size !== 1)) throw new WeightsError('A convolution is dilated.');
+    // Names of weights that a normalisation was folded into are numbers: those layers follow a `conv1`, or the picture.
+    const name = weightName.endsWith('.weight')
+      ? weightName.slice(0, -'.weight'.length)
+      : input === 'picture'
+        ? 'backbone.model0.conv1'
+        : input.replace(/conv1$/, 'conv2');
+    // Of one channel to one, it is both.
+    if (groups === outChannels && inChannels === 1) {
+      this.#add(output, {
+        fields: { name, op: 'depthwiseConv2d', ...window, activation: 'none' },
+        weight: floats(
+          [height, width, outChannels],
+          channelsLast({ ...weight, shape: [1, outChannels, height, width] }),
+        ),
+        bias: floats(bias.shape, bias.values),
+      });
+    } else if (groups === 1) {
+      this.#add(output, {
+        fields: { name, op: 'conv2d', ...window, inChannels, outChannels, activation: 'none' },
+        weight: floats([outChannels, height, width, inChannels], channelsLast(weight, input === 'picture')),
+        bias: floats(bias.shape, bias.values),
+      });
+    } else {
+      throw new WeightsError(`'${name}' has ${groups} groups of ${inChannels} channels; wanted one, or one a channel.`);
     }
-    const name =
-      op === 'conv2d'
-        ? this.#add(output, op, { ...window, inChannels: inner, outChannels: outer, activation })
-        : this.#add(output, op, { ...window, activation });
-    this.#weights[`${name}.weight`] = toWrite(weight, op === 'conv2d' ? weight.shape : [height, width, inner]);
-    this.#weights[`${name}.bias`] = toWrite(bias, bias.shape);
   }
 
-  /** Adds a layer that makes tensor `output`, and returns its name. */
-  #add(output: number, op: string, fields: Fields): string {
-    // The file marks some names of sums for its own compiler.
-    const name = this.#tensor(output).name.replace(/__xeno_compat__.*$/, '');
-    if ([...this.#sources.values()].includes(name)) throw new WeightsError(`Two operators are named '${name}'.`);
-    this.#layers.push({ name, op, ...fields });
+  #add(output: string, layer: Layer): void {
+    const { name } = layer.fields;
+    if (this.#layers.some(({ fields }) => fields.name === name)) {
+      throw new WeightsError(`Two operators are named '${name}'.`);
+    }
+    this.#layers.push(layer);
     this.#sources.set(output, name);
-    return name;
   }
 
   /** ReLU becomes the activation of the layer before it, whose result nobody else may want. */
-  #fuseRelu(input: number, output: number): void {
+  #fuseRelu(input: string, output: string): void {
     const name = this.#source(input);
-    const layer = this.#layers.find((candidate) => candidate.name === name);
-    const readers = this.#model.operators.filter(({ inputs }) => inputs.includes(input)).length;
-    if (layer?.activation !== 'none' || readers !== 1) {
+    const layer = this.#layers.find(({ fields }) => fields.name === name);
+    const readers = this.#model.nodes.filter(({ inputs }) => inputs.includes(input)).length;
+    if (layer?.fields.activation !== 'none' || readers !== 1) {
       throw new WeightsError(`A ReLU reads '${name}'; wanted a layer without activation that nothing else reads.`);
     }
-    layer.activation = 'relu';
+    layer.fields.activation = 'relu';
     this.#sources.set(output, name);
   }
 
-  /** The padded tensor, where only channels are added behind, and only sums read the result. */
-  #channelPadding({ inputs, outputs }: TfliteOperator, first: number): number {
-    const paddings = this.#tensor(inputs[1] ?? -1);
-    const { data } = paddings;
-    if (paddings.type !== 'I32' || data?.length !== 32) {
-      throw new WeightsError(`'${paddings.name}' pads [${paddings.shape.join(', ')}]; wanted the constant [4, 2].`);
+  /**
+   * Makes of the branches of one stride, each a 1x1 convolution and a depthwise one, two layers: a head of all their channels.
+   * @returns its name
+   */
+  #joinBranches(stride: number): string {
+    const last = BRANCHES.map(([branch]) => this.#layer(this.#source(`${branch}_${stride}`)));
+    const first = last.map(({ fields }) => this.#layer(String(fields.input)));
+    const inputs = new Set(first.map(({ fields }) => fields.input));
+    const counts: readonly number[] = BRANCHES.map(([, count]) => count);
+    const isBranch = last.every(
+      ({ fields, bias }, i) => fields.op === 'depthwiseConv2d' && bias?.shape[0] === counts[i],
+    );
+    const isMixed = first.every(({ fields }, i) => fields.op === 'conv2d' && fields.outChannels === counts[i]);
+    if (!isBranch || !isMixed || inputs.size !== 1) {
+      throw new WeightsError(`The branches of stride ${stride} are not a 1x1 and a depthwise convolution each.`);
     }
-    const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-    const values = Array.from({ length: 8 }, (_, index) => view.getInt32(4 * index, true));
-    const readers = this.#model.operators.filter((reader) => reader.inputs.includes(one(outputs)));
-    if (values.slice(0, 7).some((value) => value !== 0) || readers.some(({ op }) => op !== 'add')) {
-      throw new WeightsError(`'${paddings.name}' pads [${values.join(', ')}]; wanted channels of a summand only.`);
-    }
-    return first;
+    const name = `head${stride}`;
+    const mixed: Layer = {
+      fields: { ...first[0]?.fields, name: `${name}.mixed`, outChannels: counts.reduce((sum, count) => sum + count) },
+      ...joined(first, 'weight', 0),
+      ...joined(first, 'bias', 0),
+    };
+    const head: Layer = {
+      fields: { ...last[0]?.fields, name, input: mixed.fields.name },
+      ...joined(last, 'weight', 2),
+      ...joined(last, 'bias', 0),
+    };
+    for (const layer of [...first, ...last]) this.#layers.splice(this.#layers.indexOf(layer), 1);
+    this.#layers.push(mixed, head);
+    return name;
   }
 
-  #tensor(index: number): TfliteTensor {
-    const tensor = this.#model.tensors[index];
-    if (tensor === undefined) throw new WeightsError(`There is no tensor ${index}.`);
+  #layer(name: string): Layer {
+    const layer = this.#layers.find(({ fields }) => fields.name === name);
+    if (layer === undefined) throw new WeightsError(`No operator makes '${name}'.`);
+    return layer;
+  }
+
+  #constant(name: string): OnnxTensor {
+    const tensor = this.#model.constants.get(name);
+    if (tensor === undefined) throw new WeightsError(`'${name}' is no constant of the model.`);
     return tensor;
   }
 
-  #constant(index: number): TfliteTensor {
-    const tensor = this.#constants.get(index) ?? this.#tensor(index);
-    if (tensor.data === undefined) throw new WeightsError(`'${tensor.name}' is computed; wanted a constant.`);
-    return tensor;
-  }
-
-  #source(index: number): string {
-    const source = this.#sources.get(index);
-    if (source === undefined)
-      throw new WeightsError(`'${this.#tensor(index).name}' is made by no operator that is read.`);
+  #source(name: string): string {
+    const source = this.#sources.get(name);
+    if (source === undefined) throw new WeightsError(`'${name}' is made by no operator that is read.`);
     return source;
   }
 }
 
-/** The first of a list that must not be empty. */
-function one(list: readonly number[]): number {
-  const [first] = list;
-  if (first === undefined) throw new WeightsError('An operator has no input or no output.');
-  return first;
-}
-
-function toWrite({ name, type, data }: TfliteTensor, shape: readonly number[]): TensorToWrite {
-  if (data === undefined) throw new WeightsError(`'${name}' has no values.`);
-  return { dtype: type, shape, bytes: data };
-}
-
-/**
- * Top, left, bottom, right. `same` makes the result `ceil(size / stride)` long, and puts an odd pixel of padding behind.
- * @param shape [1, height, width, channels] of the input
- */
-function paddingOf(
-  shape: readonly number[],
-  kernel: readonly [number, number],
-  stride: readonly [number, number],
-  padding: 'same' | 'valid',
-): readonly number[] {
-  const [, height = 0, width = 0] = shape;
-  if ([...kernel, ...stride].some((size) => size < 1)) {
-    throw new WeightsError(`A window of ${kernel.join(' x ')} has stride ${stride.join(' x ')}; wanted at least 1.`);
+/** One tensor of several layers put one after the other along `axis`, which is its first or its last. */
+function joined(layers: readonly Layer[], part: 'weight' | 'bias', axis: number): Partial<Layer> {
+  const tensors = layers.map((layer) => layer[part]).filter((tensor) => tensor !== undefined);
+  const values = tensors.map(({ bytes }) => new Float32Array(Uint8Array.from(bytes ?? []).buffer));
+  const shapes = tensors.map(({ shape }) => shape);
+  const size = shapes.reduce((sum, shape) => sum + (shape[axis] ?? 0), 0);
+  const shape = shapes[0]?.map((length, at) => (at === axis ? size : length)) ?? [];
+  const rows = axis === 0 ? 1 : shape.slice(0, axis).reduce((product, length) => product * length, 1);
+  const all = new Float32Array(shape.reduce((product, length) => product * length, 1));
+  let at = 0;
+  for (let row = 0; row < rows; row++) {
+    for (const part of values) {
+      const length = part.length / rows;
+      all.set(part.subarray(row * length, (row + 1) * length), at);
+      at += length;
+    }
   }
-  const total = [height, width].map((size, axis) => {
-    const [window = 0, step = 0] = [kernel[axis], stride[axis]];
-    return padding === 'valid' ? 0 : Math.max(0, (Math.ceil(size / step) - 1) * step + window - size);
-  });
-  const before = total.map((sum) => Math.floor(sum / 2));
-  return [...before, ...total.map((sum, axis) => sum - (before[axis] ?? 0))];
+  return { [part]: floats(shape, all) };
+}
+
+function numbersOf({ op, numbers }: OnnxNode, name: string, count: number): readonly number[] {
+  const found = numbers.get(name);
+  if (found?.length === count) return found;
+  throw new WeightsError(`A ${op} has ${name} [${found?.join(', ') ?? ''}]; wanted ${count} whole numbers.`);
+}
+
+/** [outer, channels, height, width] to [outer, height, width, channels]. */
+function channelsLast({ shape, values }: Pick<OnnxTensor, 'shape' | 'values'>, reversed = false): Float32Array {
+  const [outer = 0, channels = 0, height = 0, width = 0] = shape;
+  const moved = new Float32Array(values.length);
+  const pixels = height * width;
+  for (let o = 0; o < outer; o++) {
+    for (let c = 0; c < channels; c++) {
+      const target = reversed ? channels - 1 - c : c;
+      for (let p = 0; p < pixels; p++) {
+        moved[(o * pixels + p) * channels + target] = values[(o * channels + c) * pixels + p] ?? 0;
+      }
+    }
+  }
+  return moved;
 }

@@ -1,18 +1,17 @@
 /**
  * Writes the default face detector's files into `weights/`:
  *
- *     npx tsx scripts/import-detector.ts
+ *     npx tsx scripts/import-detector.ts [MODEL]
  *
- * from the model in the npm package `@mediapipe/face_detection`, a development dependency. Without changes to that or to the converter, the files
- * stay the same to the byte (tests/detect/import.test.ts).
+ * from YuNet's .onnx file (default: that of `../shared/data`). Without changes to that or to the converter, the files stay the same to the byte
+ * (tests/detect/import.test.ts).
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { detectorFiles } from './detector-files.js';
 import { repositoryRoot } from './page-host.js';
 
-/** The pinned package's model. */
-const model = join(repositoryRoot, 'node_modules/@mediapipe/face_detection/face_detection_short_range.tflite');
+const model = process.argv[2] ?? join(repositoryRoot, '../shared/data/yunet/yunet_n_dynamic.onnx');
 
 for (const [name, bytes] of detectorFiles(readFileSync(model))) {
   writeFileSync(join(repositoryRoot, 'weights', name), bytes);

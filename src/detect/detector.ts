@@ -12,17 +12,19 @@ import type { Crop } from '../pictures/crop.js';
 import type { Detector } from '../pictures/detector.js';
 import { type Frame, FrameTexture, type PictureSource } from '../pictures/frame.js';
 import { detectorWeights } from './bundled.js';
-import { type DetectedFace, distinctFaces, suppress, toFace } from './faces.js';
+import { type DetectedFace, distinctFaces, isCutOff, suppress, toFace } from './faces.js';
 import { fetchDetectorWeights } from './manifest.js';
-import { MOST_REGIONS, searchSteps } from './regions.js';
-import { Scanner } from './scanner.js';
+import { searchSteps } from './regions.js';
+import { MOST_REGIONS, Scanner } from './scanner.js';
 import { type DetectorBuffers, type DetectorWeights, parseDetectorWeights } from './weights.js';
 
 /**
- * Where to look, beyond the picture as a whole:
- * - `whole`: nowhere. One submit. For video, and wherever faces are at least a seventh of the picture's longer side.
- * - `until-found` (the default): with a wide margin, then in ever smaller tiles, a submit each, until a step finds faces.
- * - `everywhere`: all of that in one submit; finds small faces beside large ones.
+ * Where to look:
+ * - `whole`: at the picture as a whole, once. For video, and wherever heads are about upright (up to some 60 degrees) and at least a twentieth of
+ *   the picture's longer side.
+ * - `until-found` (the default): at the whole every way up, then with a wide margin, then in ever smaller tiles, until a step finds faces.
+ * - `everywhere`: all of that: every face of 20 pixels and up, small ones beside large ones. (20 texels, where the picture is larger than a texture
+ *   of the device may be.) The number of looks grows with the picture: some 20 at 640 x 480, 400 at 6000 x 4000.
  */
 export type Search = 'whole' | 'until-found' | 'everywhere';
 
@@ -42,6 +44,18 @@ export interface FaceDetectorOptions extends DownloadOptions {
 
 export interface DetectOptions {
   readonly search?: Search;
+  /** Called after every submit, of 32 looks at most. */
+  readonly onProgress?: (progress: SearchProgress) => void;
+  /** Ends the search before its next submit: `detect` rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** How far a search has come. */
+export interface SearchProgress {
+  /** Looks at the picture or a part of it that are done. */
+  readonly done: number;
+  /** Looks in all; `until-found` ends before where it finds faces. */
+  readonly total: number;
 }
 
 /** What the detector has done so far. */
@@ -57,10 +71,7 @@ const SEARCHES: readonly Search[] = ['whole', 'until-found', 'everywhere'];
 
 const DEFAULT_MIN_SCORE = 0.5;
 
-/**
- * BlazeFace (short range) on WebGPU: the boxes of MediaPipe's detector, without its runtime. It is made for faces that look about at the camera;
- * beyond some 60 degrees of yaw it finds few.
- */
+/** YuNet on WebGPU: faces at every yaw and, where the search looks every way up, at every roll, as boxes that carry the roll. */
 export class FaceDetector implements Detector {
   readonly #device: Revivable<Searching>;
   readonly #inputSize: number;
@@ -107,16 +118,20 @@ export class FaceDetector implements Detector {
   }
 
   /**
-   * Finds the faces of a picture, the largest first. Calls may overlap; they are served in order. Do not change the source before the promise
-   * resolves.
+   * Finds the faces of a picture, the largest first, each with its roll. Calls may overlap; they are served in order. Do not change the source
+   * before the promise resolves.
    * @throws InputError for a source or option that cannot be used; DeviceLostError; FullposeError `busy` where `maxPending` calls are
-   * unfinished, `gpu-error` where the GPU refused the picture; OutOfMemoryError.
+   * unfinished, `gpu-error` where the GPU refused the picture; OutOfMemoryError; the reason of `signal` where it aborts; what
+   * `onProgress` throws.
    */
   async detect(source: PictureSource, options: DetectOptions = {}): Promise<readonly DetectedFace[]> {
     const turn = this.#turns.enter();
     try {
       expectObject(options, 'The options');
-      const search = checkSearch(options.search ?? this.#search);
+      const { search = this.#search, onProgress, signal } = options;
+      checkSearch(search);
+      if (onProgress !== undefined && typeof onProgress !== 'function') refuse('onProgress', onProgress, 'a function');
+      if (signal !== undefined && !(signal instanceof AbortSignal)) refuse('signal', signal, 'an AbortSignal');
       const state = this.#device.state;
       state.gpu.assertAlive();
       await turn.next();
@@ -125,7 +140,7 @@ export class FaceDetector implements Detector {
         await turn.begin();
         state.gpu.assertAlive();
         this.#counters.pictures++;
-        return await this.#find(state.scanner, await prepared.upload(), search);
+        return await this.#find(state.scanner, await prepared.upload(), { search, onProgress, signal });
       } finally {
         prepared.release();
       }
@@ -154,27 +169,55 @@ export class FaceDetector implements Detector {
     this.destroy();
   }
 
-  async #find(scanner: Scanner, frame: Frame, search: Search): Promise<readonly DetectedFace[]> {
-    const [whole = [], ...rest] = searchSteps(frame.picture, this.#inputSize);
-    if (search === 'everywhere') return this.#look(scanner, frame, [whole, ...rest].flat());
-    const steps = search === 'whole' ? [whole] : [whole, ...rest];
-    for (const step of steps) {
-      const faces = await this.#look(scanner, frame, step);
+  async #find(scanner: Scanner, frame: Frame, options: Wanted): Promise<readonly DetectedFace[]> {
+    const steps = searchSteps(frame.picture, frame.texels, this.#inputSize);
+    const looks = {
+      whole: () => [steps.flat().slice(0, 1)],
+      'until-found': () => steps,
+      everywhere: () => [steps.flat()],
+    }[options.search]();
+    const total = looks.reduce((sum, { length }) => sum + length, 0);
+    let done = 0;
+    for (const regions of looks) {
+      const faces = await this.#look(scanner, frame, regions, options.signal, (count) => {
+        done += count;
+        options.onProgress?.({ done, total });
+      });
       if (faces.length > 0) return faces;
     }
     return [];
   }
 
-  async #look(scanner: Scanner, frame: Frame, regions: readonly Crop[]): Promise<readonly DetectedFace[]> {
-    const { candidates, dispatches, bytesRead } = await scanner.scan(frame, regions);
-    this.#counters.submits++;
-    this.#counters.dispatches += dispatches;
-    this.#counters.bytesRead += bytesRead;
-    const faces = regions.map((region, item) =>
-      suppress(candidates.filter((candidate) => candidate.item === item)).map((face) => toFace(face, region)),
-    );
+  async #look(
+    scanner: Scanner,
+    frame: Frame,
+    regions: readonly Crop[],
+    signal: AbortSignal | undefined,
+    tell: (count: number) => void,
+  ): Promise<readonly DetectedFace[]> {
+    const faces: DetectedFace[][] = [];
+    for (let first = 0; first < regions.length; first += MOST_REGIONS) {
+      signal?.throwIfAborted();
+      const part = regions.slice(first, first + MOST_REGIONS);
+      const { candidates, dispatches, bytesRead } = await scanner.scan(frame, part);
+      this.#counters.submits++;
+      this.#counters.dispatches += dispatches;
+      this.#counters.bytesRead += bytesRead;
+      for (const [item, region] of part.entries()) {
+        const found = suppress(candidates.filter((candidate) => candidate.item === item));
+        faces.push(found.map((face) => toFace(face, region)).filter((face) => !isCutOff(face, region, frame.picture)));
+      }
+      tell(part.length);
+    }
     return distinctFaces(faces);
   }
+}
+
+/** What a call of `detect` asks for. */
+interface Wanted {
+  readonly search: Search;
+  readonly onProgress: DetectOptions['onProgress'] | undefined;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** What lives and dies with one device. */
@@ -194,7 +237,7 @@ async function startSearching(
     ...(powerPreference !== undefined && { powerPreference }),
   });
   try {
-    const scanner = await Scanner.create(gpu, weights, MOST_REGIONS, minScore);
+    const scanner = await Scanner.create(gpu, weights, minScore);
     const frame = new FrameTexture(gpu);
     const destroy = () => {
       frame.destroy();
@@ -229,7 +272,6 @@ function checkOptions(options: FaceDetectorOptions): void {
   checkMaxPending(maxPending);
 }
 
-function checkSearch(search: Search): Search {
-  if (SEARCHES.includes(search)) return search;
-  refuse('search', search, `${SEARCHES.map(show).join(', ')}`);
+function checkSearch(search: Search): void {
+  if (!SEARCHES.includes(search)) refuse('search', search, SEARCHES.map(show).join(', '));
 }

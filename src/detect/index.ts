@@ -18,6 +18,7 @@ export {
   FaceDetector,
   type FaceDetectorOptions,
   type Search,
+  type SearchProgress,
 } from './detector.js';
 export type { DetectedFace, Keypoints, Point } from './faces.js';
 export { fetchDetectorWeights } from './manifest.js';

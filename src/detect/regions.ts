@@ -1,40 +1,58 @@
-/** Where to look: a network that sees 128 pixels misses faces that are small in the picture, and those that fill it. */
+/** Where to look: the network finds faces of a twentieth of its input and up that stand about upright in it. */
 import type { Crop } from '../pictures/crop.js';
 import type { PictureSize } from '../pictures/frame.js';
 
-/** Tiles smaller than this, in pixels, would hold faces of a few dozen pixels at most: too little to align. */
-const SMALLEST_TILE = 64;
+/** The smallest faces that are looked for, in texels: from the brow to the chin. */
+export const SMALLEST_FACE = 20;
 
-/** Tiles along the picture's longer side, in the steps that use tiles. */
-const TILE_COUNTS = [2, 4] as const;
+/** Such a face is to be as large in the network's input: it finds few that are smaller. */
+const SMALLEST_IN_INPUT = 13;
 
-/** Regions of all steps together, at most: 1 + 1 + 2 x 2 + 4 x 4 in a square picture. */
-export const MOST_REGIONS = TILE_COUNTS.reduce<number>((sum, count) => sum + count * count, 2);
+/** Of a tile's side, what the next tile sees too. A face larger than that lies whole in a tile of the next coarser step. */
+const OVERLAP = 0.25;
+
+/** A step of more tiles than these looks at each of them upright only. */
+const MOST_TURNED = 16;
+
+/** A head that lies or stands on its crown is upright in one of them. */
+const ROLLS = [0, 90, 180, -90] as const;
 
 /**
- * Squares to look at, in steps: the whole picture; the picture with a wide margin (a face that fills it); then overlapping tiles, ever smaller.
+ * Squares to look at, in steps: the picture as a whole, every way up; the same with a wide margin, for a face that fills it; then overlapping tiles,
+ * each step's half as large as those of the step before, until a face of `SMALLEST_FACE` texels is large enough in them. The first square is the
+ * whole picture, upright.
+ * @param texels size of the frame that is looked at, smaller than the picture's where that was shrunk
  * @param size side of the network's input, the size of every region
  */
-export function searchSteps({ width, height }: PictureSize, size: number): readonly (readonly Crop[])[] {
+export function searchSteps(
+  { width, height }: PictureSize,
+  texels: PictureSize,
+  size: number,
+): readonly (readonly Crop[])[] {
   const longer = Math.max(width, height);
-  const [centreX, centreY] = [(width - 1) / 2, (height - 1) / 2];
+  const middle = { centreX: (width - 1) / 2, centreY: (height - 1) / 2, roll: 0, size };
+  const finest = ((size * SMALLEST_FACE) / SMALLEST_IN_INPUT) * (longer / Math.max(texels.width, texels.height));
+  const count = Math.max(0, Math.ceil(Math.log2(longer / finest) - 1e-9));
+  const sides = Array.from({ length: count }, (_, step) => longer * (finest / longer) ** ((step + 1) / count));
   return [
-    [{ centreX, centreY, side: longer, roll: 0, size }],
-    [{ centreX, centreY, side: 2 * longer, roll: 0, size }],
-    ...TILE_COUNTS.map((count) => tiles(width, height, count, size)).filter((step) => step.length > 0),
+    everyWayUp([{ ...middle, side: longer }]),
+    everyWayUp([{ ...middle, side: 2 * longer }]),
+    ...sides.map((side) => {
+      const step = tiles(width, height, side, size);
+      return step.length > MOST_TURNED ? step : everyWayUp(step);
+    }),
   ];
 }
 
-/**
- * `count` square tiles along the longer side, each overlapping the next by half, and as many rows of them as the shorter side takes. None where
- * they would be too small.
- */
-function tiles(width: number, height: number, count: number, size: number): readonly Crop[] {
-  const side = (2 * Math.max(width, height)) / (count + 1);
-  if (side < SMALLEST_TILE) return [];
+function everyWayUp(regions: readonly Crop[]): readonly Crop[] {
+  return ROLLS.flatMap((roll) => regions.map((region) => ({ ...region, roll })));
+}
+
+/** Square tiles that cover the picture, row by row. */
+function tiles(width: number, height: number, side: number, size: number): readonly Crop[] {
   const starts = (length: number) => {
     if (length <= side) return [(length - side) / 2];
-    const steps = Math.ceil((length - side) / (side / 2) - 1e-9);
+    const steps = Math.ceil((length - side) / (side * (1 - OVERLAP)) - 1e-9);
     return Array.from({ length: steps + 1 }, (_, step) => (step * (length - side)) / steps);
   };
   // A tile starts at a pixel's border, half a pixel before its centre.

@@ -12,21 +12,24 @@ import { CROP_RECORD_BYTES, cropRecord, cropStep, writeCropRecord } from '../pic
 import { type Candidate, countCandidates, listBytes, readCandidates, recordCandidates } from './kernels/candidates.js';
 import type { DetectorWeights } from './weights.js';
 
-/** Squares that pass through the network together: enough to fill a GPU, and 13 MB of intermediate results. */
+/** Squares that pass through the network together: enough to fill a GPU, and 29 MB of intermediate results. */
 const BATCH = 8;
 
+/** Squares that a scan may have: one submit of milliseconds, whatever the size of the picture, and a list of 3.4 MB. */
+export const MOST_REGIONS = 32;
+
 /**
- * Candidates that are read back with every frame: 3,856 bytes. A face is 5 to 20 of them. Where there are more, the rest takes a readback of
+ * Candidates that are read back with every scan: 7,696 bytes. A face is 5 to 20 of them. Where there are more, the rest takes a readback of
  * its own.
  */
-const USUAL_CANDIDATES = 48;
+const USUAL_CANDIDATES = 96;
 
-/** What MediaPipe does with pictures of up to 256 pixels, and no coarser in larger ones. */
+/** Texels from one sample to the next: a sample is bilinear, so that every texel counts. */
 const TAP_SPACING = 2;
 
 /** What a scan did. */
 export interface Scan {
-  /** In the order of squares and anchors. */
+  /** In the order of squares and cells. */
   readonly candidates: readonly Candidate[];
   readonly dispatches: number;
   readonly bytesRead: number;
@@ -46,17 +49,16 @@ interface Parts {
 
 export class Scanner {
   readonly #parts: Parts;
-  readonly #data: DataView<ArrayBuffer>;
+  readonly #data = new DataView(new ArrayBuffer(MOST_REGIONS * CROP_RECORD_BYTES));
 
   /**
    * Uploads the weights and compiles all kernels. What it makes belongs to `gpu` and is freed with it.
-   * @param most squares that a scan may have
    * @param minScore 0 to 1, both excluded
    * @throws as `FaceDetector.create`.
    */
-  static async create(gpu: Gpu, weights: DetectorWeights, most: number, minScore: number): Promise<Scanner> {
+  static async create(gpu: Gpu, weights: DetectorWeights, minScore: number): Promise<Scanner> {
     const { value, accepted } = gpu.watch('The buffers of the detector could not be made', () =>
-      record(gpu, weights, most, minScore),
+      record(gpu, weights, minScore),
     );
     const { builder, image, ...buffers } = value;
     await accepted;
@@ -64,16 +66,15 @@ export class Scanner {
       builder.build(),
       FrameStep.create(gpu, (frame) => cropStep(frame, buffers.batch, { image, range: weights.inputRange })),
     ]);
-    return new Scanner({ gpu, plan, cropper, ...buffers }, most);
+    return new Scanner({ gpu, plan, cropper, ...buffers });
   }
 
-  private constructor(parts: Parts, most: number) {
+  private constructor(parts: Parts) {
     this.#parts = parts;
-    this.#data = new DataView(new ArrayBuffer(most * CROP_RECORD_BYTES));
   }
 
   /**
-   * Looks into `regions` of a frame. One scan at a time: the next may begin when this one has its result.
+   * Looks into at most `MOST_REGIONS` regions of a frame. One scan at a time: the next may begin when this one has its result.
    * @throws DeviceLostError; FullposeError `gpu-error` where the GPU refused the frame or gave what no network gives.
    */
   async scan(frame: Frame, regions: readonly Crop[]): Promise<Scan> {
@@ -107,7 +108,7 @@ export class Scanner {
     // A refused frame leaves an earlier one's bytes in the staging buffer: read them only to give the buffer back.
     const [start] = await Promise.all([slot.read(), accepted, frame.accepted]);
     const count = countCandidates(start);
-    if (count > capacity) throw new FullposeError('gpu-error', `The GPU counted ${count} of ${capacity} anchors.`);
+    if (count > capacity) throw new FullposeError('gpu-error', `The GPU counted ${count} of ${capacity} cells.`);
     const isAll = count <= USUAL_CANDIDATES;
     const data = isAll ? start : await readBuffer(gpu, list, 0, listBytes(count));
     const candidates = readCandidates(data, count);
@@ -123,7 +124,7 @@ export class Scanner {
   }
 }
 
-function record(gpu: Gpu, weights: DetectorWeights, most: number, minScore: number) {
+function record(gpu: Gpu, weights: DetectorWeights, minScore: number) {
   const { graph, heads, inputSize } = weights;
   const image = createTensor(gpu, 'detector.image', { height: inputSize, width: inputSize, channels: 3 }, BATCH);
   const outputs = new Map(
@@ -135,12 +136,12 @@ function record(gpu: Gpu, weights: DetectorWeights, most: number, minScore: numb
     return tensor;
   };
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
-  const anchors = heads.reduce((sum, { shape }) => sum + shape.height * shape.width * shape.channels, 0);
-  const capacity = most * anchors;
+  const cells = heads.reduce((sum, { shape }) => sum + shape.height * shape.width, 0);
+  const capacity = MOST_REGIONS * cells;
   const buffers = {
     records: gpu.createBuffer(
       'detector.records',
-      most * CROP_RECORD_BYTES,
+      MOST_REGIONS * CROP_RECORD_BYTES,
       GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
     ),
     batch: gpu.createBuffer('detector.batch', BATCH * CROP_RECORD_BYTES, usage),
@@ -160,16 +161,15 @@ function record(gpu: Gpu, weights: DetectorWeights, most: number, minScore: numb
     output: outputOf(graph.output.name),
     outputs: Object.fromEntries(outputs),
   });
-  const threshold = Math.log(minScore / (1 - minScore));
   let first = 0;
-  for (const { scores, boxes, shape } of heads) {
+  for (const { name, shape } of heads) {
     recordCandidates(
       builder,
-      { label: `candidates ${scores}`, stage: 'candidates' },
-      { inputSize, first, threshold },
-      { scores: outputOf(scores), boxes: outputOf(boxes), items: buffers.batch, list: buffers.list },
+      { label: `candidates ${name}`, stage: 'candidates' },
+      { inputSize, first, threshold: minScore },
+      { head: outputOf(name), items: buffers.batch, list: buffers.list },
     );
-    first += shape.height * shape.width * shape.channels;
+    first += shape.height * shape.width;
   }
   return { builder, image, capacity, ...buffers };
 }

@@ -4,8 +4,8 @@ import { type NetworkGraph, parseNetwork } from '../engine/network.js';
 import { parseSafetensors, type SafeTensors } from '../engine/safetensors.js';
 import { show } from '../engine/show.js';
 import type { FeatureShape } from '../engine/tensor.js';
-import { asRecord, expectValue, inFile, isPositive, parseJson } from '../files/json.js';
-import { VALUES } from './kernels/candidates.js';
+import { expectValue, inFile, isPositive, parseJson } from '../files/json.js';
+import { HEAD_CHANNELS } from './kernels/candidates.js';
 
 /** The files' contents, where the caller has them already. */
 export interface DetectorBuffers {
@@ -15,12 +15,12 @@ export interface DetectorBuffers {
   readonly weights: ArrayBuffer;
 }
 
-/** Two layers that say of every anchor of a grid how likely it is a face, and where that face's box and points are. */
+/**
+ * A layer [rows, columns, 16] that says of every cell of a grid how likely a face has its middle there, and where its box and points are
+ * (candidates.wgsl).
+ */
 export interface DetectorHead {
-  /** Layer [rows, columns, anchors of a cell]: scores before the sigmoid. */
-  readonly scores: string;
-  /** Layer [rows, columns, anchors of a cell * 16]. */
-  readonly boxes: string;
+  readonly name: string;
   readonly shape: FeatureShape;
 }
 
@@ -36,7 +36,7 @@ export interface DetectorWeights {
   readonly file: SafeTensors;
 }
 
-const NETWORK_FORMAT = 'fullpose-detector/1';
+const NETWORK_FORMAT = 'fullpose-detector/2';
 const WEIGHTS_FORMAT = 'fullpose-detector-weights/1';
 
 /** A larger input is damage. */
@@ -76,31 +76,20 @@ function parseDescription(text: unknown): Omit<DetectorWeights, 'file'> {
   if (!Array.isArray(json.heads) || json.heads.length === 0) {
     throw new WeightsError(`heads is ${show(json.heads)}; wanted a list of at least one.`);
   }
-  const named = json.heads.map((value: unknown, index) => {
-    const { scores, boxes } = asRecord(value, `heads[${index}]`);
-    if (typeof scores !== 'string' || typeof boxes !== 'string') {
-      throw new WeightsError(`heads[${index}] is ${show(value)}; wanted names of layers, scores and boxes.`);
-    }
-    return { scores, boxes };
+  const names = json.heads.map((name: unknown, index) => {
+    if (typeof name !== 'string') throw new WeightsError(`heads[${index}] is ${show(name)}; wanted a layer's name.`);
+    return name;
   });
   const picture = { height: inputSize, width: inputSize, channels: 3 };
-  const outputs = named.flatMap(({ scores, boxes }) => [scores, boxes]);
-  const graph = parseNetwork(json.layers, { picture }, outputs);
-  const heads = named.map(({ scores, boxes }): DetectorHead => {
-    const [shape, boxShape] = [graph.outputs.get(scores), graph.outputs.get(boxes)];
-    if (
-      shape === undefined ||
-      boxShape === undefined ||
-      shape.height !== shape.width ||
-      boxShape.height !== shape.height ||
-      boxShape.width !== shape.width ||
-      boxShape.channels !== shape.channels * VALUES
-    ) {
+  const graph = parseNetwork(json.layers, { picture }, names);
+  const heads = names.map((name): DetectorHead => {
+    const shape = graph.outputs.get(name);
+    if (shape === undefined || shape.height !== shape.width || shape.channels !== HEAD_CHANNELS) {
       throw new WeightsError(
-        `Layers '${scores}' ${show(shape)} and '${boxes}' ${show(boxShape)} are no head; wanted one square grid and ${VALUES} values a score.`,
+        `Layer '${name}' ${show(shape)} is no head; wanted a square grid and ${HEAD_CHANNELS} channels.`,
       );
     }
-    return { scores, boxes, shape };
+    return { name, shape };
   });
   return { inputSize, inputRange: [black, white], graph, heads };
 }

@@ -32,7 +32,7 @@ export const LANDMARKS_TO_CROP = Math.SQRT2;
 /**
  * Crop of a detector's box: side and shift of the centre, in units of the mean of the box's width and height; y down.
  *
- * Medians over 900 boxes of the default detector (the same as MediaPipe's) on 300 labelled training crops (`cli/calibrate-detector.ts`); 90% of the
+ * Medians over 900 boxes of MediaPipe's detector, as the default detector gives them too, on 300 labelled training crops (`cli/calibrate-detector.ts`); 90% of the
  * faces have a scale within 1.16..1.50, an x shift within -0.06..0.05 and a y shift within -0.01..0.12. The median x shift, -0.003, is
  * taken as 0.
  */

@@ -1,22 +1,23 @@
-// Picks the anchors of one head of a single-shot detector whose score reaches a threshold, and appends what the head says of them to a list.
+// Picks the cells of one head of a single-shot detector whose score reaches a threshold, and appends what the head says of them to a list.
 //
-// An anchor is one of `anchors` at the centre of each of columns x rows cells of the network's input. Its values are offsets in input pixels: x, y,
-// width, height of a box, then x, y of six points; x and y count from the cell's centre.
+// A head has columns x rows cells, one every `step` pixels of the network's input, and 16 numbers a cell: the middle of a box as an offset from the
+// cell's corner, its width and height as logarithms, five points as offsets, all in steps; then two logits, that there is a face and that the box
+// fits it.
 //
-// scores [N, rows, columns, anchors] in `score_blocks` vec4, before the sigmoid; boxes [N, rows, columns, anchors * 16] vec4
-// items [N]: the crop records (crop.wgsl), of which only the tag is read: it says which item of the whole frame this is
-// list: a counter, then candidates in no certain order; positions are input pixels from the picture's left upper border
+//   score = sqrt(sigmoid(face) * sigmoid(fit)), box = (cell + offset, exp(size)) * step, point = (cell + offset) * step
 //
-// One invocation looks at one anchor: global id x = (row * columns + column) * anchors + anchor, y = item.
-// The host guarantees that the list has room for every anchor of every item of a frame. A score that is no number reaches no threshold.
+// head [N, rows, columns, 4] vec4
+// items [N]: the crop records (lib/crop.wgsl), of which only the tag is read: it says which item of the whole frame this is
+// list: a counter, then candidates in no certain order; positions are input pixels
+//
+// One invocation looks at one cell: global id x = row * columns + column, y = item.
+// The host guarantees that the list has room for every cell of every item of a frame. A score that is no number reaches no threshold.
 
 struct Params {
   columns: u32,
-  anchors: u32,
-  // columns * rows * anchors
+  // columns * rows
   count: u32,
-  score_blocks: u32,
-  // Anchors of the heads before this one.
+  // Cells of the heads before this one.
   first: u32,
   // Input pixels from one cell to the next.
   step: f32,
@@ -30,9 +31,10 @@ struct Item {
 
 struct Candidate {
   tag: u32,
-  anchor: u32,
+  cell: u32,
   score: f32,
   padding: u32,
+  // Middle, width and height; then five points and two zeros.
   values: array<vec4f, 4>,
 }
 
@@ -42,10 +44,9 @@ struct List {
   candidates: array<Candidate>,
 }
 
-@group(0) @binding(0) var<storage, read> scores: array<vec4f>;
-@group(0) @binding(1) var<storage, read> boxes: array<vec4f>;
-@group(0) @binding(2) var<storage, read> items: array<Item>;
-@group(0) @binding(3) var<storage, read_write> list: List;
+@group(0) @binding(0) var<storage, read> head: array<vec4f>;
+@group(0) @binding(1) var<storage, read> items: array<Item>;
+@group(0) @binding(2) var<storage, read_write> list: List;
 @group(1) @binding(0) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
@@ -53,23 +54,22 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= params.count) {
     return;
   }
-  let cell = id.x / params.anchors;
-  let anchor = id.x - cell * params.anchors;
-  let row = cell / params.columns;
-  let column = cell - row * params.columns;
-  let cells = params.count / params.anchors;
-  let score = scores[(id.y * cells + cell) * params.score_blocks + anchor / 4u][anchor % 4u];
+  let start = (id.y * params.count + id.x) * 4u;
+  let last = head[start + 3u];
+  let odds = 1.0 / (1.0 + exp(-last.zw));
+  let score = sqrt(odds.x * odds.y);
   if (score >= params.threshold) {
-    let centre = (vec2f(f32(column), f32(row)) + 0.5) * params.step;
-    let start = (id.y * params.count + id.x) * 4u;
+    let row = id.x / params.columns;
+    let cell = vec2f(f32(id.x - row * params.columns), f32(row));
+    let box = head[start];
     let slot = atomicAdd(&list.count, 1u);
     list.candidates[slot].tag = items[id.y].tag;
-    list.candidates[slot].anchor = params.first + id.x;
+    list.candidates[slot].cell = params.first + id.x;
     list.candidates[slot].score = score;
     list.candidates[slot].padding = 0u;
-    list.candidates[slot].values[0] = boxes[start] + vec4f(centre, 0.0, 0.0);
-    list.candidates[slot].values[1] = boxes[start + 1u] + vec4f(centre, centre);
-    list.candidates[slot].values[2] = boxes[start + 2u] + vec4f(centre, centre);
-    list.candidates[slot].values[3] = boxes[start + 3u] + vec4f(centre, centre);
+    list.candidates[slot].values[0] = vec4f(cell + box.xy, exp(box.zw)) * params.step;
+    list.candidates[slot].values[1] = (vec4f(cell, cell) + head[start + 1u]) * params.step;
+    list.candidates[slot].values[2] = (vec4f(cell, cell) + head[start + 2u]) * params.step;
+    list.candidates[slot].values[3] = vec4f((cell + last.xy) * params.step, 0.0, 0.0);
   }
 }

@@ -1,22 +1,10 @@
 import { type DetectedFace, FaceDetector, parseDetectorWeights } from '../../src/detect/index.js';
-import {
-  type Candidate,
-  countCandidates,
-  listBytes,
-  readCandidates,
-  recordCandidates,
-} from '../../src/detect/kernels/candidates.js';
 import { DeviceLostError, FullposeError, InputError, WeightsError } from '../../src/engine/errors.js';
-import { NetworkWeights, NetworkWorkspace, packNetworkWeights, recordNetwork } from '../../src/engine/network.js';
-import { readBuffer } from '../../src/engine/readback.js';
-import { requireFloats } from '../../src/engine/safetensors.js';
 import type { PictureSource } from '../../src/pictures/frame.js';
 import { countCalls } from '../align/calls.js';
-import { expectClose, expectEqual, expectError, expectThat, POISON, poison } from '../browser/numbers.js';
+import { expectClose, expectEqual, expectError, expectThat } from '../browser/numbers.js';
 import { type GpuCaseContext, gpuSuite } from '../browser/suite.js';
-import { expectTensor, poisonedTensor, randomBatch, runSteps, uploadTensor } from '../engine/tensors.js';
-import type { Batch } from '../reference/layers.js';
-import { type ReferenceLayer, runNetwork } from '../reference/network.js';
+import { smallDetectorBuffers } from './small-detector.js';
 
 async function loadWeights({ load }: GpuCaseContext) {
   const [network, weights] = await Promise.all(
@@ -24,8 +12,7 @@ async function loadWeights({ load }: GpuCaseContext) {
   );
   expectThat(network !== undefined && weights !== undefined, 'no weights');
   const text = new TextDecoder().decode(network);
-  const { layers }: { layers: ReferenceLayer[] } = JSON.parse(text);
-  return { weights: parseDetectorWeights({ network: text, weights }), layers };
+  return { weights: parseDetectorWeights({ network: text, weights }) };
 }
 
 async function loadAstronaut({ load }: GpuCaseContext): Promise<ImageBitmap> {
@@ -54,96 +41,6 @@ function expectFaces(faces: readonly DetectedFace[], wanted: readonly (readonly 
   }
 }
 
-export const candidates = gpuSuite('candidates', (test) => {
-  test('are the anchors whose score reaches the threshold, and nothing else is written', async ({ gpu }) => {
-    const [batch, size, anchors, first, threshold] = [2, 3, 5, 100, 0.25];
-    const shape = { height: size, width: size, channels: anchors };
-    const scores = randomBatch(1, batch, shape);
-    scores.values[4] = Number.NaN;
-    scores.values[5] = threshold;
-    const boxes = randomBatch(2, batch, { ...shape, channels: anchors * 16 });
-    const tags = [7, 3];
-    const list = gpu.createBuffer(
-      'list',
-      listBytes(batch * size * size * anchors + 1),
-      GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
-    );
-    poison(gpu.device, list);
-    gpu.device.queue.writeBuffer(list, 0, new Uint32Array(4));
-    const items = gpu.uploadBuffer('items', Uint32Array.from(tags.flatMap((tag) => [9, 9, 9, 9, 9, 9, 9, tag])));
-    const args = { scores: uploadTensor(gpu, 'scores', scores), boxes: uploadTensor(gpu, 'boxes', boxes), items, list };
-    const head = { inputSize: 24, first, threshold };
-    await runSteps(gpu, (builder) => recordCandidates(builder, { label: 'c', stage: 'c' }, head, args), batch);
-
-    const expected: Candidate[] = [];
-    for (let item = 0; item < batch; item++) {
-      for (let anchor = 0; anchor < size * size * anchors; anchor++) {
-        const at = item * size * size * anchors + anchor;
-        const score = scores.values[at] ?? 0;
-        if (!(score >= threshold)) continue;
-        const cell = Math.floor(anchor / anchors);
-        const centre = [((cell % size) + 0.5) * 8, (Math.floor(cell / size) + 0.5) * 8] as const;
-        const values = Float32Array.from({ length: 16 }, (_, i) => {
-          const isSize = i === 2 || i === 3;
-          return (boxes.values[at * 16 + i] ?? 0) + (isSize ? 0 : (centre[i % 2] ?? 0));
-        });
-        expected.push({ item: tags[item] ?? 0, anchor: first + anchor, score: 1 / (1 + Math.exp(-score)), values });
-      }
-    }
-    expected.sort((a, b) => a.item - b.item || a.anchor - b.anchor);
-    const data = await readBuffer(gpu, list);
-    const count = countCandidates(data);
-    expectEqual(count, expected.length, 'count');
-    expectThat(count > 20, `only ${count} candidates`);
-    const found = readCandidates(data, count);
-    expectEqual(
-      found.map(({ item, anchor }) => [item, anchor]),
-      expected.map(({ item, anchor }) => [item, anchor]),
-    );
-    for (const [index, { score, values }] of expected.entries()) {
-      expectClose([found[index]?.score ?? 0, ...(found[index]?.values ?? [])], [score, ...values], { rtol: 1e-6 });
-    }
-    const behind = new Uint32Array(data, listBytes(count));
-    expectThat(
-      behind.every((word) => word === POISON),
-      'something behind the last candidate was written',
-    );
-  });
-});
-
-export const detectorNetwork = gpuSuite('detector network', (test) => {
-  test('is what its layers are in float64', async (context) => {
-    const { gpu } = context;
-    const { weights, layers } = await loadWeights(context);
-    const { graph, file, inputSize } = weights;
-    const picture = randomBatch(5, 1, { height: inputSize, width: inputSize, channels: 3 });
-    const values = Object.fromEntries(
-      [...file.tensors.keys()].map((name) => [name, requireFloats(file, name, file.tensors.get(name)?.shape ?? [])]),
-    );
-    const outputs = Object.fromEntries(
-      [...graph.outputs].map(([name, shape]) => [name, poisonedTensor(gpu, name, shape, 1)]),
-    );
-    const output = outputs[graph.output.name];
-    expectThat(output !== undefined, 'no output');
-    const recording = {
-      graph,
-      weights: new NetworkWeights(gpu, 'weights', packNetworkWeights(graph, file)),
-      workspace: new NetworkWorkspace(gpu, 'workspace', graph),
-      inputs: { picture: uploadTensor(gpu, 'picture', picture) },
-      output,
-      outputs,
-    };
-    await runSteps(gpu, (builder) => recordNetwork(builder, recording), 1);
-    const expected = runNetwork(layers, values, { picture });
-    for (const [name, tensor] of Object.entries(outputs)) {
-      const wanted: Batch | undefined = expected.get(name);
-      expectThat(wanted !== undefined, `the reference has no ${name}`);
-      const largest = wanted.values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-      await expectTensor(gpu, tensor, wanted, { atol: 1e-5 * largest, rtol: 1e-4 });
-    }
-  });
-});
-
 export const faceDetector = gpuSuite('face detector', (test) => {
   /** A detector on the case's device, destroyed in the end. */
   const withDetector = async (
@@ -166,12 +63,13 @@ export const faceDetector = gpuSuite('face detector', (test) => {
     await withDetector(context, async (detector) => {
       const [face, ...others] = await detector.detect(bitmap);
       expectThat(face !== undefined && others.length === 0, 'wanted one face');
-      expectFaces([face], [ASTRONAUT], 3);
+      expectFaces([face], [ASTRONAUT], 6);
       expectThat(face.score > 0.85 && face.score < 1, `score ${face.score}`);
-      const { rightEye, leftEye, nose, mouth, rightEar, leftEar } = face.keypoints;
-      expectThat(rightEar.x < rightEye.x && rightEye.x < nose.x, 'the right side is on the left');
-      expectThat(nose.x < leftEye.x && leftEye.x < leftEar.x, 'the left side is on the right');
-      expectThat(rightEye.y < nose.y && nose.y < mouth.y, 'eyes, nose, mouth go down');
+      expectThat(Math.abs(face.roll) < 12, `roll ${face.roll}`);
+      const { rightEye, leftEye, nose, rightMouthCorner, leftMouthCorner } = face.keypoints;
+      expectThat(rightEye.x < nose.x && nose.x < leftEye.x, 'eyes left and right of the nose');
+      expectThat(rightMouthCorner.x < leftMouthCorner.x, 'the right side of the mouth is on the left');
+      expectThat(rightEye.y < nose.y && nose.y < rightMouthCorner.y, 'eyes, nose, mouth go down');
 
       const { canvas, context: canvasContext } = toCanvas(width, height, (drawing) => drawing.drawImage(bitmap, 0, 0));
       const pixels = canvasContext.getImageData(0, 0, width, height);
@@ -196,15 +94,15 @@ export const faceDetector = gpuSuite('face detector', (test) => {
     });
   });
 
-  test('is one submit and one readback of 3,856 bytes, and creates nothing', async (context) => {
+  test('is one submit and one readback of 7,696 bytes in a video, and creates nothing', async (context) => {
     const bitmap = await loadAstronaut(context);
     const { canvas } = toCanvas(bitmap.width, bitmap.height, (drawing) => drawing.drawImage(bitmap, 0, 0));
     await withDetector(context, async (detector) => {
-      await detector.detect(canvas);
+      await detector.detect(canvas, { search: 'whole' });
       const before = detector.counters;
-      const { calls } = await countCalls(() => detector.detect(canvas));
-      // Crop, 21 + 16 convolutions, 16 sums, 3 pools, 2 heads; docs/passes.md says this number.
-      const dispatches = 1 + 37 + 16 + 3 + 2;
+      const { calls } = await countCalls(() => detector.detect(canvas, { search: 'whole' }));
+      // Crop, 21 + 20 convolutions, 4 pools, 2 resizes, 2 sums, 3 heads; docs/passes.md says this number.
+      const dispatches = 1 + 41 + 4 + 2 + 2 + 3;
       expectEqual(Object.fromEntries([...calls].sort()), {
         'GPUBuffer.getMappedRange': 1,
         'GPUBuffer.mapAsync': 1,
@@ -221,40 +119,94 @@ export const faceDetector = gpuSuite('face detector', (test) => {
         'GPUQueue.writeBuffer': 1,
       });
       const { pictures, submits, bytesRead } = detector.counters;
-      expectEqual([pictures - before.pictures, submits - before.submits, bytesRead - before.bytesRead], [1, 1, 3856]);
+      expectEqual([pictures - before.pictures, submits - before.submits, bytesRead - before.bytesRead], [1, 1, 7696]);
       expectEqual(detector.counters.dispatches - before.dispatches, dispatches);
     });
   });
 
-  test('looks into tiles for faces too small in the whole, all tiles in one submit', async (context) => {
+  test('finds faces that lie or stand on their crown, with their roll', async (context) => {
     const bitmap = await loadAstronaut(context);
-    const { canvas } = toCanvas(1600, 620, (drawing) => {
-      for (const [x, y] of [
-        [30, 100],
-        [560, 20],
-        [1080, 90],
-      ] as const) {
-        drawing.drawImage(bitmap, x, y);
+    const side = 512;
+    await withDetector(context, async (detector) => {
+      for (const degrees of [90, 180, -60]) {
+        const { canvas } = toCanvas(side, side, (drawing) => {
+          drawing.translate(side / 2, side / 2);
+          drawing.rotate((degrees * Math.PI) / 180);
+          drawing.drawImage(bitmap, -side / 2, -side / 2);
+        });
+        const [face] = await detector.detect(canvas);
+        expectThat(face !== undefined, `no face at ${degrees} degrees`);
+        const off = ((((face.roll - degrees + 180) % 360) + 360) % 360) - 180;
+        // Points of a tilted face lean toward upright.
+        expectThat(Math.abs(off) < 30, `roll ${face.roll} at ${degrees} degrees`);
+        const [u, v] = [224.5 - side / 2, 127.5 - side / 2];
+        const radians = (degrees * Math.PI) / 180;
+        const middle = [
+          side / 2 + u * Math.cos(radians) - v * Math.sin(radians),
+          side / 2 + u * Math.sin(radians) + v * Math.cos(radians),
+        ];
+        expectClose([(face.x0 + face.x1) / 2, (face.y0 + face.y1) / 2], middle, { atol: 12, label: `${degrees}` });
       }
     });
-    const wanted = [
-      [30, 100],
-      [560, 20],
-      [1080, 90],
-    ].map(([x = 0, y = 0]) => ASTRONAUT.map((value, index) => value + (index % 2 === 0 ? x : y)));
-    await withDetector(context, async (detector) => {
-      expectEqual((await detector.detect(canvas, { search: 'whole' })).length, 0, 'faces in the whole');
-      const before = detector.counters.submits;
-      expectFaces(await detector.detect(canvas), wanted, 8);
-      // The whole, the margin, 2 tiles, 4 tiles.
-      expectEqual(detector.counters.submits - before, 4);
-      const { calls } = await countCalls(async () => {
-        const faces = await detector.detect(canvas, { search: 'everywhere' });
-        const three = faces.filter(({ y0 }) => y0 < 200);
-        expectFaces(three, wanted, 8);
-      });
-      expectEqual(calls.get('GPUQueue.submit'), 1);
+  });
+
+  test('looks everywhere for faces of 20 pixels beside a large one, and tells how far it is', async (context) => {
+    const bitmap = await loadAstronaut(context);
+    // Her face is 116 pixels high, hair line to chin: one as it is, three of 20 pixels.
+    const scale = 20 / 116;
+    const places = [
+      [20, 380],
+      [430, 30],
+      [540, 330],
+    ] as const;
+    const { canvas } = toCanvas(640, 480, (drawing) => {
+      drawing.fillStyle = '#808080';
+      drawing.fillRect(0, 0, 640, 480);
+      drawing.drawImage(bitmap, 0, 0, 380, 400, 0, 0, 380, 400);
+      drawing.imageSmoothingQuality = 'high';
+      for (const [x, y] of places) drawing.drawImage(bitmap, x, y, 512 * scale, 512 * scale);
     });
+    const small = places.map(([x, y]) => ASTRONAUT.map((value, index) => scale * value + (index % 2 === 0 ? x : y)));
+    await withDetector(context, async (detector) => {
+      const before = detector.counters.submits;
+      const told: number[] = [];
+      const faces = await detector.detect(canvas, {
+        search: 'everywhere',
+        onProgress: ({ done, total }) => told.push(done, total),
+      });
+      // Of several views the surest is kept, which may be a tile's.
+      expectFaces(faces.slice(0, 1), [ASTRONAUT], 18);
+      for (const wanted of small) {
+        const isFound = faces.some((face) => corners(face).every((value, i) => Math.abs(value - (wanted[i] ?? 0)) < 5));
+        expectThat(isFound, `no face at ${wanted.join(', ')} among ${JSON.stringify(faces.map(corners))}`);
+      }
+      expectEqual(told, [24, 24]);
+      expectEqual(detector.counters.submits - before, 1);
+    });
+  });
+
+  test('stops between submits where it is told to', async (context) => {
+    const pixels = { width: 640, height: 480, data: new Uint8Array(640 * 480 * 4).fill(90) };
+    await withDetector(
+      context,
+      async (detector) => {
+        const stop = new AbortController();
+        const before = detector.counters.submits;
+        const search = detector.detect(pixels, {
+          search: 'everywhere',
+          signal: stop.signal,
+          onProgress: () => stop.abort(new Error('enough')),
+        });
+        await expectError(() => search, Error, /^enough$/);
+        expectEqual(detector.counters.submits - before, 1);
+        await expectError(
+          () => detector.detect(pixels, { onProgress: 3 as never }),
+          InputError,
+          /onProgress are 3; wanted a function/,
+        );
+      },
+      { weights: smallDetectorBuffers() },
+    );
   });
 
   test('reads more than the usual number of candidates in a second readback, the same every time', async (context) => {
@@ -263,9 +215,9 @@ export const faceDetector = gpuSuite('face detector', (test) => {
       context,
       async (detector) => {
         const first = await detector.detect(bitmap, { search: 'whole' });
-        expectThat(detector.counters.bytesRead > 2 * 3856, `${detector.counters.bytesRead} bytes read`);
+        expectThat(detector.counters.bytesRead > 2 * 7696, `${detector.counters.bytesRead} bytes read`);
         expectThat(
-          first.some((face) => Math.abs(face.x0 - ASTRONAUT[0]) < 6 && Math.abs(face.y1 - ASTRONAUT[3]) < 6),
+          first.some((face) => Math.abs(face.x0 - ASTRONAUT[0]) < 12 && Math.abs(face.y1 - ASTRONAUT[3]) < 12),
           'her face is not among them',
         );
         expectEqual(await detector.detect(bitmap, { search: 'whole' }), first);
@@ -315,7 +267,7 @@ export const faceDetector = gpuSuite('face detector', (test) => {
     detector[Symbol.dispose]();
     await expectError(() => pending, DeviceLostError, /lost/);
     await expectError(() => detector.detect(bitmap), DeviceLostError, /lost/);
-    await withDetector(context, async (again) => expectFaces(await again.detect(bitmap), [ASTRONAUT], 3));
+    await withDetector(context, async (again) => expectFaces(await again.detect(bitmap), [ASTRONAUT], 6));
 
     const own = await FaceDetector.create({ weights });
     expectThat(own.device !== context.gpu.device, 'the same device');

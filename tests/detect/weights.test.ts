@@ -11,23 +11,18 @@ const change = (fields: object): string => JSON.stringify({ ...JSON.parse(text),
 describe('parseDetectorWeights', () => {
   it.each<readonly [what: string, network: string, message: RegExp]>([
     ['no JSON', 'face', /In the detector's network description: The file starts with "face"; wanted JSON/],
-    ['another format', change({ format: 'x' }), /format is "x"; wanted "fullpose-detector\/1"/],
+    ['another format', change({ format: 'x' }), /format is "x"; wanted "fullpose-detector\/2"/],
     ['an input of no size', change({ inputSize: 0 }), /inputSize is 0; wanted a whole number/],
     ['an absurd input', change({ inputSize: 1e9 }), /inputSize is 1000000000/],
     ['a range of one number', change({ inputRange: [0] }), /inputRange is \[0\]; wanted two numbers/],
     ['a range that is none', change({ inputRange: [0, null] }), /inputRange is \[0,null\]/],
     ['no heads', change({ heads: [] }), /heads is \[\]; wanted a list/],
-    ['a head without layers', change({ heads: [{ scores: 'add' }] }), /heads\[0\] is .*; wanted names of layers/],
-    ['a head of no layer', change({ heads: [{ scores: 'nose', boxes: 'add' }] }), /No layer is named 'nose'/],
+    ['a head without a name', change({ heads: [{ scores: 'add' }] }), /heads\[0\] is .*; wanted a layer's name/],
+    ['a head of no layer', change({ heads: ['nose'] }), /No layer is named 'nose'/],
     [
       'heads that do not fit',
-      change({
-        heads: [
-          { scores: 'classificator_8', boxes: 'regressor_16' },
-          { scores: 'classificator_16', boxes: 'regressor_8' },
-        ],
-      }),
-      /are no head; wanted one square grid and 16 values a score/,
+      change({ heads: ['head8', 'head16', 'head32', 'head8.mixed', 'neck.lateral_convs.2.conv1'] }),
+      /Layer 'neck.lateral_convs.2.conv1' .* is no head; wanted a square grid and 16 channels/,
     ],
     ['no layers', change({ layers: [] }), /layers are \[\]/],
   ])('refuses %s', (_, network, message) => {

@@ -1,45 +1,41 @@
-/** Picks the anchors whose score reaches a threshold. See candidates.wgsl. */
+/** Picks the cells of a head whose score reaches a threshold. See candidates.wgsl. */
 import type { StepNames } from '../../engine/kernels/common.js';
 import type { Kernel, KernelDeclaration } from '../../engine/pipelines.js';
 import type { PlanBuilder } from '../../engine/plan.js';
 import { preprocess } from '../../engine/preprocess.js';
-import { blocksOf, type Tensor, tensorBinding } from '../../engine/tensor.js';
+import { type Tensor, tensorBinding } from '../../engine/tensor.js';
 import { UniformStruct } from '../../engine/uniform.js';
 import source from '../../shaders/candidates.wgsl?raw';
 
-const PARAMS = new UniformStruct({
-  columns: 'u32',
-  anchors: 'u32',
-  count: 'u32',
-  score_blocks: 'u32',
-  first: 'u32',
-  step: 'f32',
-  threshold: 'f32',
-});
+const PARAMS = new UniformStruct({ columns: 'u32', count: 'u32', first: 'u32', step: 'f32', threshold: 'f32' });
 
 const kernel: Kernel = {
   name: 'candidates',
   code: preprocess(source),
-  bindings: { scores: 'read', boxes: 'read', items: 'read', list: 'read-write' },
+  bindings: { head: 'read', items: 'read', list: 'read-write' },
 };
 
 const WORKGROUP_SIZE = 64;
 
-/** Values of an anchor: a box, and x and y of six points. */
-export const VALUES = 16;
+/** Channels of a head: a box, x and y of five points, and two logits that make the score. */
+export const HEAD_CHANNELS = 16;
+
+/** Values of a candidate: the box and the points. */
+export const VALUES = 14;
 
 /** Bytes before the list's first candidate, and of one candidate. */
 export const LIST_HEADER_BYTES = 16;
-export const CANDIDATE_BYTES = 16 + 4 * VALUES;
+export const CANDIDATE_BYTES = 80;
 
-/** An anchor that may be a face. */
+/** A cell that may hold the middle of a face. */
 export interface Candidate {
   /** Which item of the frame it was seen in. */
   readonly item: number;
-  readonly anchor: number;
+  /** Its number among the cells of all heads. */
+  readonly cell: number;
   /** 0 to 1. */
   readonly score: number;
-  /** Centre x, centre y, width, height, then x and y of six points: network input pixels, from the left upper border of the item. */
+  /** Centre x, centre y, width, height, then x and y of five points: pixels of the network's input, the item's crop. */
   readonly values: Float32Array<ArrayBuffer>;
 }
 
@@ -48,33 +44,26 @@ export function listBytes(count: number): number {
   return LIST_HEADER_BYTES + count * CANDIDATE_BYTES;
 }
 
-/** Adds one head's step to a plan: `scores` [N,rows,columns,anchors] and `boxes` [N,rows,columns,anchors*16] to `list`. */
+/** Adds one head's step to a plan: `head` [N,rows,columns,16] to `list`. */
 export function recordCandidates(
   builder: PlanBuilder,
   names: StepNames,
-  head: { readonly inputSize: number; readonly first: number; readonly threshold: number },
-  args: { readonly scores: Tensor; readonly boxes: Tensor; readonly items: GPUBuffer; readonly list: GPUBuffer },
+  options: { readonly inputSize: number; readonly first: number; readonly threshold: number },
+  args: { readonly head: Tensor; readonly items: GPUBuffer; readonly list: GPUBuffer },
 ): void {
-  const { scores, boxes, items, list } = args;
-  const { height, width, channels: anchors } = scores.shape;
-  const count = height * width * anchors;
+  const { head, items, list } = args;
+  const { height, width } = head.shape;
+  const count = height * width;
   builder.add({
     ...names,
     kernel,
-    bindings: {
-      scores: tensorBinding(scores),
-      boxes: tensorBinding(boxes),
-      items: { buffer: items },
-      list: { buffer: list },
-    },
+    bindings: { head: tensorBinding(head), items: { buffer: items }, list: { buffer: list } },
     params: PARAMS.pack({
       columns: width,
-      anchors,
       count,
-      score_blocks: blocksOf(anchors),
-      first: head.first,
-      step: head.inputSize / width,
-      threshold: head.threshold,
+      first: options.first,
+      step: options.inputSize / width,
+      threshold: options.threshold,
     }),
     workgroups: [Math.ceil(count / WORKGROUP_SIZE), 1, 1],
     batchAxis: 1,
@@ -86,7 +75,7 @@ export function countCandidates(data: ArrayBuffer): number {
   return new Uint32Array(data, 0, 1)[0] ?? 0;
 }
 
-/** The first `count` candidates of a list, in the order of items and anchors. */
+/** The first `count` candidates of a list, in the order of items and cells. */
 export function readCandidates(data: ArrayBuffer, count: number): Candidate[] {
   const words = new Uint32Array(data);
   const floats = new Float32Array(data);
@@ -94,13 +83,13 @@ export function readCandidates(data: ArrayBuffer, count: number): Candidate[] {
     const at = (LIST_HEADER_BYTES + index * CANDIDATE_BYTES) / 4;
     return {
       item: words[at] ?? 0,
-      anchor: words[at + 1] ?? 0,
-      score: 1 / (1 + Math.exp(-(floats[at + 2] ?? 0))),
+      cell: words[at + 1] ?? 0,
+      score: floats[at + 2] ?? 0,
       values: floats.slice(at + 4, at + 4 + VALUES),
     };
   });
   // The GPU appends in whatever order its invocations run.
-  return candidates.sort((a, b) => a.item - b.item || a.anchor - b.anchor);
+  return candidates.sort((a, b) => a.item - b.item || a.cell - b.cell);
 }
 
 export const declarations: readonly KernelDeclaration[] = [
