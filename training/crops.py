@@ -16,10 +16,11 @@ import torch
 
 from .face_model import FaceModel
 from .geometry import rotation, transform_pose
+from .network import description
 
 CROP = 128
 BOX_MARGIN = np.sqrt(2)  # side of the crop over the longer side of the landmarks' box, before the first iteration
-MARGIN = np.sqrt(2)      # the same before every later one ("recrop" of weights/network.json)
+MARGIN = float(description()["recrop"]["margin"])  # the same before every later one
 SMALLEST, LARGEST = 1 / 16, 4.0  # a next crop whose side is beyond these parts of the crop's is not believed
 COSINE, SINE = 6, 103    # where an update carries the turn of the head in the picture's plane: cosine - 1 and sine
 

@@ -1,6 +1,6 @@
 """Writes what the browser reads: iteration weights, manifest, and the golden fixtures of the tests (docs/formats.md).
 
-    python -m training.export weights --run main     # weights/iterationK.safetensors, manifest.json
+    python -m training.export weights --run main     # weights/iterationK.safetensors, manifest.json; --only 0: this one, the others stay
     python -m training.export fixtures               # tests/fixtures/*.safetensors, from the files in weights/
     python -m training.export onnx                   # bench/models/net0.onnx, for the benchmark's rivals
 """
@@ -42,11 +42,13 @@ def read(path: Path) -> dict[str, np.ndarray]:
         return {name: file.get_tensor(name) for name in file.keys()}
 
 
-def export_weights(run: str) -> None:
+def export_weights(run: str, only: list[int] | None) -> None:
+    """The averaged iterations of a run, or those named by `only` of them beside the others that weights/ has. p^0 goes with iteration 0."""
     from .train import load_cascade
     start, nets = load_cascade(CACHE / "runs" / run)
-    iterations = []
     for k, net in enumerate(nets):
+        if only and k not in only:
+            continue
         folded = net.folded()
         tensors = {name: value.astype(np.float16 if name.endswith(".weight") else np.float32) for name, value in folded.items()}
         for name, value in tensors.items():
@@ -54,9 +56,9 @@ def export_weights(run: str) -> None:
                 raise ValueError(f"{name} of iteration {k} does not fit its type: max |w| = {np.abs(folded[name]).max()}")
         if k == 0:
             tensors["initial_parameters"] = start
-        iterations.append(f"iteration{k}.safetensors")
-        write(tensors, WEIGHTS / iterations[-1], {"format": "fullpose-iteration/1", "iteration": str(k)})
-    manifest(iterations)
+        write(tensors, WEIGHTS / f"iteration{k}.safetensors", {"format": "fullpose-iteration/1", "iteration": str(k)})
+    count = len(json.loads((WEIGHTS / "manifest.json").read_text())["iterations"]) if only else len(nets)
+    manifest([f"iteration{k}.safetensors" for k in range(count)])
 
 
 def manifest(iterations: list[str]) -> None:
@@ -227,7 +229,7 @@ def cascade_fixture(model: face_model.FaceModel, weights: list[dict[str, np.ndar
     crops.roll[1] = np.deg2rad(25)
     recrop, p, rows = Recropper(model), np.repeat(weights[0]["initial_parameters"][None], 2, 0), []
     for k, tensors in enumerate(weights):
-        if k and "recrop" in description():
+        if k:
             p, crops = recrop(p, crops)
         images = np.stack([sample(picture, crops[n:n + 1], renderer.size) for n, picture in enumerate(pictures)])
         end = turn(p + forward(tensors, *renderer(p, images))[1])
@@ -286,5 +288,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["weights", "fixtures", "onnx"])
     parser.add_argument("--run", default="main")
+    parser.add_argument("--only", type=int, nargs="+", help="with weights: these iterations")
     args = parser.parse_args()
-    {"weights": lambda: export_weights(args.run), "fixtures": export_fixtures, "onnx": export_onnx}[args.what]()
+    {"weights": lambda: export_weights(args.run, args.only), "fixtures": export_fixtures, "onnx": export_onnx}[args.what]()
