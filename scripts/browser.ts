@@ -1,8 +1,25 @@
 import { execFile, spawn } from 'node:child_process';
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import type { InstallOptions } from '@puppeteer/browsers';
 import type { Browser } from 'puppeteer';
+
+/** The browsers that pages of this repository run in: two engines, two WGSL compilers (Tint, naga), two implementations (Dawn, wgpu). */
+export const browserNames = ['chromium', 'firefox'] as const;
+export type BrowserName = (typeof browserNames)[number];
+
+/** `text` as a browser's name. @param where what it was given by: "--browser" @throws Error */
+export function browserNamed(text: string, where: string): BrowserName {
+  const name = browserNames.find((known) => known === text);
+  if (name === undefined) throw new Error(`${where} is "${text}"; wanted one of ${browserNames.join(', ')}`);
+  return name;
+}
+
+/** The browser asked for by `FULLPOSE_BROWSER`; Chromium without it. */
+export function browserFrom(machine: Pick<Machine, 'env'>): BrowserName {
+  return browserNamed(machine.env.FULLPOSE_BROWSER ?? 'chromium', 'FULLPOSE_BROWSER');
+}
 
 /**
  * Chromium's flags for WebGPU. On a machine without a GPU they select SwiftShader, for WebGPU and for page compositing alike; with fewer of
@@ -27,7 +44,10 @@ const quietFlags = [
   '--enable-webgpu-developer-features',
 ] as const;
 
-/** `software` is SwiftShader, the same arithmetic on every machine; `hardware` is whatever GPU Chromium finds. */
+/**
+ * `software` is SwiftShader in Chromium and lavapipe in Firefox, the same arithmetic on every machine; `hardware` is whatever GPU the browser
+ * finds.
+ */
 export const gpuModes = ['software', 'hardware'] as const;
 export type GpuMode = (typeof gpuModes)[number];
 
@@ -45,18 +65,65 @@ export function browserFlags(mode: GpuMode, asRoot: boolean): readonly string[] 
   return [...(asRoot ? ['--no-sandbox'] : []), ...gpu, ...quietFlags];
 }
 
+/** Firefox's preferences: WebGPU is off by default on Linux, and adapters in software are on its block list. */
+const firefoxPreferences: Readonly<Record<string, boolean | number | string>> = {
+  'dom.webgpu.enabled': true,
+  'dom.webgpu.workers.enabled': true,
+  'gfx.webgpu.ignore-blocklist': true,
+};
+
+/** Where Vulkan's loader looks for drivers. */
+export const vulkanFolders = ['/usr/share/vulkan/icd.d', '/usr/local/share/vulkan/icd.d', '/etc/vulkan/icd.d'] as const;
+
+/** Path of the first manifest in `folders` that has such a name. */
+export function findIcd(folders: readonly string[], file: RegExp): string | undefined {
+  for (const folder of folders.filter(existsSync)) {
+    const found = readdirSync(folder).find((entry) => file.test(entry));
+    if (found !== undefined) return join(folder, found);
+  }
+  return undefined;
+}
+
+/** The manifest of Mesa's Vulkan driver in software. */
+export const lavapipeManifest = /^lvp_icd[\w.]*\.json$/;
+
+/** Environment of a Firefox: in software the loader is shown lavapipe alone, or it would take a GPU where there is one. */
+function firefoxEnvironment(mode: GpuMode): NodeJS.ProcessEnv {
+  const icd = mode === 'software' ? findIcd(vulkanFolders, lavapipeManifest) : undefined;
+  return { ...process.env, ...(icd !== undefined && { VK_ICD_FILENAMES: icd, VK_DRIVER_FILES: icd }) };
+}
+
+/** What messages say of a browser. */
+const titles: Readonly<Record<BrowserName, string>> = { chromium: 'Chrome or Chromium', firefox: 'Firefox' };
+
+/** The environment variable that names a browser's executable. */
+export const executableVariables: Readonly<Record<BrowserName, string>> = {
+  chromium: 'PUPPETEER_EXECUTABLE_PATH',
+  firefox: 'FIREFOX_BIN',
+};
+
+const remedies: Readonly<Record<BrowserName, readonly string[]>> = {
+  chromium: [
+    'install Google Chrome or Chromium (Debian, Ubuntu: apt-get install chromium);',
+    'npx puppeteer browsers install chrome;',
+    'set PUPPETEER_EXECUTABLE_PATH to the executable of a Chrome or Chromium, version 113 or newer.',
+  ],
+  firefox: [
+    'install Firefox (Debian: apt-get install firefox-esr mesa-vulkan-drivers);',
+    'npx puppeteer browsers install firefox;',
+    'set FIREFOX_BIN to the executable of a Firefox, version 141 or newer.',
+  ],
+};
+
 /** No browser was found and none could be fetched. `attempts` says what was tried, in order. */
 export class BrowserMissingError extends Error {
   readonly code = 'browser-missing';
   readonly attempts: readonly string[];
 
-  constructor(attempts: readonly string[]) {
+  constructor(browser: BrowserName, attempts: readonly string[]) {
     super(
-      `No Chrome or Chromium to run WebGPU in. Tried:\n${attempts.map((attempt) => `  - ${attempt}`).join('\n')}\n` +
-        'Any of these helps:\n' +
-        '  1. install Google Chrome or Chromium (Debian, Ubuntu: apt-get install chromium);\n' +
-        '  2. npx puppeteer browsers install chrome;\n' +
-        '  3. set PUPPETEER_EXECUTABLE_PATH to the executable of a Chrome or Chromium, version 113 or newer.',
+      `No ${titles[browser]} to run WebGPU in. Tried:\n${attempts.map((attempt) => `  - ${attempt}`).join('\n')}\n` +
+        `Any of these helps:\n${remedies[browser].map((remedy, i) => `  ${i + 1}. ${remedy}`).join('\n')}`,
     );
     this.name = 'BrowserMissingError';
     this.attempts = attempts;
@@ -70,30 +137,51 @@ export interface Machine {
   readonly isExecutable: (path: string) => boolean;
 }
 
-const commandNames = ['google-chrome-stable', 'google-chrome', 'chromium', 'chromium-browser', 'chrome'] as const;
+const commandNames: Readonly<Record<BrowserName, readonly string[]>> = {
+  chromium: ['google-chrome-stable', 'google-chrome', 'chromium', 'chromium-browser', 'chrome'],
+  firefox: ['firefox', 'firefox-esr'],
+};
 
-/** The usual places of an installed Chrome or Chromium, most wanted first. None of them need exist. */
-export function installedCandidates(machine: Pick<Machine, 'platform' | 'env'>): readonly string[] {
-  const { platform, env } = machine;
+/** Below an applications' folder of macOS. */
+const macApplications: Readonly<Record<BrowserName, readonly string[]>> = {
+  chromium: ['Google Chrome.app/Contents/MacOS/Google Chrome', 'Chromium.app/Contents/MacOS/Chromium'],
+  firefox: ['Firefox.app/Contents/MacOS/firefox'],
+};
+
+/** Below a programs' folder of Windows. */
+const windowsPrograms: Readonly<Record<BrowserName, readonly string[]>> = {
+  chromium: ['Google\\Chrome\\Application\\chrome.exe', 'Chromium\\Application\\chrome.exe'],
+  firefox: ['Mozilla Firefox\\firefox.exe'],
+};
+
+/** Besides what is on the PATH. */
+const linuxPlaces: Readonly<Record<BrowserName, readonly string[]>> = {
+  chromium: ['/opt/google/chrome/chrome', '/usr/bin/chromium', '/usr/lib/chromium/chromium', '/snap/bin/chromium'],
+  firefox: [
+    '/usr/bin/firefox-esr',
+    '/usr/lib/firefox-esr/firefox-esr',
+    '/usr/lib/firefox/firefox',
+    '/snap/bin/firefox',
+  ],
+};
+
+/** The usual places of an installed browser, most wanted first. None of them need exist. */
+export function installedCandidates(
+  browser: BrowserName,
+  { platform, env }: Pick<Machine, 'platform' | 'env'>,
+): readonly string[] {
   if (platform === 'darwin') {
-    const applications = ['/Applications', ...(env.HOME ? [`${env.HOME}/Applications`] : [])];
-    return applications.flatMap((folder) => [
-      `${folder}/Google Chrome.app/Contents/MacOS/Google Chrome`,
-      `${folder}/Chromium.app/Contents/MacOS/Chromium`,
-    ]);
+    const folders = ['/Applications', ...(env.HOME ? [`${env.HOME}/Applications`] : [])];
+    return folders.flatMap((folder) => macApplications[browser].map((path) => `${folder}/${path}`));
   }
   if (platform === 'win32') {
     return [env.PROGRAMFILES, env['PROGRAMFILES(X86)'], env.LOCALAPPDATA]
       .filter((folder) => folder !== undefined)
-      .flatMap((folder) => [
-        `${folder}\\Google\\Chrome\\Application\\chrome.exe`,
-        `${folder}\\Chromium\\Application\\chrome.exe`,
-      ]);
+      .flatMap((folder) => windowsPrograms[browser].map((path) => `${folder}\\${path}`));
   }
   const folders = (env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
-  const onPath = commandNames.flatMap((name) => folders.map((folder) => join(folder, name)));
-  const usual = ['/opt/google/chrome/chrome', '/usr/bin/chromium', '/usr/lib/chromium/chromium', '/snap/bin/chromium'];
-  return [...new Set([...onPath, ...usual])];
+  const onPath = commandNames[browser].flatMap((name) => folders.map((folder) => join(folder, name)));
+  return [...new Set([...onPath, ...linuxPlaces[browser]])];
 }
 
 function isExecutable(path: string): boolean {
@@ -120,6 +208,7 @@ export interface BrowserSource {
  * @throws {@link BrowserMissingError}
  */
 export async function firstBrowser(
+  browser: BrowserName,
   sources: readonly BrowserSource[],
   probe: (path: string) => Promise<string | undefined>,
 ): Promise<string> {
@@ -138,10 +227,10 @@ export async function firstBrowser(
       attempts.push(`${source.name}: ${path} does not start: ${reason}`);
     }
   }
-  throw new BrowserMissingError(attempts);
+  throw new BrowserMissingError(browser, attempts);
 }
 
-/** Starts the executable with `--version`: finds stubs and missing shared libraries. Chrome answers that option on Linux only. */
+/** Starts the executable with `--version`: finds stubs and missing shared libraries. Browsers answer that option on Linux only. */
 async function probe(path: string): Promise<string | undefined> {
   if (process.platform !== 'linux') return undefined;
   try {
@@ -190,100 +279,155 @@ export function runInstaller(
   });
 }
 
-/** The Chrome in Puppeteer's own cache, if it is there. */
-async function cachedChrome(): Promise<readonly string[]> {
+/** What Puppeteer calls a browser. */
+const puppeteerNames = { chromium: 'chrome', firefox: 'firefox' } as const satisfies Record<BrowserName, string>;
+
+/** Where Puppeteer expects its own browser. */
+async function puppeteerPath(browser: BrowserName): Promise<string> {
   const { default: puppeteer } = await import('puppeteer');
-  const path = await puppeteer.executablePath();
+  return puppeteer.executablePath({ browser: puppeteerNames[browser] });
+}
+
+/** The browser in Puppeteer's own cache, if it is there. */
+async function cachedBrowser(browser: BrowserName): Promise<readonly string[]> {
+  const path = await puppeteerPath(browser);
   return isExecutable(path) ? [path] : [];
 }
 
-/** Folder and version of Puppeteer's Chrome, from the path at which Puppeteer expects it: `<cacheDir>/chrome/<platform>-<buildId>/...`. */
-export function puppeteerChrome(path: string): { readonly cacheDir: string; readonly buildId: string } {
-  const match = /^(.*)[\\/]chrome[\\/][a-z0-9_]+-([0-9.]+)[\\/]/.exec(path);
+/**
+ * Folder and version of Puppeteer's browser, from the path at which Puppeteer expects it: `<cacheDir>/<browser>/<platform>-<buildId>/...`.
+ */
+export function puppeteerBrowser(
+  browser: BrowserName,
+  path: string,
+): { readonly cacheDir: string; readonly buildId: string } {
+  const match = new RegExp(`^(.*)[\\\\/]${puppeteerNames[browser]}[\\\\/][a-z0-9_]+-([a-z0-9._]+)[\\\\/]`).exec(path);
   if (match?.[1] === undefined || match[2] === undefined)
-    throw new Error(`Puppeteer expects its Chrome at "${path}"; cannot tell the version`);
+    throw new Error(`Puppeteer expects its ${titles[browser]} at "${path}"; cannot tell the version`);
   return { cacheDir: match[1], buildId: match[2] };
 }
 
-/** Downloads the Chrome that this version of Puppeteer was made for, into Puppeteer's cache. Offline it fails at the first look-up. */
-async function downloadChrome(): Promise<readonly string[]> {
-  const { default: puppeteer } = await import('puppeteer');
-  const { Browser, install } = await import('@puppeteer/browsers');
-  const { cacheDir, buildId } = puppeteerChrome(await puppeteer.executablePath());
-  notice(`no browser found; downloading Chrome ${buildId} ...`);
+/** Downloads the browser that this version of Puppeteer was made for, into Puppeteer's cache. Offline it fails at the first look-up. */
+async function downloadBrowser(browser: BrowserName): Promise<readonly string[]> {
+  const { install } = await import('@puppeteer/browsers');
+  const { cacheDir, buildId } = puppeteerBrowser(browser, await puppeteerPath(browser));
+  const title = `${puppeteerNames[browser]} ${buildId}`;
+  notice(`no browser found; downloading ${title} ...`);
   let reported = 0;
   const downloadProgressCallback = (bytes: number, total: number) => {
     const percent = Math.floor((bytes / total) * 10) * 10;
-    if (percent > reported) notice(`Chrome ${buildId}: ${percent}% of ${Math.round(total / 1e6)} MB`);
+    if (percent > reported) notice(`${title}: ${percent}% of ${Math.round(total / 1e6)} MB`);
     reported = Math.max(reported, percent);
   };
-  const installed = await install({ browser: Browser.CHROME, buildId, cacheDir, downloadProgressCallback });
+  const wanted = { browser: puppeteerNames[browser] as InstallOptions['browser'], buildId, cacheDir };
+  const installed = await install({ ...wanted, downloadProgressCallback });
   return [installed.executablePath];
 }
 
-/** Installs Debian's chromium, where this is Debian (or a relative) and we are root. */
-async function installWithApt(): Promise<readonly string[]> {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0 || !isExecutable('/usr/bin/apt-get')) return [];
-  notice('installing chromium with apt-get ...');
+/** Debian's packages. Firefox brings no driver in software; Chromium has SwiftShader. */
+const debianPackages: Readonly<Record<BrowserName, readonly string[]>> = {
+  chromium: ['chromium'],
+  firefox: ['firefox-esr', 'mesa-vulkan-drivers'],
+};
+
+/** Whether packages can be installed: this is Debian (or a relative) and we are root. */
+function hasApt(): boolean {
+  return process.platform === 'linux' && process.getuid?.() === 0 && isExecutable('/usr/bin/apt-get');
+}
+
+async function aptInstall(packages: readonly string[]): Promise<void> {
+  notice(`installing ${packages.join(', ')} with apt-get ...`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  await runInstaller('apt-get', ['update', '-q'], env);
-  await runInstaller('apt-get', ['install', '-y', '-q', '--no-install-recommends', 'chromium'], env);
-  return installedCandidates(thisMachine).filter(isExecutable);
+  // Another installation may hold the lock: a test runner asks for both browsers at once.
+  const wait = ['-q', '-o', 'DPkg::Lock::Timeout=300'];
+  await runInstaller('apt-get', ['update', ...wait], env);
+  await runInstaller('apt-get', ['install', '-y', ...wait, '--no-install-recommends', ...packages], env, 330_000);
+}
+
+async function installWithApt(browser: BrowserName): Promise<readonly string[]> {
+  if (!hasApt()) return [];
+  await aptInstall(debianPackages[browser]);
+  return installedCandidates(browser, thisMachine).filter(isExecutable);
 }
 
 /** Every way of getting a browser, in the order in which they are tried. */
-export const browserSources: readonly BrowserSource[] = [
-  {
-    name: 'an installed Chrome or Chromium',
-    find: async () => installedCandidates(thisMachine).filter(isExecutable),
-  },
-  { name: "Puppeteer's cache", find: cachedChrome },
-  { name: "Puppeteer's download", find: downloadChrome },
-  { name: 'apt-get as root', find: installWithApt },
-];
+export function browserSources(browser: BrowserName): readonly BrowserSource[] {
+  const download: BrowserSource = { name: "Puppeteer's download", find: () => downloadBrowser(browser) };
+  const apt: BrowserSource = { name: 'apt-get as root', find: () => installWithApt(browser) };
+  return [
+    {
+      name: `an installed ${titles[browser]}`,
+      find: async () => installedCandidates(browser, thisMachine).filter(isExecutable),
+    },
+    { name: "Puppeteer's cache", find: () => cachedBrowser(browser) },
+    // A Firefox that is only unpacked lacks libraries of a desktop, and a driver: where Debian's can be had it is the better one.
+    ...(browser === 'firefox' ? [apt, download] : [download, apt]),
+  ];
+}
 
 /**
  * Path of a browser for this machine; gets one where none is installed.
  *
- * `PUPPETEER_EXECUTABLE_PATH` is taken as it stands: the caller meant that one, so no other is tried.
+ * The browser's variable (`PUPPETEER_EXECUTABLE_PATH`, `FIREFOX_BIN`) is taken as it stands: the caller meant that one, so no other is tried.
  *
- * @throws Error where `PUPPETEER_EXECUTABLE_PATH` names something that is not executable.
+ * @throws Error where the variable names something that is not executable.
  * @throws {@link BrowserMissingError}
  */
 export async function findBrowser(
+  browser: BrowserName,
   machine: Machine = thisMachine,
-  sources: readonly BrowserSource[] = browserSources,
+  sources: readonly BrowserSource[] = browserSources(browser),
 ): Promise<string> {
-  const named = machine.env.PUPPETEER_EXECUTABLE_PATH;
+  const variable = executableVariables[browser];
+  const named = machine.env[variable];
   if (named) {
     if (machine.isExecutable(named)) return named;
-    throw new Error(`PUPPETEER_EXECUTABLE_PATH is "${named}", which is not an executable file`);
+    throw new Error(`${variable} is "${named}", which is not an executable file`);
   }
-  return firstBrowser(sources, probe);
+  return firstBrowser(browser, sources, probe);
+}
+
+/** Firefox takes the machine's Vulkan drivers: where there is none at all, Mesa's are installed if they can be. */
+async function ensureVulkan(): Promise<void> {
+  if (!hasApt() || findIcd(vulkanFolders, /\.json$/) !== undefined) return;
+  await aptInstall(['mesa-vulkan-drivers']);
 }
 
 /** A busy machine may take its time. */
 const startTimeoutMs = 120_000;
 
 export interface LaunchOptions {
+  /** Default: {@link browserFrom}. */
+  readonly browser?: BrowserName;
   /** Longest single call into the browser, in milliseconds; 0 for no limit. Default: 0, the caller's own limits apply. */
   readonly protocolTimeout?: number;
-  /** Added to the command line. */
+  /** Added to Chromium's command line. */
   readonly flags?: readonly string[];
 }
 
 /** Finds a browser and starts it headless, with WebGPU. The caller closes it. It does not take over Ctrl-C: the caller decides what ends. */
 export async function launchBrowser(options: LaunchOptions = {}): Promise<Browser> {
-  const executablePath = await findBrowser();
+  const { browser = browserFrom(thisMachine), flags = [], protocolTimeout = 0 } = options;
+  const executablePath = await findBrowser(browser);
+  const mode = gpuModeFrom(thisMachine);
   const { default: puppeteer } = await import('puppeteer');
-  return puppeteer.launch({
+  const common = {
     executablePath,
     headless: true,
-    args: [...browserFlags(gpuModeFrom(thisMachine), process.getuid?.() === 0), ...(options.flags ?? [])],
     timeout: startTimeoutMs,
-    protocolTimeout: options.protocolTimeout ?? 0,
+    protocolTimeout,
     handleSIGINT: false,
     handleSIGTERM: false,
     handleSIGHUP: false,
+  } as const;
+  if (browser === 'chromium') {
+    return puppeteer.launch({ ...common, args: [...browserFlags(mode, process.getuid?.() === 0), ...flags] });
+  }
+  await ensureVulkan();
+  return puppeteer.launch({
+    ...common,
+    browser: 'firefox',
+    extraPrefsFirefox: { ...firefoxPreferences },
+    env: firefoxEnvironment(mode),
   });
 }

@@ -3,10 +3,10 @@
  * driver is chosen by the environment when Dawn starts, and a crash of one must not take the others along: each module runs in a process of its own.
  */
 import { fork } from 'node:child_process';
-import { existsSync, readdirSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { findBrowser } from './browser.js';
+import { findBrowser, findIcd, lavapipeManifest, vulkanFolders } from './browser.js';
 
 export const nodeAdapterNames = ['SwiftShader', 'lavapipe'] as const;
 export type NodeAdapterName = (typeof nodeAdapterNames)[number];
@@ -26,11 +26,10 @@ export type NodeGpuReply = { readonly result: unknown } | { readonly error: stri
 
 /** The drivers in software that this machine has: SwiftShader comes with every Chrome and Chromium, lavapipe with Mesa. */
 export async function findNodeAdapters(): Promise<readonly NodeAdapter[]> {
-  const browser = realpathSync(await findBrowser());
+  const browser = realpathSync(await findBrowser('chromium'));
   // Debian's /usr/bin/chromium is a script; the browser's files are elsewhere.
   const browserFolders = [dirname(browser), '/usr/lib/chromium', '/opt/google/chrome'];
-  const mesaFolders = ['/usr/share/vulkan/icd.d', '/usr/local/share/vulkan/icd.d', '/etc/vulkan/icd.d'];
-  const lavapipe = locate('lavapipe', mesaFolders, /^lvp_icd[\w.]*\.json$/);
+  const lavapipe = locate('lavapipe', vulkanFolders, lavapipeManifest);
   return [locate('SwiftShader', browserFolders, /^vk_swiftshader_icd\.json$/), await unlessRefused(lavapipe)];
 }
 
@@ -43,11 +42,8 @@ async function unlessRefused(adapter: NodeAdapter): Promise<NodeAdapter> {
 }
 
 function locate(name: NodeAdapterName, folders: readonly string[], file: RegExp): NodeAdapter {
-  for (const folder of folders.filter(existsSync)) {
-    const found = readdirSync(folder).find((entry) => file.test(entry));
-    if (found !== undefined) return { name, icd: join(folder, found) };
-  }
-  return { name, missing: `no ${file.source} in ${folders.join(', ')}` };
+  const icd = findIcd(folders, file);
+  return icd !== undefined ? { name, icd } : { name, missing: `no ${file.source} in ${folders.join(', ')}` };
 }
 
 /**

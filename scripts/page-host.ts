@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'puppeteer';
 import { createServer, type Plugin, type ViteDevServer } from 'vite';
-import { launchBrowser } from './browser.js';
+import { type BrowserName, browserFrom, launchBrowser, thisMachine } from './browser.js';
 
 /** The repository's root: what every page is served from. */
 export const repositoryRoot = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -11,11 +11,13 @@ export const repositoryRoot = dirname(dirname(fileURLToPath(import.meta.url)));
 const loadTimeoutMs = 180_000;
 
 export interface PageHostOptions {
+  /** Default: the one that `FULLPOSE_BROWSER` names, else Chromium. */
+  readonly browser?: BrowserName;
   /** Added to the ones of vite.config.ts. */
   readonly plugins?: readonly Plugin[];
   /** npm packages that the page imports. Vite bundles these alone, and looks for no others: a search would read every page of the repository. */
   readonly packages?: readonly string[];
-  /** Added to the browser's command line. */
+  /** Added to Chromium's command line. */
   readonly flags?: readonly string[];
 }
 
@@ -25,19 +27,22 @@ export interface PageHostOptions {
  */
 export class PageHost {
   readonly #server: ViteDevServer;
-  readonly #flags: readonly string[];
+  readonly #launch: () => Promise<Browser>;
   #browser: Browser;
+  /** Which browser it is. */
+  readonly browser: BrowserName;
   readonly origin: string;
 
   /** @throws BrowserMissingError where there is no browser and none can be fetched. */
   static async open(options: PageHostOptions = {}): Promise<PageHost> {
-    const { plugins = [], packages = [], flags = [] } = options;
+    const { browser = browserFrom(thisMachine), plugins = [], packages = [], flags = [] } = options;
+    const launch = () => launchBrowser({ browser, flags });
     const server = await createServer({
       root: repositoryRoot,
-      // Programs with other packages keep other bundles.
+      // Programs with other packages keep other bundles, and those that run at the same time.
       cacheDir: join(
         repositoryRoot,
-        'node_modules/.vite',
+        `node_modules/.vite/${browser}`,
         packages.length === 0 ? 'plain' : packages.join('+').replaceAll('/', '_'),
       ),
       optimizeDeps: { noDiscovery: true, include: [...packages] },
@@ -48,26 +53,27 @@ export class PageHost {
       server: { host: '127.0.0.1', port: 0, hmr: false, watch: null },
     });
     try {
-      const [, browser] = await Promise.all([server.listen(), launchBrowser({ flags })]);
-      return new PageHost(server, browser, flags);
+      const [, running] = await Promise.all([server.listen(), launch()]);
+      return new PageHost(server, running, browser, launch);
     } catch (error) {
       await server.close();
       throw error;
     }
   }
 
-  private constructor(server: ViteDevServer, browser: Browser, flags: readonly string[]) {
+  private constructor(server: ViteDevServer, running: Browser, browser: BrowserName, launch: () => Promise<Browser>) {
     const address = server.httpServer?.address();
     if (typeof address !== 'object' || address === null) throw new Error('the page server has no port');
     this.#server = server;
-    this.#browser = browser;
-    this.#flags = flags;
+    this.#browser = running;
+    this.#launch = launch;
+    this.browser = browser;
     this.origin = `http://127.0.0.1:${address.port}`;
   }
 
   /** A new page at `path` (from the root, as "/demo/"), loaded. Where the browser has died meanwhile, in a new browser. */
   async openPage(path: string, prepare?: (page: Page) => Promise<void> | void): Promise<Page> {
-    if (!this.#browser.connected) this.#browser = await launchBrowser({ flags: this.#flags });
+    if (!this.#browser.connected) this.#browser = await this.#launch();
     const page = await this.#browser.newPage();
     await prepare?.(page);
     const response = await page.goto(`${this.origin}${path}`, { timeout: loadTimeoutMs });
