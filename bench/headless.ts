@@ -1,4 +1,5 @@
 /** The benchmark's page in a headless browser. */
+import type { BrowserName } from '../scripts/browser.js';
 import { PageHost } from '../scripts/page-host.js';
 import type { BenchmarkOptions } from './benchmark.js';
 import type { Report } from './report.js';
@@ -7,10 +8,11 @@ const LOAD_TIMEOUT_MS = 120_000;
 
 /** Runs the benchmark. @throws Error with the page's message where it fails there. */
 export async function measureHeadless(
+  browser: BrowserName,
   options: BenchmarkOptions,
   onProgress: (text: string, fraction: number) => void,
 ): Promise<Report> {
-  const host = await PageHost.open();
+  const host = await PageHost.open({ browser });
   try {
     const page = await host.openPage('/bench/', async (opened) => {
       await opened.exposeFunction('onBenchmarkProgress', onProgress);

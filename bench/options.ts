@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { parseCount, parseOrUsage, UsageError } from '../cli/options.js';
+import { browserUsage, parseBrowser, parseCount, parseOrUsage, UsageError } from '../cli/options.js';
+import type { BrowserName } from '../scripts/browser.js';
 import type { DType } from '../src/engine/network.js';
 import type { BenchmarkOptions } from './benchmark.js';
 
@@ -10,10 +11,12 @@ export type BenchCommand =
       readonly mode: 'run';
       readonly json: string;
       readonly markdown: string | undefined;
+      readonly browser: BrowserName;
       readonly options: BenchmarkOptions;
     };
 
 export const benchUsage = `Usage: npm run --silent bench -- --json FILE [--markdown FILE] [--quick] [--rivals] [--faces N] [--dtype f16|f32]
+       [--browser chromium|firefox]
 
 Measures the cascade in a headless browser. A short table goes to stdout, progress to stderr.
 
@@ -24,7 +27,8 @@ Measures the cascade in a headless browser. A short table goes to stdout, progre
   --rivals         also race onnxruntime-web and TensorFlow.js on Net^0, the hardware rasteriser, and a naive convolution
   --faces N        faces of a frame for stages and frame, from 1 (the default) to 16
   --dtype DTYPE    how our weights are held on the GPU: f16 (the default), where they are halves and the device passes the
-                   library's test of them, or f32; the report says which it was`;
+                   library's test of them, or f32; the report says which it was
+  --browser NAME   ${browserUsage}`;
 
 const MOST_FACES = 16;
 
@@ -46,6 +50,7 @@ export function parseBenchArguments(argv: readonly string[], folder: string): Be
         rivals: { type: 'boolean', default: false },
         faces: { type: 'string', default: '1' },
         dtype: { type: 'string', default: 'f16' },
+        browser: { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
       },
     }),
@@ -60,6 +65,7 @@ export function parseBenchArguments(argv: readonly string[], folder: string): Be
     mode: 'run',
     json: resolve(folder, values.json),
     markdown: values.markdown === undefined ? undefined : resolve(folder, values.markdown),
+    browser: parseBrowser(values.browser),
     options: { faces, quick: values.quick, rivals: values.rivals, dtype },
   };
 }

@@ -14,7 +14,7 @@ await runMain(async () => {
     return exitCodes.ok;
   }
   const start = Date.now();
-  const report = await measureHeadless(command.options, (text, fraction) => {
+  const report = await measureHeadless(command.browser, command.options, (text, fraction) => {
     const seconds = ((Date.now() - start) / 1000).toFixed(0);
     process.stderr.write(`${seconds.padStart(4)} s ${(100 * fraction).toFixed(0).padStart(3)}% ${text}\n`);
   });

@@ -2,6 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { BrowserName } from '../scripts/browser.js';
 import { repositoryRoot } from '../scripts/page-host.js';
 import { loadFaceModel } from '../src/mmm/model.js';
 import { jitterBox, normals, type Rectangle, tightBox } from './accuracy.js';
@@ -9,12 +10,12 @@ import { type LabelledCrop, readSplit } from './data/faces.js';
 import { type Accuracy, formatTable, measure, type Prediction } from './evaluation.js';
 import { poseOfLandmarks } from './label-pose.js';
 import type { BoxSpec } from './list.js';
-import { exitCodes, parseCount, parseOrUsage, startFolder } from './options.js';
+import { browserUsage, exitCodes, parseBrowser, parseCount, parseOrUsage, startFolder } from './options.js';
 import { createProgress, forEachConcurrent } from './progress.js';
 import { runMain } from './run-main.js';
 import { AlignSession, jobsInFlight } from './session.js';
 
-const usage = `Usage: npm run --silent evaluate -- [--data DIR] [--split NAME] [--json FILE] [--seed N] [--limit N]
+const usage = `Usage: npm run --silent evaluate -- [--data DIR] [--split NAME] [--json FILE] [--seed N] [--limit N] [--browser NAME]
 
 Prints the landmark error of every number of iterations, with the boxes of the ground truth and with jittered ones, and of the label network.
 
@@ -23,6 +24,8 @@ Prints the landmark error of every number of iterations, with the boxes of the g
   --json FILE   the same numbers as JSON
   --seed N      seed of the jitter (default: 1)
   --limit N     only the first N crops
+  --browser NAME
+                ${browserUsage}
 
 NME = mean distance of the points / sqrt(w h) of the ground truth's box, in %; NME68 over all points, NME51 over those within the jaw line.
 Bins are of the absolute yaw, in degrees, of the label network's 3D points: the rotation of the mean face that fits them best.`;
@@ -64,8 +67,9 @@ interface Row {
   readonly accuracy: Accuracy;
 }
 
-async function alignAll(crops: readonly Evaluated[]): Promise<readonly Row[]> {
+async function alignAll(crops: readonly Evaluated[], browser: BrowserName): Promise<readonly Row[]> {
   const session = await AlignSession.open({
+    browser,
     detector: false,
     note: (text) => void process.stderr.write(`${text}\n`),
     read: async (picture) => {
@@ -114,6 +118,7 @@ async function main(): Promise<number> {
         json: { type: 'string' },
         seed: { type: 'string', default: '1' },
         limit: { type: 'string' },
+        browser: { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
       },
     }),
@@ -127,7 +132,10 @@ async function main(): Promise<number> {
   const limit = values.limit === undefined ? Number.POSITIVE_INFINITY : parseCount(values.limit, 'limit', 1);
   const crops = await readCrops(resolve(folder, values.data), values.split, seed, limit);
   const network = crops.map(({ crop, truth, yaw }) => ({ landmarks: crop.landmarks3d, truth, yaw }));
-  const rows = [...(await alignAll(crops)), { label: 'label network', accuracy: measure(network) }];
+  const rows = [
+    ...(await alignAll(crops, parseBrowser(values.browser))),
+    { label: 'label network', accuracy: measure(network) },
+  ];
   process.stdout.write(`${values.split}: ${crops.length} crops, NME in % of sqrt(w h); bins of |yaw| show NME68\n`);
   process.stdout.write(`${formatTable(rows)}\n`);
   if (values.json !== undefined) {

@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
+import type { BrowserName } from '../scripts/browser.js';
 import type { Served } from '../scripts/page-plugins.js';
 import { AlignSession } from './session.js';
 
@@ -24,6 +25,7 @@ export async function lookAtVideo(path: string): Promise<Served> {
 const mostFollowed = 16;
 
 export interface OpenOptions {
+  readonly browser: BrowserName;
   readonly iterations: number | undefined;
   /** Pictures are decoded by the browser, videos by a library that the page loads. */
   readonly kind?: 'pictures' | 'videos';
@@ -32,11 +34,12 @@ export interface OpenOptions {
 
 /** A session whose picture or video `i` is the file at `paths[i]`. */
 export function openSession(
-  { iterations, detector, kind = 'pictures' }: OpenOptions,
+  { browser, iterations, detector, kind = 'pictures' }: OpenOptions,
   paths: readonly string[],
   note: (text: string) => void,
 ) {
   return AlignSession.open({
+    browser,
     ...(iterations === undefined ? {} : { iterations }),
     ...(kind === 'videos' && { packages: ['mediabunny'], maxFaces: mostFollowed }),
     detector,

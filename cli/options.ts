@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { type BrowserName, browserFrom, browserNamed, thisMachine } from '../scripts/browser.js';
 
 /** The command line cannot be understood. The message says which argument and what was wanted. */
 export class UsageError extends Error {
@@ -18,6 +19,8 @@ export const formats = ['json', 'obj', 'ply', 'gltf', 'png', 'pncc', 'depth', 't
 export type Format = (typeof formats)[number];
 
 interface CommonOptions {
+  /** The browser that does the work. */
+  readonly browser: BrowserName;
   /** Iterations of the cascade; undefined for all that the weights have. */
   readonly iterations: number | undefined;
   /** Take what an earlier run finished as done. */
@@ -36,6 +39,14 @@ export type AlignOptions =
   | ({ readonly mode: 'videos'; readonly videos: readonly string[]; readonly smoothing: boolean } & FileOptions &
       CommonOptions)
   | ({ readonly mode: 'list'; readonly list: string; readonly results: string } & CommonOptions);
+
+/** What a command's usage says of `--browser`. */
+export const browserUsage = 'chromium or firefox (default: what FULLPOSE_BROWSER says, else chromium)';
+
+/** The value of `--browser`, or what is taken without it. @throws UsageError */
+export function parseBrowser(text: string | undefined): BrowserName {
+  return parseOrUsage(() => (text === undefined ? browserFrom(thisMachine) : browserNamed(text, '--browser')));
+}
 
 export const alignUsage = `Usage: npm run --silent align -- [PICTURE | FOLDER | PATTERN ...] [--out DIR] [--format LIST] [--resume] [--iterations K]
        npm run --silent align -- --video FILE [--video FILE ...] [--smoothing] [--out DIR] [--format LIST] [--resume] [--iterations K]
@@ -60,6 +71,7 @@ Without a box the default detector looks for the face. results.json has one row 
   --results FILE   where their results go
   --resume         go on where an earlier run was interrupted: what it finished stays
   --iterations K   iterations of the cascade, from 1 to as many as the weights have (the default)
+  --browser NAME   ${browserUsage}
   --help           this text
 
 The exit code is 0 only if every picture, row or frame succeeded, 1 if one failed, 2 for a wrong command line, 130 after
@@ -116,13 +128,14 @@ export function parseAlignArguments(argv: readonly string[], folder: string): Al
         results: { type: 'string' },
         resume: { type: 'boolean', default: false },
         iterations: { type: 'string' },
+        browser: { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
       },
     }),
   );
   if (values.help) return { mode: 'help' };
   const iterations = values.iterations === undefined ? undefined : parseCount(values.iterations, 'iterations', 1);
-  const common = { iterations, resume: values.resume };
+  const common = { iterations, resume: values.resume, browser: parseBrowser(values.browser) };
   if (values.smoothing && values.video === undefined) throw new UsageError('--smoothing without --video');
   if (values.list === undefined && values.results === undefined) {
     const out = resolve(folder, values.out ?? 'out');

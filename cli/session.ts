@@ -1,4 +1,5 @@
 import type { Page } from 'puppeteer';
+import type { BrowserName } from '../scripts/browser.js';
 import { PageHost } from '../scripts/page-host.js';
 import { indexedPictures, type Served } from '../scripts/page-plugins.js';
 import type { AlignJob, AlignReply, FrameJob, FrameReply, StartOptions, StartReply } from './protocol.js';
@@ -13,6 +14,7 @@ type Failure = Extract<AlignReply, { status: 'failed' }>;
 const startTimeoutMs = 180_000;
 
 export interface SessionOptions extends StartOptions {
+  readonly browser: BrowserName;
   /** A picture or video; its error's message goes into the reply. */
   readonly read: (index: number) => Promise<Served>;
   /** npm packages that the page imports for this session. */
@@ -32,6 +34,7 @@ export class AlignSession {
   /** @throws Error where there is no browser, no WebGPU, or the weights do not load. */
   static async open(options: SessionOptions): Promise<AlignSession> {
     const host = await PageHost.open({
+      browser: options.browser,
       plugins: [indexedPictures(options.read)],
       ...(options.packages && { packages: options.packages }),
     });

@@ -1,5 +1,6 @@
 /** Runs every check in a headless browser and gathers what the contract asks for. */
 import type { Page } from 'puppeteer';
+import type { BrowserName } from '../scripts/browser.js';
 import { findNodeAdapters, runOnAdapter } from '../scripts/node-gpu.js';
 import { PageHost } from '../scripts/page-host.js';
 import type { PixelData } from '../src/pictures/frame.js';
@@ -38,6 +39,7 @@ type Note = (text: string) => void;
 
 /** @throws Error where there is no browser. What goes wrong in a check is in the outcome, and the other checks still run. */
 export async function runReliability(
+  browser: BrowserName,
   amounts: Amounts,
   seed: number,
   note: Note,
@@ -45,7 +47,12 @@ export async function runReliability(
 ): Promise<Outcome> {
   // Chromium would give up on the GPU after a few crashes, and on a page during whose calls they happened.
   const flags = ['--disable-gpu-process-crash-limit', '--disable-domain-blocking-for-3d-apis'];
-  const host = await PageHost.open({ plugins: [faultyWeights(), strictLibrary()], packages: ['fast-check'], flags });
+  const host = await PageHost.open({
+    browser,
+    plugins: [faultyWeights(), strictLibrary()],
+    packages: ['fast-check'],
+    flags,
+  });
   try {
     return await new Run(host, amounts, seed, note).run(parts);
   } finally {

@@ -3,7 +3,15 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { fillResults } from '../bench/report.js';
-import { exitCodes, parseCount, parseOrUsage, startFolder, UsageError } from '../cli/options.js';
+import {
+  browserUsage,
+  exitCodes,
+  parseBrowser,
+  parseCount,
+  parseOrUsage,
+  startFolder,
+  UsageError,
+} from '../cli/options.js';
 import { runMain } from '../cli/run-main.js';
 import { runReliability } from './headless.js';
 import { formatTable, LONG, PARTS, type Part, SHORT, STANDARD, toMarkdown } from './report.js';
@@ -18,6 +26,8 @@ Damages files, loses devices, floods queues, and checks that every failure is a 
   --short      as in CI (about a minute)
   --long       more cases; the soak runs the shipped weights
   --only PART  runs one part: ${PARTS.join(', ')}; again for more; not with files
+  --browser NAME
+               ${browserUsage}
   --seed N     of the random cases (default: another one each time)
   --help
 
@@ -44,6 +54,7 @@ await runMain(async () => {
         long: { type: 'boolean', default: false },
         only: { type: 'string', multiple: true },
         seed: { type: 'string' },
+        browser: { type: 'string' },
         help: { type: 'boolean', default: false },
       },
     }),
@@ -61,7 +72,7 @@ await runMain(async () => {
   note(`seed ${seed}`);
   const { json, markdown, only } = values;
   const parts = only === undefined ? PARTS : partsOf(only, json ?? markdown);
-  const { report, rows } = await runReliability(amounts, seed, note, parts);
+  const { report, rows } = await runReliability(parseBrowser(values.browser), amounts, seed, note, parts);
   const folder = startFolder(process.env, process.cwd(), 'reliability');
   const write = async (file: string, contents: (before: string) => string): Promise<void> => {
     const path = resolve(folder, file);

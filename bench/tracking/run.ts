@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { median } from '../../cli/accuracy.js';
-import { exitCodes, parseOrUsage, startFolder, UsageError } from '../../cli/options.js';
+import { browserUsage, exitCodes, parseBrowser, parseOrUsage, startFolder, UsageError } from '../../cli/options.js';
 import { runMain } from '../../cli/run-main.js';
 import { PageHost } from '../../scripts/page-host.js';
 import { CLIPS, type ClipName, clipPath, fetchClips } from './clips.js';
@@ -20,6 +20,7 @@ the face, how far the landmarks jitter and how late smoothing makes them. Progre
   --first N        first frame (default 0)
   --frames N       frames of a clip (default 300; 0 is all of them)
   --iterations M   iterations of a face that is known (default 2)
+  --browser NAME   ${browserUsage}
 
 The exit code is 0 only if every clip keeps the promises of docs/tracking.md.`;
 
@@ -109,6 +110,7 @@ function parse(argv: readonly string[]) {
         first: { type: 'string', default: '0' },
         frames: { type: 'string', default: '300' },
         iterations: { type: 'string', default: '2' },
+        browser: { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
       },
     }),
@@ -126,6 +128,7 @@ function parse(argv: readonly string[]) {
     help: values.help,
     clips,
     json: values.json,
+    browser: parseBrowser(values.browser),
     first: count('first', 0),
     frames: count('frames', 0),
     iterations: count('iterations', 1),
@@ -133,13 +136,13 @@ function parse(argv: readonly string[]) {
 }
 
 await runMain(async () => {
-  const { help, clips, json, first, frames, iterations } = parse(process.argv.slice(2));
+  const { help, clips, json, browser, first, frames, iterations } = parse(process.argv.slice(2));
   if (help) {
     process.stdout.write(`${usage}\n`);
     return exitCodes.ok;
   }
   await fetchClips();
-  const host = await PageHost.open({ packages: ['mediabunny'] });
+  const host = await PageHost.open({ browser, packages: ['mediabunny'] });
   try {
     const page = await host.openPage('/bench/tracking/', async (opened) => {
       opened.on('pageerror', (error) => process.stderr.write(`page: ${String(error)}\n`));

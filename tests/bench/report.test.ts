@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parseBenchArguments } from '../../bench/options.js';
 import { digits, fillResults, findings, type Report, toJson, toMarkdown } from '../../bench/report.js';
 import { UsageError } from '../../cli/options.js';
+import { browserFrom, thisMachine } from '../../scripts/browser.js';
 import { sampleReport } from './sample-report.js';
 
 describe('toJson', () => {
@@ -92,12 +93,14 @@ describe('parseBenchArguments', () => {
       mode: 'run',
       json: '/home/ada/out.json',
       markdown: undefined,
+      browser: browserFrom(thisMachine),
       options: { faces: 1, quick: true, rivals: false, dtype: 'f16' },
     });
     expect(parse('--json=/tmp/a.json', '--markdown', 'a.md', '--rivals', '--faces', '8', '--dtype', 'f32')).toEqual({
       mode: 'run',
       json: '/tmp/a.json',
       markdown: '/home/ada/a.md',
+      browser: browserFrom(thisMachine),
       options: { faces: 8, quick: false, rivals: true, dtype: 'f32' },
     });
     expect(parse('--help')).toEqual({ mode: 'help' });
@@ -109,6 +112,7 @@ describe('parseBenchArguments', () => {
     [['--json', 'a', '--faces', '0'], 'at least 1'],
     [['--json', 'a', '--fast'], '--fast'],
     [['--json', 'a', '--dtype', 'f64'], '--dtype is "f64"; wanted f16 or f32'],
+    [['--json', 'a', '--browser', 'safari'], '--browser is "safari"; wanted one of chromium, firefox'],
     [['--json', 'a', '--dtype', ''], '--dtype is ""; wanted f16 or f32'],
   ])('%j is refused', (argv, message) => {
     expect(() => parse(...argv)).toThrow(UsageError);

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { parseAlignArguments, startFolder, UsageError } from '../../cli/options.js';
+import { browserFrom, thisMachine } from '../../scripts/browser.js';
 
 const parse = (...argv: readonly string[]) => parseAlignArguments(argv, '/home/ada');
 
-const common = { iterations: undefined, resume: false } as const;
+const common = { iterations: undefined, resume: false, browser: browserFrom(thisMachine) } as const;
 const files = { out: '/home/ada/out', formats: ['json', 'obj', 'png'] } as const;
 
 describe('parseAlignArguments', () => {
@@ -22,6 +23,13 @@ describe('parseAlignArguments', () => {
     });
   });
 
+  it('takes the browser, and refuses one it does not know', () => {
+    expect(parse('--browser', 'firefox')).toMatchObject({ mode: 'pictures', browser: 'firefox' });
+    expect(parse('--browser', 'firefox', '--list', 'a', '--results', 'b')).toMatchObject({ browser: 'firefox' });
+    expect(() => parse('--browser', 'safari')).toThrow(UsageError);
+    expect(() => parse('--browser', 'safari')).toThrow('--browser is "safari"; wanted one of chromium, firefox');
+  });
+
   it('takes formats in any order, each once', () => {
     expect(parse('--format', 'ply, json,ply')).toMatchObject({ formats: ['json', 'ply'] });
     expect(parse('--format=png', '--video', 'a.mp4')).toMatchObject({ formats: ['png'] });
@@ -32,7 +40,7 @@ describe('parseAlignArguments', () => {
       mode: 'list',
       list: '/home/ada/list.json',
       results: '/tmp/results.json',
-      iterations: undefined,
+      ...common,
       resume: true,
     });
   });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Page } from 'puppeteer';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { AlignSession } from '../../cli/session.js';
+import { browserFrom, thisMachine } from '../../scripts/browser.js';
 import { PageHost, repositoryRoot } from '../../scripts/page-host.js';
 import { countUploads, takeUploads } from './uploads.js';
 
@@ -371,6 +372,7 @@ describe('AlignSession', () => {
     const spy = watchPages(pages, countUploads);
     const files = [sample, join(repositoryRoot, 'tests/fixtures/videos/turned.mp4')];
     const session = await AlignSession.open({
+      browser: browserFrom(thisMachine),
       read: async (index) => new Uint8Array(readFileSync(files[index] ?? '')),
       packages: ['mediabunny'],
       note: () => {},
@@ -399,6 +401,7 @@ describe('AlignSession', () => {
     const spy = watchPages(pages);
     const notes: string[] = [];
     const session = await AlignSession.open({
+      browser: browserFrom(thisMachine),
       read: async () => new Uint8Array(readFileSync(sample)),
       note: (text) => void notes.push(text),
       iterations: 1,

@@ -1,10 +1,11 @@
 import { expect, it } from 'vitest';
 import { runReliability } from '../../reliability/headless.js';
 import { SHORT } from '../../reliability/report.js';
+import { browserFrom, thisMachine } from '../../scripts/browser.js';
 
 // The short form of `npm run reliability`.
 it('breaks nothing: bad input, failing downloads, many frames, lost devices', { timeout: 600_000 }, async () => {
-  const { report, rows } = await runReliability(SHORT, 20_260, () => {});
+  const { report, rows } = await runReliability(browserFrom(thisMachine), SHORT, 20_260, () => {});
   expect(rows.flatMap(({ tried, failures }) => failures.map((failure) => `${tried}: ${failure}`))).toEqual([]);
   const { fuzz, soak, lifecycle, deviceLoss, repeat, adapters } = report;
   expect(fuzz).toMatchObject({ uncaught: 0, hangs: 0, untyped: 0 });
