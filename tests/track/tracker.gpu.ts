@@ -21,6 +21,8 @@ const FRAME_MS = 40;
 /** In the photo: the middle of her face, and the square round her head that is shown. */
 const FACE = { x: 224, y: 128 } as const;
 const HEAD = { x: 129, y: 33, side: 190 } as const;
+/** About the tight box of her landmarks. */
+const PHOTO_BOX = { x0: 180, y0: 86, x1: 268, y1: 178 } as const;
 /** Also in the photo: her suit, where no face is. */
 const SUIT = [30, 330, 330, 180] as const;
 
@@ -120,6 +122,35 @@ export const tracker = gpuSuite('tracking with the shipped weights', (test) => {
       const again = await next([left(0), right(0)], 'the end');
       expectEqual([...again].sort(), [4, 5], 'ids in the end');
     });
+    photo.close();
+  });
+
+  test('follows a head through a whole turn in the plane, in four seconds at 30 frames a second', async (context) => {
+    const photo = await createImageBitmap(new Blob([await context.load('assets/astronaut.png')]));
+    const { device } = context.gpu;
+    const aligner = await FaceAligner.create({ weights: await shippedWeights(context.load), device });
+    const tracker = await FaceTracker.create({ aligner });
+    const still = await aligner.align(photo, [{ ...PHOTO_BOX, kind: 'landmarks' }]);
+    expectThat(still[0] !== undefined, 'there is no face in the photo');
+    const [width, height] = [PHOTO_BOX.x1 - PHOTO_BOX.x0, PHOTO_BOX.y1 - PHOTO_BOX.y0];
+    const frames = 120;
+    for (let t = 0; t <= frames; t++) {
+      const actor = { x: 320, y: 200, zoom: 1, degrees: 3 + (360 * t) / frames };
+      const { x, y } = transformOf(actor).transformPoint({
+        x: (PHOTO_BOX.x0 + PHOTO_BOX.x1) / 2,
+        y: (PHOTO_BOX.y0 + PHOTO_BOX.y1) / 2,
+      });
+      const box = { x0: x - width / 2, y0: y - height / 2, x1: x + width / 2, y1: y + height / 2 };
+      const boxes = t === 0 ? [{ ...box, kind: 'landmarks', roll: actor.degrees } as const] : [];
+      const faces = await tracker.track(paint(photo, [actor]), (1000 * t) / 30 + 1, { boxes });
+      const [face] = faces;
+      expectThat(face !== undefined && faces.length === 1, `frame ${t}: ${faces.length} faces`);
+      expectEqual([face.id, face.age], [1, t], `id and age in frame ${t}`);
+      const error = errorOf(face, actor, still[0].landmarks);
+      expectThat(error < 0.03, `frame ${t}, ${actor.degrees} degrees: landmarks are off by ${100 * error}%`);
+    }
+    tracker.destroy();
+    aligner.destroy();
     photo.close();
   });
 });
