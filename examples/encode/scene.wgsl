@@ -1,9 +1,10 @@
 // The picture, and over it the mesh as the aligner left it in its buffers.
 
-/// What took the picture to the crop (docs/gpu.md): texel = origin + step * crop pixel, texels' centres at integers.
+/// What took the picture to the crop (docs/gpu.md): texel = origin + x right + y down of a crop pixel (x, y), texels' centres at integers.
 struct CropRecord {
   origin: vec2f,
-  step: vec2f,
+  right: vec2f,
+  down: vec2f,
   size: vec2u,
   taps: u32,
   unused: u32,
@@ -38,7 +39,7 @@ fn project(texel: vec3f) -> Vertex {
 
 /// @param point crop pixels, and 0
 @vertex fn meshVertex(@location(0) point: vec4f) -> Vertex {
-  return project(vec3f(crop.origin, 0) + vec3f(crop.step, crop.step.x) * point.xyz);
+  return project(vec3f(crop.origin + point.x * crop.right + point.y * crop.down, length(crop.right) * point.z));
 }
 
 /// As if of clay, lit from where the viewer is.

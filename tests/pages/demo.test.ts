@@ -324,7 +324,7 @@ describe('the demo', () => {
     expect(json).toMatchObject({ image: 'several.png', width: 1260, height: 420, pose: { roll: faces[2] } });
     expect(json.landmarks.flat()).toEqual(third);
     expect(json.pose.matrix).toHaveLength(3);
-    expect(Object.keys(json.box)).toEqual(['x0', 'y0', 'x1', 'y1', 'kind']);
+    expect(Object.keys(json.box)).toEqual(['x0', 'y0', 'x1', 'y1', 'kind', 'roll']);
     expect(Object.keys(json.crop)).toEqual(['centreX', 'centreY', 'side', 'roll']);
     expect(Object.keys(json.expression)).toHaveLength(47);
 
