@@ -11,7 +11,8 @@
  *
  * @module fullpose
  */
-export { type AlignerCounters, FaceAligner } from './align/aligner.js';
+export { FaceAligner } from './align/aligner.js';
+export type { AlignerCounters } from './align/counters.js';
 export type { CropBuffer, EncodeInput, EncodeOutput, OutputBytes, OutputRange } from './align/encode.js';
 export type { Face, FacePath } from './align/face.js';
 export type { FaceRendering } from './align/inspector.js';

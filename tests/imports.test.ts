@@ -8,7 +8,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   engine: ['shaders'],
   files: ['engine'],
   calls: ['engine'],
-  pictures: ['engine', 'shaders'],
+  pictures: ['calls', 'engine', 'shaders'],
   mmm: ['pictures', 'engine'],
   cascade: ['mmm', 'pictures', 'files', 'engine', 'shaders'],
   align: ['cascade', 'mmm', 'pictures', 'files', 'calls', 'engine'],

@@ -2,36 +2,27 @@
  * `FaceAligner`: pictures and boxes in, faces out. The one class that a caller needs.
  */
 import { Revivable } from '../calls/revivable.js';
-import { type Turn, Turns } from '../calls/turns.js';
+import { Turns } from '../calls/turns.js';
 import type { CascadeWeights } from '../cascade/weights.js';
 import { type DeviceLostError, InputError } from '../engine/errors.js';
-import { expectObject, refuse } from '../engine/expect.js';
+import { expectList, refuse } from '../engine/expect.js';
 import type { DType } from '../engine/network.js';
-import { Sequence } from '../engine/plan.js';
 import type { StageTime } from '../engine/profiler.js';
 import type { FaceModel } from '../mmm/model.js';
 import type { ParameterLayout } from '../mmm/parameters.js';
 import type { FaceBox } from '../pictures/boxes.js';
-import { type Frame, type PictureSize, type PictureSource, UploadedPicture } from '../pictures/frame.js';
+import { type PictureSource, UploadedPicture } from '../pictures/frame.js';
+import { type AlignerCounters, Counters } from './counters.js';
 import { DeviceState } from './device-state.js';
 import type { EncodeInput, EncodeOutput, OutputBytes } from './encode.js';
-import type { Face, Start } from './face.js';
+import type { Face } from './face.js';
 import { Frames } from './frames.js';
-import type { FaceRendering, Inspector } from './inspector.js';
+import type { FaceRendering } from './inspector.js';
 import { type AlignerOptions, type AlignOptions, checkOptions, checkOutputs, loadWeights } from './options.js';
-import type { FaceTexture, FaceWith, OutputName } from './outputs.js';
-import { checkFace, checkStart, planOf, type Run, startsAt } from './starts.js';
+import type { FaceOutputs, FaceTexture, FaceWith, OutputName } from './outputs.js';
+import { runFromFaces, runFromMean } from './run.js';
+import { checkFace, checkStart, startsAt } from './starts.js';
 import type { Tuning } from './tuning.js';
-
-/** What the aligner has done so far. */
-export interface AlignerCounters {
-  readonly frames: number;
-  readonly faces: number;
-  readonly submits: number;
-  readonly dispatches: number;
-  /** Bytes copied to the staging buffers. */
-  readonly bytesRead: number;
-}
 
 /** Takes a picture and its boxes to faces, on a GPU of its own or the caller's. Make one with `create`, free it with `destroy`. */
 export class FaceAligner {
@@ -42,7 +33,7 @@ export class FaceAligner {
   /** Uploads and submits take turns; only readbacks overlap. */
   readonly #turns: Turns;
   readonly #frames: Frames;
-  readonly #counters = { frames: 0, faces: 0, submits: 0, dispatches: 0, bytesRead: 0 };
+  readonly #counters = new Counters();
 
   /**
    * Loads weights, finds a GPU and prepares everything; `align` then compiles and allocates nothing.
@@ -64,12 +55,18 @@ export class FaceAligner {
       DeviceState.create(weights, { ...kept, tuning, ...(next !== undefined && { device: next }) }),
     );
     this.#turns = new Turns(options.maxPending);
-    this.#frames = new Frames(weights, state.cascade.maxFaces);
+    this.#frames = new Frames(weights, state.cascade.maxFaces, this.#counters);
     this.model = weights.model;
   }
 
   get #state(): DeviceState {
     return this.#device.state;
+  }
+
+  /** The same. @throws DeviceLostError where the device is lost. */
+  get #alive(): DeviceState {
+    this.#state.gpu.assertAlive();
+    return this.#state;
   }
 
   /** The device in use: the caller's, or the aligner's own. Another one after `recover`. */
@@ -113,7 +110,7 @@ export class FaceAligner {
   }
 
   get counters(): AlignerCounters {
-    return { ...this.#counters };
+    return this.#counters.sums;
   }
 
   /**
@@ -131,22 +128,8 @@ export class FaceAligner {
   async upload(source: PictureSource, into?: UploadedPicture): Promise<UploadedPicture> {
     const turn = this.#turns.enter();
     try {
-      const { gpu } = this.#state;
-      gpu.assertAlive();
       if (into !== undefined && !(into instanceof UploadedPicture)) refuse('into', into, "one of upload's pictures");
-      const picture = into?.device === gpu.device ? into : new UploadedPicture(gpu);
-      await turn.next();
-      const prepared = await picture.prepare(source);
-      try {
-        await turn.begin();
-        return await picture.fill(prepared);
-      } catch (error) {
-        // Nobody else has it.
-        if (picture !== into) picture.destroy();
-        throw error;
-      } finally {
-        prepared.release();
-      }
+      return await UploadedPicture.of(this.#alive.gpu, source, turn, into);
     } finally {
       turn.leave();
     }
@@ -165,9 +148,14 @@ export class FaceAligner {
   ): Promise<FaceWith<Name>[]> {
     const turn = this.#turns.enter();
     try {
-      const run: Run<Name> = { iterations: this.#iterationsOf(options), from: 'mean', wanted: checkOutputs(options) };
-      if (!Array.isArray(boxes)) refuse('The boxes', boxes, 'a list');
-      return await this.#run(turn, source, run, (picture) => startsAt(boxes, picture, this.cropSize));
+      const run = runFromMean(options, this.iterations);
+      expectList('The boxes', boxes);
+      const state = this.#alive;
+      const frame = await state.frame.fill(source, turn);
+      const starts = startsAt(boxes, frame.picture, this.cropSize);
+      const { faces } = await this.#frames.submit(state, frame, starts, run);
+      turn.end();
+      return await faces;
     } finally {
       turn.leave();
     }
@@ -187,23 +175,17 @@ export class FaceAligner {
   ): Promise<(FaceWith<Name> | undefined)[]> {
     const turn = this.#turns.enter();
     try {
-      expectObject(options, 'The options');
-      const iterations = options.iterations ?? Math.max(1, this.iterations - 1);
-      const from = iterations === this.iterations ? 'mean' : 'faces';
-      const run: Run<Name> = { iterations, from, wanted: checkOutputs(options) };
-      if (!Array.isArray(faces)) refuse('The faces', faces, 'a list');
+      const run = runFromFaces(options, this.iterations);
+      expectList('The faces', faces);
       for (const face of faces) checkStart(face, this.layout.count);
-      const kept: number[] = [];
-      const refined = await this.#run(turn, source, run, (picture) =>
-        faces.flatMap((face: Face, i) => {
-          const start = this.#frames.startFrom(face, picture, this.iterations - iterations);
-          if (start !== undefined) kept.push(i);
-          return start ?? [];
-        }),
-      );
-      const results = new Array<FaceWith<Name> | undefined>(faces.length).fill(undefined);
-      for (const [k, face] of refined.entries()) results[kept[k]!] = face;
-      return results;
+      const state = this.#alive;
+      const frame = await state.frame.fill(source, turn);
+      const starts = faces.map((face) => this.#frames.startFrom(face, frame.picture, this.iterations - run.iterations));
+      const known = starts.filter((start) => start !== undefined);
+      const submitted = await this.#frames.submit(state, frame, known, run);
+      turn.end();
+      const refined = (await submitted.faces).values();
+      return starts.map((start) => (start === undefined ? undefined : refined.next().value));
     } finally {
       turn.leave();
     }
@@ -215,13 +197,7 @@ export class FaceAligner {
    * @throws InputError for a face of another model; DeviceLostError; FullposeError `busy`.
    */
   async vertices(face: Face): Promise<Float32Array<ArrayBuffer>> {
-    const turn = this.#turns.enter();
-    try {
-      const inspector = await this.#inspect(face);
-      return (await inspector.read(face.parameters, face.crop, ['vertices'])).vertices;
-    } finally {
-      turn.leave();
-    }
+    return (await this.#draw(face, ['vertices'])).vertices;
   }
 
   /**
@@ -229,13 +205,8 @@ export class FaceAligner {
    * @throws InputError for a face of another model; DeviceLostError; FullposeError `busy`.
    */
   async render(face: Face): Promise<FaceRendering> {
-    const turn = this.#turns.enter();
-    try {
-      const inspector = await this.#inspect(face);
-      return { size: face.crop.size, ...(await inspector.read(face.parameters, face.crop, ['pncc', 'depth'])) };
-    } finally {
-      turn.leave();
-    }
+    const maps = await this.#draw(face, ['pncc', 'depth']);
+    return { size: face.crop.size, ...maps };
   }
 
   /**
@@ -246,11 +217,11 @@ export class FaceAligner {
   async texture(source: PictureSource, face: Face, options: Pick<AlignOptions, 'mirror'> = {}): Promise<FaceTexture> {
     const turn = this.#turns.enter();
     try {
-      expectObject(options, 'The options');
       const { mirror } = checkOutputs(options);
-      const state = this.#state;
-      const inspector = await this.#inspect(face);
-      const { frame } = await this.#upload(turn, state, source, () => []);
+      checkFace(face, this.layout.count);
+      const state = this.#alive;
+      const inspector = await state.inspector();
+      const frame = await state.frame.fill(source, turn);
       const read = inspector.read(face.parameters, face.crop, ['texture'], { frame, mirror });
       // Recorded and submitted by now: the next call may have its turn.
       read.catch(() => {});
@@ -281,17 +252,7 @@ export class FaceAligner {
    * the encoder's error.
    */
   encode(encoder: GPUCommandEncoder, input: EncodeInput, output: EncodeOutput): void {
-    const { gpu, encoder: frames } = this.#state;
-    gpu.assertAlive();
-    if (Object.prototype.toString.call(encoder) !== '[object GPUCommandEncoder]') {
-      refuse('The encoder', encoder, 'a GPUCommandEncoder');
-    }
-    expectObject(input, 'The input');
-    expectObject(output, 'The output');
-    const { faces, dispatches } = frames.encode(encoder, input, output);
-    this.#counters.frames++;
-    this.#counters.faces += faces;
-    this.#counters.dispatches += dispatches;
+    this.#counters.addFrame(this.#alive.encoder.encode(encoder, input, output));
   }
 
   /**
@@ -301,21 +262,16 @@ export class FaceAligner {
   async profile(source: PictureSource, boxes: readonly FaceBox[], options: AlignOptions = {}): Promise<StageTime[]> {
     const turn = this.#turns.enter();
     try {
-      const wanted = { outputs: [], mirror: false };
-      const run: Run<never> = { iterations: this.#iterationsOf(options), from: 'mean', wanted };
-      if (!Array.isArray(boxes)) refuse('The boxes', boxes, 'a list');
+      const run = runFromMean(options, this.iterations);
+      expectList('The boxes', boxes);
       if (boxes.length < 1 || boxes.length > this.maxFaces) {
         throw new InputError(`profile was given ${boxes.length} boxes; wanted 1 to ${this.maxFaces}, one frame.`);
       }
-      const state = this.#readyFor(run);
-      const { gpu, cascade } = state;
-      const { frame, starts } = await this.#upload(turn, state, source, (picture) =>
-        startsAt(boxes, picture, this.cropSize),
-      );
+      const state = this.#alive;
+      const frame = await state.frame.fill(source, turn);
+      const starts = startsAt(boxes, frame.picture, this.cropSize);
       await frame.accepted;
-      this.#frames.write(state, frame, starts, run);
-      const steps = cascade.steps(frame.texture, planOf(cascade, run));
-      return await new Sequence(gpu, 'profiled frame', steps).profile(starts.length);
+      return await this.#frames.profile(state, frame, starts, run);
     } finally {
       turn.leave();
     }
@@ -341,71 +297,15 @@ export class FaceAligner {
     this.destroy();
   }
 
-  #iterationsOf(options: AlignOptions): number {
-    expectObject(options, 'The options');
-    return options.iterations ?? this.iterations;
-  }
-
-  /** The faces of one call: checks, waits for its turn, uploads, submits as many frames as they take, reads. */
-  async #run<Name extends OutputName>(
-    turn: Turn,
-    source: PictureSource,
-    run: Run<Name>,
-    startsIn: (picture: PictureSize) => readonly Start[],
-  ): Promise<FaceWith<Name>[]> {
-    const state = this.#readyFor(run);
-    const { frame, starts } = await this.#upload(turn, state, source, startsIn);
-    const batches: Promise<FaceWith<Name>[]>[] = [];
-    for (let first = 0; first < starts.length; first += this.maxFaces) {
-      const some = starts.slice(first, first + this.maxFaces);
-      const { faces, dispatches, bytes } = await this.#frames.submit(state, frame, some, run);
-      this.#count(some.length, dispatches, bytes);
-      batches.push(faces);
-    }
-    turn.end();
-    await frame.accepted;
-    return (await Promise.all(batches)).flat();
-  }
-
-  /** The device's state, alive, with weights for the run. */
-  #readyFor(run: Run): DeviceState {
-    const state = this.#state;
-    state.gpu.assertAlive();
-    planOf(state.cascade, run);
-    return state;
-  }
-
-  /** Prepares the picture, waits for the turn, and puts it on the GPU with the starts that it has. */
-  async #upload(
-    turn: Turn,
-    { gpu, frame: texture }: DeviceState,
-    source: PictureSource,
-    startsIn: (picture: PictureSize) => readonly Start[],
-  ): Promise<{ readonly frame: Frame; readonly starts: readonly Start[] }> {
-    await turn.next();
-    const prepared = await texture.prepare(source);
+  /** Outputs of an aligned face, drawn again. */
+  async #draw<Name extends OutputName>(face: Face, outputs: readonly Name[]): Promise<Pick<FaceOutputs, Name>> {
+    const turn = this.#turns.enter();
     try {
-      await turn.begin();
-      const starts = startsIn(prepared.picture);
-      gpu.assertAlive();
-      return { frame: await prepared.upload(), starts };
+      checkFace(face, this.layout.count);
+      const inspector = await this.#alive.inspector();
+      return await inspector.read(face.parameters, face.crop, outputs);
     } finally {
-      prepared.release();
+      turn.leave();
     }
-  }
-
-  #count(faces: number, dispatches: number, bytes: number): void {
-    this.#counters.frames++;
-    this.#counters.submits++;
-    this.#counters.faces += faces;
-    this.#counters.dispatches += dispatches;
-    this.#counters.bytesRead += bytes;
-  }
-
-  #inspect(face: Face): Promise<Inspector> {
-    const state = this.#state;
-    state.gpu.assertAlive();
-    checkFace(face, this.layout.count);
-    return state.inspector();
   }
 }

@@ -7,7 +7,7 @@ import type { Cascade } from '../cascade/cascade.js';
 import { vertexBytes, visibilityBytes } from '../cascade/mesh.js';
 import type { Gpu } from '../engine/device.js';
 import { InputError } from '../engine/errors.js';
-import { expectObject } from '../engine/expect.js';
+import { expectObject, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 import { cropsOf, type FaceBox } from '../pictures/boxes.js';
 import { pictureOfTexture } from '../pictures/frame.js';
@@ -93,6 +93,11 @@ export class FrameEncoder {
     input: EncodeInput,
     output: EncodeOutput,
   ): { readonly faces: number; readonly dispatches: number } {
+    if (Object.prototype.toString.call(encoder) !== '[object GPUCommandEncoder]') {
+      refuse('The encoder', encoder, 'a GPUCommandEncoder');
+    }
+    expectObject(input, 'The input');
+    expectObject(output, 'The output');
     const cascade = this.#cascade;
     const { texture, iterations = cascade.iterations } = input;
     const plan = cascade.plan(iterations);

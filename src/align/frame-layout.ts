@@ -4,7 +4,7 @@ import { ShapeError } from '../engine/errors.js';
 import type { StagingSlot } from '../engine/readback.js';
 import { CROP_RECORD_BYTES } from '../pictures/kernels/crop.js';
 import type { OutputSource } from './outputs.js';
-import { keptCrops } from './starts.js';
+import { keptCrops } from './run.js';
 
 /** A part for every face of `buffer`, under a name of its own in the frame. */
 export interface FramePart {

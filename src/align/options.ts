@@ -93,12 +93,11 @@ export function checkOptions(options: AlignerOptions): void {
 
 /**
  * The outputs that a call asks for, in order, each once.
- * @throws InputError for an unknown name.
+ * @throws InputError for options that are none, or an unknown name.
  */
-export function checkOutputs<Name extends OutputName>({
-  outputs = [],
-  mirror = false,
-}: AlignOptions<Name>): Wanted<Name> {
+export function checkOutputs<Name extends OutputName>(options: AlignOptions<Name>): Wanted<Name> {
+  expectObject(options, 'The options');
+  const { outputs = [], mirror = false } = options;
   if (!Array.isArray(outputs) || !outputs.every((name) => OUTPUT_NAMES.includes(name))) {
     throw new InputError(`outputs is ${show(outputs)}; wanted a list of ${OUTPUT_NAMES.join(', ')}.`);
   }

@@ -1,24 +1,10 @@
 /** Where a frame's faces start from: a crop and, in a frame that refines, parameters there. */
-import type { Cascade, CascadePlan } from '../cascade/cascade.js';
 import { InputError } from '../engine/errors.js';
 import { expectNumbers, refuse } from '../engine/expect.js';
 import { cropsOf, type FaceBox } from '../pictures/boxes.js';
 import { checkCrop } from '../pictures/crop.js';
 import type { PictureSize } from '../pictures/frame.js';
 import type { Face, Start } from './face.js';
-import type { OutputName, Wanted } from './outputs.js';
-
-/** Which iterations a frame runs: the first ones, from the mean face, or the last ones, from faces that are known. */
-export interface Run<Name extends OutputName = OutputName> {
-  readonly iterations: number;
-  readonly from: 'mean' | 'faces';
-  readonly wanted: Wanted<Name>;
-}
-
-/** The passes of a run. @throws InputError where there are no weights for so many iterations. */
-export function planOf(cascade: Cascade, { iterations, from }: Omit<Run, 'wanted'>): CascadePlan {
-  return from === 'mean' ? cascade.plan(iterations) : cascade.refinement(iterations);
-}
 
 /** Starts from the mean face. @throws as `cropsOf` */
 export function startsAt(boxes: readonly FaceBox[], picture: PictureSize, size: number): Start[] {
@@ -37,19 +23,6 @@ export function checkFace(face: Face, count: number): void {
   }
   expectNumbers("The face's parameters", parameters);
   checkCrop(face.crop);
-}
-
-/**
- * The iterations whose crops a frame returns, the one that its end is given in last: those of all steps from the mean face, otherwise the last
- * alone. None where all are those that it was given.
- */
-export function keptCrops(
-  { followsFace, iterations: all }: Cascade,
-  { iterations, from }: Omit<Run, 'wanted'>,
-): readonly number[] {
-  if (!followsFace) return [];
-  if (from === 'mean') return Array.from({ length: Math.min(iterations, all - 1) }, (_, k) => k + 1);
-  return iterations > 1 ? [all - 1] : [];
 }
 
 /** @throws InputError for what is no face to go on from, as `checkFace` and beyond. */

@@ -134,16 +134,9 @@ export class FaceDetector implements Detector {
       if (signal !== undefined && !(signal instanceof AbortSignal)) refuse('signal', signal, 'an AbortSignal');
       const state = this.#device.state;
       state.gpu.assertAlive();
-      await turn.next();
-      const prepared = await state.frame.prepare(source);
-      try {
-        await turn.begin();
-        state.gpu.assertAlive();
-        this.#counters.pictures++;
-        return await this.#find(state.scanner, await prepared.upload(), { search, onProgress, signal });
-      } finally {
-        prepared.release();
-      }
+      const frame = await state.frame.fill(source, turn);
+      this.#counters.pictures++;
+      return await this.#find(state.scanner, frame, { search, onProgress, signal });
     } finally {
       turn.leave();
     }

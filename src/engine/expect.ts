@@ -12,6 +12,11 @@ export function expectObject(value: unknown, what: string): void {
   if (typeof value !== 'object' || value === null) refuse(what, value, 'an object');
 }
 
+/** @throws InputError where `value` is no list. */
+export function expectList(what: string, value: unknown): void {
+  if (!Array.isArray(value)) refuse(what, value, 'a list');
+}
+
 /** @throws InputError unless `values` are finite numbers in a list or typed array, `count` of them where that is given. */
 export function expectNumbers(what: string, values: ArrayLike<number>, count?: number, test = Number.isFinite): void {
   const list: unknown = values;

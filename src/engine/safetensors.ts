@@ -3,7 +3,7 @@
  * tensors' bytes without holes or overlaps. Nothing in the file is trusted: every length and offset is checked before use.
  */
 import { WeightsError } from './errors.js';
-import { refuse } from './expect.js';
+import { expectList, refuse } from './expect.js';
 import { show } from './show.js';
 
 interface DTypeArrays {
@@ -149,7 +149,7 @@ function decodeHalf(half: number): number {
 function lookUp(file: SafeTensors, name: string, shape: readonly (number | undefined)[]): SafeTensor {
   if (!(file?.tensors instanceof Map)) refuse('The file', file, 'what parseSafetensors gives');
   if (typeof name !== 'string') refuse('name', name, 'text');
-  if (!Array.isArray(shape)) refuse('shape', shape, 'a list');
+  expectList('shape', shape);
   const tensor: SafeTensor | undefined = file.tensors.get(name);
   const wanted = `[${shape.map((size) => (size === undefined ? 'any' : show(size))).join(', ')}]`;
   if (tensor === undefined) {

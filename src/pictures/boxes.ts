@@ -2,7 +2,7 @@
  * From a face's box to its crop: the square of picture that the network sees. Every constant of that rule is here.
  */
 import { InputError } from '../engine/errors.js';
-import { expectFields, expectPositive, refuse } from '../engine/expect.js';
+import { expectFields, expectList, expectPositive } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 import { type Crop, rotate, turnOf, wrapDegrees } from './crop.js';
 
@@ -133,7 +133,7 @@ export function cropsOf(
   picture: { readonly width: number; readonly height: number },
   size: number,
 ): Crop[] {
-  if (!Array.isArray(boxes)) refuse('The boxes', boxes, 'a list');
+  expectList('The boxes', boxes);
   return boxes.map((box, index) => {
     try {
       return cropOf(box, picture, size);

@@ -2,6 +2,7 @@
  * Pictures in: every kind of source becomes a texture that crop.wgsl reads. One texture is kept and reused; it grows when a picture is larger
  * than any before it.
  */
+import type { Turn } from '../calls/turns.js';
 import type { Gpu } from '../engine/device.js';
 import { InputError } from '../engine/errors.js';
 import { refuse } from '../engine/expect.js';
@@ -124,6 +125,22 @@ export class FrameTexture {
     return { picture, upload: () => this.#upload(source, picture, picture), release: () => {} };
   }
 
+  /**
+   * A picture on the GPU: prepared while the call before is at work, uploaded when it is the turn's.
+   * @throws as `prepare` and `upload`; DeviceLostError
+   */
+  async fill(source: PictureSource, turn: Turn): Promise<Frame> {
+    await turn.next();
+    const prepared = await this.prepare(source);
+    try {
+      await turn.begin();
+      this.#gpu.assertAlive();
+      return await prepared.upload();
+    } finally {
+      prepared.release();
+    }
+  }
+
   destroy(): void {
     this.#texture?.destroy();
     this.#texture = undefined;
@@ -182,10 +199,25 @@ export class UploadedPicture {
   readonly #texture: FrameTexture;
   #frame: Frame | undefined;
 
-  /** @ignore */
-  constructor(gpu: Gpu) {
+  private constructor(gpu: Gpu) {
     this.device = gpu.device;
     this.#texture = new FrameTexture(gpu);
+  }
+
+  /**
+   * A source on the GPU: in `into`, where that is of the device, else in a new one.
+   * @ignore
+   */
+  static async of(gpu: Gpu, source: PictureSource, turn: Turn, into?: UploadedPicture): Promise<UploadedPicture> {
+    const picture = into?.device === gpu.device ? into : new UploadedPicture(gpu);
+    try {
+      picture.#frame = await picture.#texture.fill(source, turn);
+      return picture;
+    } catch (error) {
+      // Nobody else has it.
+      if (picture !== into) picture.destroy();
+      throw error;
+    }
   }
 
   /** Frees its texture. Calling it twice does nothing. */
@@ -196,17 +228,6 @@ export class UploadedPicture {
 
   [Symbol.dispose](): void {
     this.destroy();
-  }
-
-  /** @ignore */
-  prepare(source: PictureSource): Promise<PreparedPicture> {
-    return this.#texture.prepare(source);
-  }
-
-  /** @ignore */
-  async fill(picture: PreparedPicture): Promise<this> {
-    this.#frame = await picture.upload();
-    return this;
   }
 
   /** @ignore */

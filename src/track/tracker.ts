@@ -6,7 +6,7 @@
 import type { FaceAligner } from '../align/aligner.js';
 import { type Face, FaceReader } from '../align/face.js';
 import { FullposeError, InputError } from '../engine/errors.js';
-import { expectFields, expectObject, refuse } from '../engine/expect.js';
+import { expectFields, expectList, expectObject, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 import { checkModel } from '../mmm/decode.js';
 import { moveParameters, PICTURE_FRAME, poseFrame, quaternionOf } from '../mmm/parameters.js';
@@ -376,7 +376,7 @@ function squareOf({ landmarks }: Face): Square {
 
 /** Boxes as far as places go; `align` looks at the rest. @throws InputError */
 function checkBoxes(boxes: readonly FaceBox[], what: string): readonly FaceBox[] {
-  if (!Array.isArray(boxes)) throw new InputError(`${what} are ${show(boxes)}; wanted a list.`);
+  expectList(what, boxes);
   for (const box of boxes) expectFields(`${what} hold one that`, box, ['x0', 'y0', 'x1', 'y1']);
   return boxes;
 }
