@@ -1,6 +1,7 @@
 /** What a frame runs: iterations, from where, and what it returns. */
 import type { Cascade, CascadePlan } from '../cascade/cascade.js';
-import { refuse } from '../engine/expect.js';
+import { InputError } from '../engine/errors.js';
+import { show } from '../engine/show.js';
 import { type AlignOptions, checkOutputs } from './options.js';
 import type { OutputName, Wanted } from './outputs.js';
 
@@ -30,7 +31,7 @@ export function runFromFaces<Name extends OutputName>(options: AlignOptions<Name
 
 function checkIterations(iterations: number, all: number): number {
   if (!Number.isInteger(iterations) || iterations < 1 || iterations > all) {
-    refuse('iterations', iterations, `a whole number from 1 to ${all}`);
+    throw new InputError(`iterations is ${show(iterations)}; wanted a whole number from 1 to ${all}.`);
   }
   return iterations;
 }
