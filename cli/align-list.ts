@@ -8,7 +8,7 @@ import { type ListRow, parseList, resolveImage } from './list.js';
 import { openSession } from './open-session.js';
 import { type AlignOptions, exitCodes } from './options.js';
 import { createProgress, forEachConcurrent } from './progress.js';
-import { faceResult, type ResultRow } from './results.js';
+import { type ResultRow, rowResult } from './results.js';
 import { type AlignSession, jobsInFlight } from './session.js';
 
 type ListOptions = Extract<AlignOptions, { mode: 'list' }>;
@@ -45,20 +45,21 @@ async function readResults(path: string): Promise<readonly ResultRow[]> {
   }
 }
 
-async function alignRow(session: AlignSession, row: ListRow, index: number): Promise<ResultRow> {
+async function alignRow(session: AlignSession, row: ListRow, index: number, minConfidence: number): Promise<ResultRow> {
   if ('error' in row) return row;
   const { image, box } = row;
   try {
     const reply = await session.align({
       picture: index,
       name: image,
-      faces: 'largest',
+      faces: 'surest',
+      minConfidence,
       formats: [],
       ...(box === undefined ? {} : { boxes: [box] }),
     });
     if (reply.status === 'failed') return { image, error: reply.message };
     const [face] = reply.faces;
-    return face === undefined ? { image, error: `no face in ${image}` } : { image, ...faceResult(face) };
+    return face === undefined ? { image, error: `no face in ${image}` } : { image, ...rowResult(face) };
   } catch (error) {
     return { image, error: error instanceof Error ? error.message : String(error) };
   }
@@ -89,7 +90,7 @@ export async function alignList(options: ListOptions, folder: string, interrupt:
       try {
         await forEachConcurrent(left, jobsInFlight, async ([row, listed]) => {
           if (interrupt.happened) return;
-          const result = await alignRow(session, listed, row);
+          const result = await alignRow(session, listed, row, options.minConfidence);
           results[row] = result;
           if (!('error' in result)) await journal.add({ row, result });
           progress.step();

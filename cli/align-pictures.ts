@@ -3,10 +3,10 @@ import { readFile, rm } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { repositoryRoot } from '../scripts/page-host.js';
 import { writeWhole } from './files.js';
-import { drawnEndings, findPictures, type PictureInput } from './inputs.js';
+import { drawnEndings, findPictures, overwritten, type PictureInput } from './inputs.js';
 import type { Interrupt } from './interrupt.js';
 import { openSession } from './open-session.js';
-import { type AlignOptions, exitCodes, type Format } from './options.js';
+import { type AlignOptions, exitCodes, type Format, UsageError } from './options.js';
 import { createProgress, forEachConcurrent, type Progress } from './progress.js';
 import type { AlignReply, DrawnFormat, FaceFormat, FaceReply } from './protocol.js';
 import { faceResult, short } from './results.js';
@@ -53,15 +53,9 @@ export function describeFace(face: FaceReply) {
 
 /**
  * Writes the overlay and the faces' files of a picture or video frame that were asked for, and removes those of further faces that an earlier
- * run left.
- * @param others stems of this run: what is theirs stays
+ * run left. What belongs to a picture of such a name, which has a JSON file, stays.
  */
-export async function writeDrawn(
-  { faces, overlay }: Aligned,
-  stem: string,
-  formats: readonly Format[],
-  others: ReadonlySet<string> = new Set(),
-): Promise<void> {
+export async function writeDrawn({ faces, overlay }: Aligned, stem: string, formats: readonly Format[]): Promise<void> {
   const drawn = new Map(overlay === undefined ? [] : [[`${stem}${drawnEndings.png}`, overlay]]);
   for (const [index, { files }] of faces.entries()) {
     for (const format of faceFormats(formats)) {
@@ -71,7 +65,7 @@ export async function writeDrawn(
   }
   await Promise.all([...drawn].map(([path, file]) => writeWhole(path, Buffer.from(file, 'base64'))));
   for (const format of faceFormats(formats)) {
-    for (let face = faces.length; !others.has(stemOfFace(stem, face)); face++) {
+    for (let face = faces.length; face === 0 || !existsSync(`${stemOfFace(stem, face)}.json`); face++) {
       const old = faceFile(stem, format, face);
       if (!existsSync(old)) break;
       await rm(old);
@@ -85,10 +79,9 @@ async function writePicture(
   picture: string,
   stem: string,
   formats: readonly Format[],
-  others: ReadonlySet<string>,
 ): Promise<readonly string[]> {
   const { width, height, faces } = reply;
-  await writeDrawn(reply, stem, formats, others);
+  await writeDrawn(reply, stem, formats);
   if (formats.includes('json')) {
     const description = { image: picture, width, height, faces: faces.map(describeFace) };
     await writeWhole(`${stem}.json`, `${JSON.stringify(description)}\n`);
@@ -115,9 +108,10 @@ export async function alignPictures(options: PicturesOptions, folder: string, in
   const { out, formats, resume } = options;
   const argv = options.pictures.length > 0 ? options.pictures : [samplePicture];
   const { pictures: found, missing } = await findPictures(argv, folder);
-  const stems = new Set(found.map(({ stem }) => join(out, stem)));
   const note = (text: string) => void process.stderr.write(`${text}\n`);
   for (const message of missing) note(message);
+  const lost = overwritten(found, out, formats);
+  if (lost.length > 0) throw new UsageError(`--out would write over the picture ${lost.join(', ')}`);
   const pictures: PictureInput[] = [];
   for (const picture of found) {
     if (!resume || !(await isDone(picture, join(out, picture.stem), formats))) pictures.push(picture);
@@ -128,20 +122,23 @@ export async function alignPictures(options: PicturesOptions, folder: string, in
   if (pictures.length > 0) {
     note('starting a browser and loading the weights ...');
     const paths = pictures.map(({ path }) => path);
-    const session = await openSession({ ...options, detector: true }, paths, note);
-    interrupt.onInterrupt(() => void session.close());
-    note(`aligning on ${session.device.adapter}${session.device.isSoftware ? ' (software)' : ''}`);
     const progress = createProgress(pictures.length, 'pictures');
+    let session: AlignSession | undefined;
     try {
+      session = await openSession({ ...options, detector: true }, paths, progress.note);
+      const { adapter, isSoftware } = session.device;
+      const opened = session;
+      interrupt.onInterrupt(() => void opened.close());
+      progress.note(`aligning on ${adapter}${isSoftware ? ' (software)' : ''}`);
       await forEachConcurrent(pictures, jobsInFlight, async (picture, index) => {
         if (interrupt.happened) return;
-        const done = await alignPicture(session, index, picture, options, stems, folder, progress);
+        const done = await alignPicture(opened, index, picture, options, folder, progress);
         if (!done && !interrupt.happened) failed++;
         progress.step();
       });
     } finally {
       progress.stop();
-      await session.close();
+      await session?.close();
     }
   }
   const wanted = found.length + missing.length;
@@ -158,18 +155,23 @@ async function alignPicture(
   session: AlignSession,
   index: number,
   { path, stem }: PictureInput,
-  { out, formats }: PicturesOptions,
-  others: ReadonlySet<string>,
+  { out, formats, minConfidence }: PicturesOptions,
   folder: string,
   progress: Progress,
 ): Promise<boolean> {
   try {
-    const reply = await session.align({ picture: index, name: path, faces: 'all', formats: drawnFormats(formats) });
+    const reply = await session.align({
+      picture: index,
+      name: path,
+      faces: 'all',
+      minConfidence,
+      formats: drawnFormats(formats),
+    });
     if (reply.status === 'failed') {
       progress.note(`${path}: ${reply.message}`);
       return false;
     }
-    const files = await writePicture(reply, path, join(out, stem), formats, others);
+    const files = await writePicture(reply, path, join(out, stem), formats);
     const count = reply.faces.length;
     progress.note(`${basename(path)}: ${count} ${count === 1 ? 'face' : 'faces'}`);
     progress.print(files.map((file) => relative(folder, file)));

@@ -57,7 +57,7 @@ async function alignVideo(
   video: number,
   name: string,
   stem: string,
-  { formats, smoothing, resume }: VideosOptions,
+  { formats, smoothing, resume, minConfidence }: VideosOptions,
   interrupt: Interrupt,
 ): Promise<boolean> {
   try {
@@ -74,6 +74,7 @@ async function alignVideo(
   let idsAbove = earlier.reduce(largestId, 0);
   let progress: Progress | undefined;
   if (earlier.length > 0) process.stderr.write(`${name}: ${earlier.length} frames were done before\n`);
+  let frames = earlier.length;
   try {
     for (let frame = earlier.length; !interrupt.happened; frame++) {
       const job: FrameJob = {
@@ -82,6 +83,7 @@ async function alignVideo(
         formats: drawnFormats(formats),
         smoothing,
         idsAbove,
+        minConfidence,
         ...(after !== undefined && { after }),
       };
       const next = await session.alignFrame(job);
@@ -97,6 +99,7 @@ async function alignVideo(
       idsAbove = largestId(idsAbove, row);
       if (formats.includes('json')) await journal.add(row);
       after = next.time;
+      frames++;
       progress.step();
     }
   } catch (error) {
@@ -104,6 +107,10 @@ async function alignVideo(
     if (!interrupt.happened) throw error;
   } finally {
     progress?.stop();
+  }
+  if (frames === 0 && !interrupt.happened) {
+    process.stderr.write(`${name} has no frame that can be read; wanted a video that is whole\n`);
+    return false;
   }
   if (failures > 0) process.stderr.write(`${name}: ${failures} frames failed; see "error" in ${stem}.jsonl\n`);
   return failures === 0;

@@ -378,6 +378,7 @@ async function main(): Promise<number> {
       ? await readHardFaces(data, split)
       : (await readSplit(data, split)).filter(({ landmarks2d }) => landmarks2d !== undefined);
     const faces = all.slice(0, limit);
+    if (faces.length === 0) throw new Error(`${split} has no picture with 2D markup`);
     const ask: Ask = (questions) => askIn(browser, questions);
     const figures = await measureFigures(ask, faces, data, limit, { split, roll: values.roll, auto: values.auto });
     process.stdout.write(`${split}: ${faces.length} pictures, errors in % of sqrt(w h)\n${formatFigures(figures)}\n`);

@@ -2,6 +2,7 @@ import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve, sep } from 'node:path';
 import { glob } from 'tinyglobby';
+import { type Format, formats } from './options.js';
 import type { DrawnFormat } from './protocol.js';
 
 /** Files that folders and patterns yield; what is named outright is tried whatever it is called. */
@@ -100,14 +101,81 @@ export async function findPictures(argv: readonly string[], folder: string): Pro
   return { pictures: [...found.keys()].map((path, index) => ({ path, stem: stems[index] ?? path })), missing };
 }
 
-/** Paths without extension, made distinct, also where upper and lower case are one: the second "face" is "face-2". */
+/** What a picture's file of a format ends in, after its stem or the stem and a number. */
+function endingOf(format: Format): string {
+  return format === 'json' ? '.json' : drawnEndings[format];
+}
+
+/** Names that are one to some file system: of upper and lower case, composed or not. */
+function folded(path: string): string {
+  return path.normalize('NFC').toUpperCase().toLowerCase();
+}
+
+/** `a` of `a.2`, where a picture `a` would have the files of its second face. */
+function withoutNumber(stem: string): string {
+  return stem.replace(/\.\d+$/, '');
+}
+
+/** The folders above a path, the nearest first. */
+function foldersOf(path: string): readonly string[] {
+  const folder = dirname(path);
+  return folder === '.' || folder === path ? [] : [folder, ...foldersOf(folder)];
+}
+
+/** Stems of which some file would be this one. */
+function writersOf(file: string, wanted: readonly Format[] = formats): readonly string[] {
+  return wanted
+    .map(endingOf)
+    .filter((ending) => file.endsWith(ending))
+    .map((ending) => file.slice(0, -ending.length))
+    .flatMap((stem) => [stem, withoutNumber(stem)]);
+}
+
+/** Stems that would have a file where this one has a folder. */
+function foldersRivals(stem: string): readonly string[] {
+  return foldersOf(stem).flatMap((folder) => writersOf(folder));
+}
+
+/** All stems that a picture of this stem must not share its output with: the others would have a file of the same name. */
+function rivalsOf(stem: string): readonly string[] {
+  return [stem, withoutNumber(stem), ...foldersRivals(stem)];
+}
+
+/**
+ * Paths without extension, made distinct: the second "face" is "face-2". No file of one, as "face.2.obj" of its second face, has the name of a file or
+ * folder of another, also where upper and lower case are one.
+ */
 export function distinctStems(paths: readonly string[]): readonly string[] {
   const taken = new Set<string>();
+  const rivals = new Set<string>();
   return paths.map((path) => {
-    const stem = join(dirname(path), basename(path, extname(path)));
-    let distinct = stem;
-    for (let count = 2; taken.has(distinct.toLowerCase()); count++) distinct = `${stem}-${count}`;
-    taken.add(distinct.toLowerCase());
-    return distinct;
+    const [folder, name] = [dirname(path), basename(path, extname(path))];
+    const isTaken = (stem: string) => taken.has(stem);
+    const isFree = (stem: string) => !rivals.has(stem) && !rivalsOf(stem).some(isTaken);
+    let stem = join(folder, name);
+    for (let count = 2; !isFree(folded(stem)); count++) {
+      // Where a folder has the name of a file, no name within it is free.
+      const isWithinFile = foldersRivals(folded(join(folder, name))).some(isTaken);
+      stem = isWithinFile
+        ? join(...folder.split(sep).map((part) => `${part}-${count}`), name)
+        : join(folder, `${name}-${count}`);
+    }
+    taken.add(folded(stem));
+    for (const rival of rivalsOf(folded(stem))) rivals.add(rival);
+    return stem;
   });
+}
+
+/**
+ * Inputs that a file of the run may be written over.
+ * @param out where the stems' files go
+ */
+export function overwritten(
+  pictures: readonly PictureInput[],
+  out: string,
+  wanted: readonly Format[],
+): readonly string[] {
+  const stems = new Set(pictures.map(({ stem }) => folded(join(out, stem))));
+  const isOver = (path: string) => writersOf(folded(path), wanted).some((stem) => stems.has(stem));
+  return pictures.map(({ path }) => path).filter(isOver);
 }

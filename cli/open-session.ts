@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import type { BrowserName } from '../scripts/browser.js';
 import type { Served } from '../scripts/page-plugins.js';
+import type { Search } from '../src/detect/index.js';
 import { AlignSession } from './session.js';
 
 /** Reads a file; the error's message is what a results row shows. */
@@ -30,11 +31,12 @@ export interface OpenOptions {
   /** Pictures are decoded by the browser, videos by a library that the page loads. */
   readonly kind?: 'pictures' | 'videos';
   readonly detector: boolean;
+  readonly search: Search;
 }
 
 /** A session whose picture or video `i` is the file at `paths[i]`. */
 export function openSession(
-  { browser, iterations, detector, kind = 'pictures' }: OpenOptions,
+  { browser, iterations, detector, search, kind = 'pictures' }: OpenOptions,
   paths: readonly string[],
   note: (text: string) => void,
 ) {
@@ -43,6 +45,7 @@ export function openSession(
     ...(iterations === undefined ? {} : { iterations }),
     ...(kind === 'videos' && { packages: ['mediabunny'], maxFaces: mostFollowed }),
     detector,
+    search,
     note,
     read: async (index) => {
       const path = paths[index];

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type BrowserName, browserFrom, browserNamed, thisMachine } from '../scripts/browser.js';
+import type { Search } from '../src/detect/index.js';
 
 /** The command line cannot be understood. The message says which argument and what was wanted. */
 export class UsageError extends Error {
@@ -18,6 +19,12 @@ export const exitCodes = { ok: 0, someFailed: 1, usage: 2, interrupted: 130 } as
 export const formats = ['json', 'obj', 'ply', 'gltf', 'png', 'pncc', 'depth', 'texture'] as const;
 export type Format = (typeof formats)[number];
 
+/** Where the detector may be told to look. */
+const searches: readonly Search[] = ['whole', 'until-found', 'everywhere'];
+
+/** Below this the aligner itself takes what it was given for no face (docs/tracking.md). */
+const usualConfidence = 0.5;
+
 interface CommonOptions {
   /** The browser that does the work. */
   readonly browser: BrowserName;
@@ -25,6 +32,10 @@ interface CommonOptions {
   readonly iterations: number | undefined;
   /** Take what an earlier run finished as done. */
   readonly resume: boolean;
+  /** Where the detector looks. */
+  readonly search: Search;
+  /** What is less sure to be a face is none, 0 to 1. */
+  readonly minConfidence: number;
 }
 
 interface FileOptions {
@@ -60,7 +71,7 @@ With --video, follows the faces from frame to frame and writes NAME.jsonl into D
 seconds and its faces, each with an id that it keeps.
 
 With --list, aligns one face a row: [{"image": path, "box": [x0, y0, x1, y1], "boxKind": "landmarks" | "detector"}, ...].
-Without a box the default detector looks for the face. results.json has one row each, in the same order.
+Without a box the detector looks, and the surest face is taken. results.json has one row each, in the same order.
 
   --out DIR        where the files of PICTUREs and videos go
   --format LIST    which files, separated by commas: ${formats.join(', ')}
@@ -70,6 +81,11 @@ Without a box the default detector looks for the face. results.json has one row 
   --list FILE      rows to align
   --results FILE   where their results go
   --resume         go on where an earlier run was interrupted: what it finished stays
+  --search HOW     where the detector looks: ${searches.join(', ')}
+                   (default: everywhere; in a video until-found)
+  --min-confidence C
+                   what is less sure to be a face is none, 0 to 1 (default: ${usualConfidence}); boxes of a list are taken at
+                   their word
   --iterations K   iterations of the cascade, from 1 to as many as the weights have (the default)
   --browser NAME   ${browserUsage}
   --help           this text
@@ -100,6 +116,21 @@ export function parseCount(text: string, name: string, least: number): number {
   return count;
 }
 
+function parseSearch(text: string | undefined, usual: Search): Search {
+  if (text === undefined) return usual;
+  const search = searches.find((name) => name === text);
+  if (search === undefined) throw new UsageError(`--search is "${text}"; wanted one of ${searches.join(', ')}`);
+  return search;
+}
+
+function parseConfidence(text: string | undefined): number {
+  const confidence = Number(text ?? usualConfidence);
+  if (text?.trim() === '' || !(confidence >= 0 && confidence <= 1)) {
+    throw new UsageError(`--min-confidence is "${text}"; wanted a number from 0 to 1`);
+  }
+  return confidence;
+}
+
 function parseFormats(text: string | undefined, usual: readonly Format[]): readonly Format[] {
   if (text === undefined) return usual;
   const names = text.split(',').map((name) => name.trim());
@@ -127,6 +158,8 @@ export function parseAlignArguments(argv: readonly string[], folder: string): Al
         list: { type: 'string' },
         results: { type: 'string' },
         resume: { type: 'boolean', default: false },
+        search: { type: 'string' },
+        'min-confidence': { type: 'string' },
         iterations: { type: 'string' },
         browser: { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
@@ -135,7 +168,13 @@ export function parseAlignArguments(argv: readonly string[], folder: string): Al
   );
   if (values.help) return { mode: 'help' };
   const iterations = values.iterations === undefined ? undefined : parseCount(values.iterations, 'iterations', 1);
-  const common = { iterations, resume: values.resume, browser: parseBrowser(values.browser) };
+  const common = {
+    iterations,
+    resume: values.resume,
+    browser: parseBrowser(values.browser),
+    search: parseSearch(values.search, values.video === undefined ? 'everywhere' : 'until-found'),
+    minConfidence: parseConfidence(values['min-confidence']),
+  };
   if (values.smoothing && values.video === undefined) throw new UsageError('--smoothing without --video');
   if (values.list === undefined && values.results === undefined) {
     const out = resolve(folder, values.out ?? 'out');
@@ -165,7 +204,9 @@ export function parseAlignArguments(argv: readonly string[], folder: string): Al
   for (const name of ['out', 'format'] as const) {
     if (values[name] !== undefined) throw new UsageError(`--${name} with --list; a list writes --results only`);
   }
-  return { mode: 'list', list: resolve(folder, values.list), results: resolve(folder, values.results), ...common };
+  const [list, results] = [resolve(folder, values.list), resolve(folder, values.results)];
+  if (results === list || `${results}.journal` === list) throw new UsageError('--results would write over the list');
+  return { mode: 'list', list, results, ...common };
 }
 
 /** The JSON file of a picture or video is what says how far an earlier run came. */

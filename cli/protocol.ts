@@ -1,4 +1,5 @@
 /** What the command line and its page say to each other. Everything here survives JSON. */
+import type { Search } from '../src/detect/index.js';
 import type { BoxSpec } from './list.js';
 import type { Format } from './options.js';
 
@@ -9,6 +10,8 @@ export interface StartOptions {
   readonly detector: boolean;
   /** Faces that travel together: of a video, how many are followed. Undefined for the library's default. */
   readonly maxFaces?: number;
+  /** Where the detector looks. Undefined for the library's default. */
+  readonly search?: Search;
 }
 
 export interface StartReply {
@@ -28,9 +31,12 @@ export interface AlignJob {
   readonly picture: number;
   /** For messages. */
   readonly name: string;
-  /** Where the faces are. Without boxes the detector looks: for all of them, or for the largest one alone. */
+  /** Where the faces are. Without boxes the detector looks. */
   readonly boxes?: readonly BoxSpec[];
-  readonly faces: 'all' | 'largest';
+  /** All of them, or the surest alone: of about equally sure ones the largest. */
+  readonly faces: 'all' | 'surest';
+  /** What the detector found and the aligner is less sure of is no face, 0 to 1 (default 0). */
+  readonly minConfidence?: number;
   /** The picture is put into the middle of a grey one, so many times as wide and high (default: as it is). Where boxes and faces are, is told in that. */
   readonly canvas?: number;
   readonly iterations?: number;
@@ -103,6 +109,8 @@ export interface FrameJob {
   readonly smoothing: boolean;
   /** The largest id given so far: faces that are found anew, because the page or the run is another one, get ids above it. */
   readonly idsAbove: number;
+  /** Faces of less confidence are left out, 0 to 1. */
+  readonly minConfidence: number;
   readonly formats: readonly DrawnFormat[];
 }
 
@@ -133,5 +141,7 @@ export interface AlignPage {
 declare global {
   interface Window {
     fullposeCli?: AlignPage;
+    /** A line about what takes long, for people; there where somebody listens. */
+    fullposeTell?: (line: string) => void;
   }
 }

@@ -1,10 +1,17 @@
 import { landmarkCount } from './data/faces.js';
+import type { BoxKind } from './list.js';
 import type { FaceReply } from './protocol.js';
 
 /** One row of results.json. */
 export type ResultRow =
   | {
       readonly image: string;
+      /** Where it was looked for, in picture pixels: the row's box, or the detector's, turned by `roll` degrees clockwise. */
+      readonly box: readonly [x0: number, y0: number, x1: number, y1: number];
+      readonly boxKind: BoxKind;
+      readonly roll: number;
+      /** How sure it is that this is a face, 0 to 1. */
+      readonly confidence: number;
       /** 68 x [x, y, z]: picture pixels, 0-based, pixel centres at integers, y down, larger z nearer. */
       readonly landmarks: readonly (readonly number[])[];
       readonly pose: {
@@ -34,8 +41,22 @@ function rowsOf(values: readonly number[], columns: number): readonly (readonly 
   );
 }
 
-/** The numbers of a face as results.json and NAME.json hold them. */
-export function faceResult(face: FaceReply): Omit<Extract<ResultRow, { landmarks: unknown }>, 'image'> {
+type FaceRow = Omit<Extract<ResultRow, { landmarks: unknown }>, 'image'>;
+
+/** A face as results.json holds it: its box as a list has it. */
+export function rowResult(face: FaceReply): FaceRow {
+  const { x0, y0, x1, y1, kind, roll = 0 } = face.box;
+  return {
+    box: [x0, y0, x1, y1],
+    boxKind: kind,
+    roll,
+    confidence: short(face.confidence),
+    ...faceResult(face),
+  };
+}
+
+/** The numbers of a face that results.json and NAME.json have in common. */
+export function faceResult(face: FaceReply): Omit<FaceRow, 'box' | 'boxKind' | 'roll' | 'confidence'> {
   if (face.landmarks.length !== landmarkCount * 3 || face.pose.matrix.length !== 12) {
     throw new Error(`the page sent ${face.landmarks.length / 3} landmarks and a matrix of ${face.pose.matrix.length}`);
   }

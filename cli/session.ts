@@ -99,8 +99,9 @@ export class AlignSession {
   }
 }
 
-async function openAlignPage(host: PageHost, { iterations, maxFaces, detector, note }: SessionOptions) {
-  const page = await host.openPage('/cli/page/', (opened) => {
+async function openAlignPage(host: PageHost, { iterations, maxFaces, detector, search, note }: SessionOptions) {
+  const page = await host.openPage('/cli/page/', async (opened) => {
+    await opened.exposeFunction('fullposeTell', note);
     opened.on('pageerror', (error) => note(`page: ${error instanceof Error ? error.message : String(error)}`));
   });
   await page.waitForFunction(() => window.fullposeCli !== undefined, { timeout: startTimeoutMs });
@@ -108,6 +109,7 @@ async function openAlignPage(host: PageHost, { iterations, maxFaces, detector, n
     detector,
     ...(iterations === undefined ? {} : { iterations }),
     ...(maxFaces === undefined ? {} : { maxFaces }),
+    ...(search === undefined ? {} : { search }),
   };
   const reply = await page.evaluate(async (sent) => {
     const { fullposeCli } = window;

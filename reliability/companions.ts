@@ -210,7 +210,7 @@ export async function fuzzDetector(tally: Tally, device: GPUDevice, cases: numbe
     option: fc.constantFrom(
       'weights',
       'device',
-      'minScore',
+      'minConfidence',
       'search',
       'maxPending',
       'onProgress',

@@ -16,7 +16,7 @@ export type { AlignerCounters } from './align/counters.js';
 export type { CropBuffer, EncodeInput, EncodeOutput, OutputBytes, OutputRange } from './align/encode.js';
 export type { Face, FacePath } from './align/face.js';
 export type { FaceRendering } from './align/inspector.js';
-export type { AlignerOptions, AlignOptions } from './align/options.js';
+export type { AlignBoxesOptions, AlignerOptions, AlignOptions } from './align/options.js';
 export type { FaceOutputs, FaceTexture, FaceWith, OutputName } from './align/outputs.js';
 export type { Tuning, TuningMode, TuningOptions, TuningStorage } from './align/tuning.js';
 export { fetchWeights, type LoadOptions } from './cascade/manifest.js';

@@ -2,31 +2,39 @@
 import type { FaceDetector } from '../../src/detect/index.js';
 import type { FaceAligner, UploadedPicture } from '../../src/index.js';
 import { FaceTracker, type TrackedFace } from '../../src/track.js';
+import type { FrameJob } from '../protocol.js';
 
 /** While some face is followed, the detector looks for others this often. */
 const lookEvery = 0.5;
-
-/** Below this, as `FaceTracker` has it, a face is in doubt: it keeps its id for some frames, but where it is now is not known. */
-const doubt = 0.5;
 
 export class FollowedFaces {
   readonly #tracker: FaceTracker;
   readonly #detector: FaceDetector;
   readonly #idsAbove: number;
+  readonly #minConfidence: number;
   #followed = 0;
   #looked = Number.NEGATIVE_INFINITY;
 
-  /** @param idsAbove ids start above this one */
-  static async create(aligner: FaceAligner, detector: FaceDetector, smoothing: boolean, idsAbove: number) {
+  /**
+   * @param wanted.idsAbove ids start above this one
+   * @param wanted.minConfidence below this a face is in doubt: it keeps its id for some frames, but where it is now is not known
+   */
+  static async create(
+    aligner: FaceAligner,
+    detector: FaceDetector,
+    { smoothing, idsAbove, minConfidence }: Pick<FrameJob, 'smoothing' | 'idsAbove' | 'minConfidence'>,
+  ): Promise<FollowedFaces> {
     const { maxFaces } = aligner;
-    const tracker = await FaceTracker.create({ aligner, maxFaces, smoothing, lost: { confidence: doubt } });
-    return new FollowedFaces(tracker, detector, idsAbove);
+    const lost = { confidence: minConfidence };
+    const tracker = await FaceTracker.create({ aligner, maxFaces, smoothing, lost });
+    return new FollowedFaces(tracker, detector, idsAbove, minConfidence);
   }
 
-  private constructor(tracker: FaceTracker, detector: FaceDetector, idsAbove: number) {
+  private constructor(tracker: FaceTracker, detector: FaceDetector, idsAbove: number, minConfidence: number) {
     this.#tracker = tracker;
     this.#detector = detector;
     this.#idsAbove = idsAbove;
+    this.#minConfidence = minConfidence;
   }
 
   /**
@@ -41,7 +49,7 @@ export class FollowedFaces {
     const faces = await this.#tracker.track(picture, 1000 * time, { boxes });
     this.#followed = faces.length;
     return faces
-      .filter(({ confidence }) => confidence >= doubt)
+      .filter(({ confidence }) => confidence >= this.#minConfidence)
       .map((face) => ({ ...face, id: face.id + this.#idsAbove }));
   }
 }

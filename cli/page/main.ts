@@ -4,6 +4,7 @@ import { drawAxes, drawBox, drawLandmarks, drawMesh } from '../../pages/overlay.
 import { fetchPicture } from '../../pages/pictures.js';
 import { picturesBase } from '../../pages/routes.js';
 import { FaceReader } from '../../src/align/face.js';
+import { sureFaces } from '../../src/align/sure.js';
 import { FaceDetector } from '../../src/detect/index.js';
 import { Gpu } from '../../src/engine/device.js';
 import { encodePng, writeGlb, writeObj, writePly } from '../../src/export.js';
@@ -36,8 +37,9 @@ const detectorUrl = '/weights/detector.json';
 class NoFaceError extends Error {
   readonly code = 'no-face';
 
-  constructor(name: string) {
-    super(`no face found in ${name}`);
+  /** @param doubted confidence of the surest of those that are none */
+  constructor(name: string, doubted?: number) {
+    super(`no face found in ${name}${doubted === undefined ? '' : ` (confidence ${doubted.toFixed(2)} at most)`}`);
     this.name = 'NoFaceError';
   }
 }
@@ -57,11 +59,18 @@ interface OpenVideo {
 
 class Page {
   readonly #aligner: FaceAligner;
+  readonly #startDetector: () => Promise<FaceDetector>;
   #detector: Promise<FaceDetector> | undefined;
   #video: OpenVideo | undefined;
 
-  constructor(aligner: FaceAligner, detector: Promise<FaceDetector> | undefined) {
+  /** @param detector one that has been started already */
+  constructor(
+    aligner: FaceAligner,
+    startDetector: () => Promise<FaceDetector>,
+    detector: Promise<FaceDetector> | undefined,
+  ) {
     this.#aligner = aligner;
+    this.#startDetector = startDetector;
     this.#detector = detector;
   }
 
@@ -70,15 +79,18 @@ class Page {
     const fetched = await fetchPicture(`${picturesBase}${job.picture}`, job.name);
     const shown = job.canvas === undefined ? fetched : onGrey(fetched, job.canvas);
     return this.#use(shown, async (picture) => {
-      const boxes = job.boxes ?? (await this.#detect(picture.uploaded));
+      const boxes = job.boxes ?? (await this.#detect(picture.uploaded, job.name));
       if (boxes.length === 0) throw new NoFaceError(job.name);
-      const wanted = job.faces === 'all' ? boxes : boxes.slice(0, 1);
-      const faces = await this.#aligner.align(picture.uploaded, wanted, count(job));
+      const aligned = await this.#aligner.align(picture.uploaded, boxes, count(job));
+      // Boxes that were given are taken at their word.
+      const sure = job.boxes === undefined ? sureFaces(aligned, job.minConfidence ?? 0) : aligned;
+      const faces = job.faces === 'all' ? sure : surest(sure);
+      if (faces.length === 0) throw new NoFaceError(job.name, Math.max(...aligned.map(({ confidence }) => confidence)));
       const reader = new FaceReader(this.#aligner.model, this.#aligner.layout);
       const stepsOf = (face: Face) => face.path.map((step) => [...reader.repose(face, step).landmarks]);
-      const found = faces.map((face, index) => ({
+      const found = faces.map((face) => ({
         face,
-        box: boxAt(wanted, index),
+        box: boxAt(boxes, aligned.indexOf(face)),
         ...(job.steps && { steps: stepsOf(face) }),
       }));
       return this.#reply(picture, found, job);
@@ -114,10 +126,11 @@ class Page {
     }
   }
 
-  async #openVideo({ video, name, after, smoothing, idsAbove }: FrameJob): Promise<OpenVideo> {
+  async #openVideo(job: FrameJob): Promise<OpenVideo> {
+    const { video, name, after } = job;
     const { VideoFrames } = await import('./video.js');
     const frames = await VideoFrames.open(`${picturesBase}${video}`, name, after);
-    const faces = await FollowedFaces.create(this.#aligner, await this.#detecting(), smoothing, idsAbove);
+    const faces = await FollowedFaces.create(this.#aligner, await this.#detecting(), job);
     return { index: video, frames, faces };
   }
 
@@ -148,13 +161,21 @@ class Page {
     return { status: 'aligned', width, height, faces: replies, ...(overlay !== undefined && { overlay }) };
   }
 
-  /** The largest face first. */
-  async #detect(picture: UploadedPicture): Promise<readonly BoxSpec[]> {
-    return (await this.#detecting()).detect(picture);
+  /** The largest face first. Tells how far a search is that takes long. */
+  async #detect(picture: UploadedPicture, name: string): Promise<readonly BoxSpec[]> {
+    const detector = await this.#detecting();
+    let told = performance.now();
+    return detector.detect(picture, {
+      onProgress: ({ done, total }) => {
+        if (done === total || performance.now() - told < tellEveryMs) return;
+        told = performance.now();
+        window.fullposeTell?.(`${name}: looked at ${done} of ${total} parts`);
+      },
+    });
   }
 
   #detecting(): Promise<FaceDetector> {
-    this.#detector ??= createDetector(this.#aligner.device);
+    this.#detector ??= this.#startDetector();
     return this.#detector;
   }
 
@@ -228,8 +249,14 @@ function onGrey(picture: ImageBitmap, times: number): ImageBitmap {
 /** Longest side of an overlay, in pixels. */
 const largestOverlay = 4096;
 
-function createDetector(device: GPUDevice): Promise<FaceDetector> {
-  return FaceDetector.create({ weights: detectorUrl, device });
+/** How often a long search says how far it is. */
+const tellEveryMs = 5000;
+
+/** The surest face alone: of those that are as sure to a tenth the largest, which is the first. */
+function surest<F extends Face>(faces: readonly F[]): readonly F[] {
+  const rounded = ({ confidence }: Face) => Math.round(10 * confidence);
+  const most = Math.max(...faces.map(rounded));
+  return faces.filter((face) => rounded(face) === most).slice(0, 1);
 }
 
 interface FoundFace {
@@ -292,9 +319,11 @@ function toBase64(blob: Blob): Promise<string> {
 let started: Page | undefined;
 
 window.fullposeCli = {
-  async start({ iterations, maxFaces, detector }: StartOptions): Promise<StartReply> {
+  async start({ iterations, maxFaces, detector, search }: StartOptions): Promise<StartReply> {
     const gpu = await Gpu.create({ label: 'align' });
-    const detecting = detector ? createDetector(gpu.device) : undefined;
+    const startDetector = () =>
+      FaceDetector.create({ weights: detectorUrl, device: gpu.device, ...(search !== undefined && { search }) });
+    const detecting = detector ? startDetector() : undefined;
     // Whoever detects first sees its failure; until then it is nobody's.
     detecting?.catch(() => {});
     const aligner = await FaceAligner.create({
@@ -303,7 +332,7 @@ window.fullposeCli = {
       ...(iterations === undefined ? {} : { iterations }),
       ...(maxFaces === undefined ? {} : { maxFaces }),
     });
-    started = new Page(aligner, detecting);
+    started = new Page(aligner, startDetector, detecting);
     const { vendor, architecture, description, isSoftware } = gpu.adapter;
     const adapter = [vendor, architecture, description].filter((part) => part !== '').join(' ');
     return { adapter, isSoftware, iterations: aligner.iterations };

@@ -18,10 +18,19 @@ import type { EncodeInput, EncodeOutput, OutputBytes } from './encode.js';
 import type { Face } from './face.js';
 import { Frames } from './frames.js';
 import type { FaceRendering } from './inspector.js';
-import { type AlignerOptions, type AlignOptions, checkOptions, checkOutputs, loadWeights } from './options.js';
+import {
+  type AlignBoxesOptions,
+  type AlignerOptions,
+  type AlignOptions,
+  checkConfidence,
+  checkOptions,
+  checkOutputs,
+  loadWeights,
+} from './options.js';
 import type { FaceOutputs, FaceTexture, FaceWith, OutputName } from './outputs.js';
 import { runFromFaces, runFromMean } from './run.js';
 import { checkFace, checkStart, startsAt } from './starts.js';
+import { sureFaces } from './sure.js';
 import type { Tuning } from './tuning.js';
 
 /** Takes a picture and its boxes to faces, on a GPU of its own or the caller's. Make one with `create`, free it with `destroy`. */
@@ -136,26 +145,28 @@ export class FaceAligner {
   }
 
   /**
-   * Aligns the faces in `boxes`; result i belongs to box i. Up to `maxFaces` boxes are one submit and one readback. Calls may overlap; they
-   * are served in order. Do not change the source before the promise resolves.
+   * Aligns the faces in `boxes`; result i belongs to box i, unless `minConfidence` leaves some out. Up to `maxFaces` boxes are one submit and one
+   * readback. Calls may overlap; they are served in order. Do not change the source before the promise resolves.
    * @throws InputError for a source, box or option that cannot be used; DeviceLostError, after which `recover` helps; FullposeError `busy`
    * where `maxPending` calls are unfinished, `gpu-error` where the GPU refused the frame or gave no face; OutOfMemoryError.
    */
   async align<Name extends OutputName = never>(
     source: PictureSource,
     boxes: readonly FaceBox[],
-    options: AlignOptions<Name> = {},
+    options: AlignBoxesOptions<Name> = {},
   ): Promise<FaceWith<Name>[]> {
     const turn = this.#turns.enter();
     try {
       const run = runFromMean(options, this.iterations);
+      const { minConfidence } = options;
+      checkConfidence(minConfidence);
       expectList('The boxes', boxes);
       const state = this.#alive;
       const frame = await state.frame.fill(source, turn);
       const starts = startsAt(boxes, frame.picture, this.cropSize);
       const { faces } = await this.#frames.submit(state, frame, starts, run);
       turn.end();
-      return await faces;
+      return minConfidence === undefined ? await faces : sureFaces(await faces, minConfidence);
     } finally {
       turn.leave();
     }

@@ -48,6 +48,14 @@ export interface AlignOptions<Name extends OutputName = OutputName> {
   readonly mirror?: boolean;
 }
 
+export interface AlignBoxesOptions<Name extends OutputName = OutputName> extends AlignOptions<Name> {
+  /**
+   * Faces of less confidence are left out, 0 to 1, and of faces that come to lie on each other all but the surest. 0.5 is the usual limit for boxes
+   * that a detector found. Default: nothing is left out, and face i belongs to box i.
+   */
+  readonly minConfidence?: number;
+}
+
 export const DEFAULT_MAX_FACES = 4;
 export const DEFAULT_TEXTURE_SIZE = 512;
 
@@ -104,6 +112,12 @@ export function checkOutputs<Name extends OutputName>(options: AlignOptions<Name
   if (typeof mirror !== 'boolean') refuse('mirror', mirror, 'true or false');
   const wanted: readonly Name[] = outputs;
   return { outputs: [...new Set(wanted)], mirror };
+}
+
+/** @throws InputError for what is no confidence. */
+export function checkConfidence(minConfidence: number | undefined): void {
+  if (minConfidence === undefined || (minConfidence >= 0 && minConfidence <= 1)) return;
+  refuse('minConfidence', minConfidence, 'a number from 0 to 1');
 }
 
 function isObject(value: unknown): boolean {

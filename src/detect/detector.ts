@@ -34,8 +34,8 @@ export interface FaceDetectorOptions extends DownloadOptions {
   /** The caller's device, for instance an aligner's. It is never destroyed here. Without it the detector makes one of its own. */
   readonly device?: GPUDevice;
   readonly powerPreference?: GPUPowerPreference;
-  /** Faces that score less are none: between 0 and 1, both excluded (default 0.5). */
-  readonly minScore?: number;
+  /** What has a lower `score` is no face: between 0 and 1, both excluded (default 0.5). */
+  readonly minConfidence?: number;
   /** What `detect` does where it is not told (default `until-found`). */
   readonly search?: Search;
   /** Calls that may be unfinished at once (default 64); one more is refused. */
@@ -69,7 +69,7 @@ export interface DetectorCounters {
 
 const SEARCHES: readonly Search[] = ['whole', 'until-found', 'everywhere'];
 
-const DEFAULT_MIN_SCORE = 0.5;
+const DEFAULT_MIN_CONFIDENCE = 0.5;
 
 /** YuNet on WebGPU: faces at every yaw and, where the search looks every way up, at every roll, as boxes that carry the roll. */
 export class FaceDetector implements Detector {
@@ -221,7 +221,7 @@ interface Searching extends OnDevice {
 
 async function startSearching(
   weights: DetectorWeights,
-  { powerPreference, minScore = DEFAULT_MIN_SCORE }: FaceDetectorOptions,
+  { powerPreference, minConfidence = DEFAULT_MIN_CONFIDENCE }: FaceDetectorOptions,
   device: GPUDevice | undefined,
 ): Promise<Searching> {
   const gpu = await Gpu.create({
@@ -230,7 +230,7 @@ async function startSearching(
     ...(powerPreference !== undefined && { powerPreference }),
   });
   try {
-    const scanner = await Scanner.create(gpu, weights, minScore);
+    const scanner = await Scanner.create(gpu, weights, minConfidence);
     const frame = new FrameTexture(gpu);
     const destroy = () => {
       frame.destroy();
@@ -254,12 +254,12 @@ async function loadWeights(options: FaceDetectorOptions): Promise<DetectorWeight
 /** What the types say already, for callers without them. */
 function checkOptions(options: FaceDetectorOptions): void {
   checkDownloadOptions(options);
-  const { weights, minScore, search, maxPending } = options;
+  const { weights, minConfidence, search, maxPending } = options;
   if (weights !== undefined && typeof weights !== 'string' && (typeof weights !== 'object' || weights === null)) {
     throw new InputError(`weights is ${show(weights)}; wanted URLs, contents or parsed weights.`);
   }
-  if (minScore !== undefined && !(Number.isFinite(minScore) && minScore > 0 && minScore < 1)) {
-    refuse('minScore', minScore, 'a number between 0 and 1, both excluded');
+  if (minConfidence !== undefined && !(Number.isFinite(minConfidence) && minConfidence > 0 && minConfidence < 1)) {
+    refuse('minConfidence', minConfidence, 'a number between 0 and 1, both excluded');
   }
   if (search !== undefined) checkSearch(search);
   checkMaxPending(maxPending);

@@ -17,10 +17,13 @@ const MOST_TURNED = 16;
 /** A head that lies or stands on its crown is upright in one of them. */
 const ROLLS = [0, 90, 180, -90] as const;
 
+/** Of a face that the picture's borders cut, at least this part of its side is to be seen. */
+const LEAST_SEEN = 0.5;
+
 /**
  * Squares to look at, in steps: the picture as a whole, every way up; the same with a wide margin, for a face that fills it; then overlapping tiles,
  * each step's half as large as those of the step before, until a face of `SMALLEST_FACE` texels is large enough in them. The first square is the
- * whole picture, upright.
+ * whole picture, upright; it is the only one where the picture is too narrow for a face.
  * @param texels size of the frame that is looked at, smaller than the picture's where that was shrunk
  * @param size side of the network's input, the size of every region
  */
@@ -31,11 +34,14 @@ export function searchSteps(
 ): readonly (readonly Crop[])[] {
   const longer = Math.max(width, height);
   const middle = { centreX: (width - 1) / 2, centreY: (height - 1) / 2, roll: 0, size };
+  const whole = { ...middle, side: longer };
+  // A picture of a few rows or columns may be long, and holds no face.
+  if (Math.min(texels.width, texels.height) < LEAST_SEEN * SMALLEST_FACE) return [[whole]];
   const finest = ((size * SMALLEST_FACE) / SMALLEST_IN_INPUT) * (longer / Math.max(texels.width, texels.height));
   const count = Math.max(0, Math.ceil(Math.log2(longer / finest) - 1e-9));
   const sides = Array.from({ length: count }, (_, step) => longer * (finest / longer) ** ((step + 1) / count));
   return [
-    everyWayUp([{ ...middle, side: longer }]),
+    everyWayUp([whole]),
     everyWayUp([{ ...middle, side: 2 * longer }]),
     ...sides.map((side) => {
       const step = tiles(width, height, side, size);

@@ -5,12 +5,13 @@
 
 import type { FaceAligner } from '../align/aligner.js';
 import { type Face, FaceReader } from '../align/face.js';
+import { SAME_FACE, squareOf } from '../align/sure.js';
 import { FullposeError, InputError } from '../engine/errors.js';
 import { expectFields, expectList, expectObject, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 import { checkModel } from '../mmm/decode.js';
 import { moveParameters, PICTURE_FRAME, poseFrame, quaternionOf } from '../mmm/parameters.js';
-import { cropSquare, type FaceBox, landmarksBox, overlapOf, type Square } from '../pictures/boxes.js';
+import { cropSquare, type FaceBox, overlapOf } from '../pictures/boxes.js';
 import type { Detector } from '../pictures/detector.js';
 import { copyPicture, isTexture, type PictureSource, UploadedPicture } from '../pictures/frame.js';
 import { checkSmoothing, FaceSmoother, type SmoothingOptions } from './smoothing.js';
@@ -81,9 +82,6 @@ interface Look {
 
 /** Names what a detector gave in messages. */
 const DETECTED = "The detector's boxes";
-
-/** Squares that overlap by more than this part of their union are one face. */
-const SAME_FACE = 0.3;
 
 /** A face that has turned by more degrees since the last run in full gets another one: the steps of that run no longer fit. */
 const MOST_TURN = 25;
@@ -367,11 +365,6 @@ function newBoxes(boxes: readonly FaceBox[], known: readonly Track[]): readonly 
     if (isNew) taken.push(square);
     return isNew;
   });
-}
-
-/** Where the next frame will look for the face. */
-function squareOf({ landmarks }: Face): Square {
-  return cropSquare(landmarksBox(landmarks));
 }
 
 /** Boxes as far as places go; `align` looks at the rest. @throws InputError */

@@ -40,8 +40,8 @@ describe('writeDrawn', () => {
   });
 
   it('leaves what belongs to another picture, or is of a format that was not asked for', async () => {
-    for (const name of ['a.2.ply', 'a.2.obj', 'a.3.obj']) writeFileSync(join(folder, name), '');
-    await writeDrawn(reply(1), join(folder, 'a'), ['obj', 'gltf'], new Set([join(folder, 'a'), join(folder, 'a.3')]));
-    expect(readdirSync(folder)).toEqual(['a.2.ply', 'a.3.obj', 'a.glb', 'a.obj']);
+    for (const name of ['a.2.ply', 'a.2.obj', 'a.3.obj', 'a.3.json']) writeFileSync(join(folder, name), '');
+    await writeDrawn(reply(1), join(folder, 'a'), ['obj', 'gltf']);
+    expect(readdirSync(folder)).toEqual(['a.2.ply', 'a.3.json', 'a.3.obj', 'a.glb', 'a.obj']);
   });
 });

@@ -1,8 +1,9 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { distinctStems, findPictures } from '../../cli/inputs.js';
+import { distinctStems, drawnEndings, findPictures, overwritten } from '../../cli/inputs.js';
 
 let folder: string;
 
@@ -102,5 +103,56 @@ describe('distinctStems', () => {
       'Face-3',
       'b/face',
     ]);
+    // The mesh of its second face is two.2.obj.
+    expect(distinctStems(['two.png', 'two.2.png', 'two.10.png', 'film.3.png', 'film.4.png'])).toEqual([
+      'two',
+      'two.2-2',
+      'two.10-2',
+      'film.3',
+      'film.4',
+    ]);
+  });
+
+  it('give files of which none has the name of another, or of a folder of another', () => {
+    const part = fc.array(
+      fc.constantFrom('a', 'A', '\u00e9', 'e\u0301', '.2', '.3', '-2', '.obj', '.json', '.png', '.overlay'),
+      {
+        minLength: 1,
+        maxLength: 4,
+      },
+    );
+    const path = fc
+      .array(part, { minLength: 1, maxLength: 2 })
+      .map((parts) => parts.map((some) => some.join('')).join('/'));
+    const isName = (name: string) => name.split('/').every((some) => !/^\.*$/.test(some));
+    fc.assert(
+      fc.property(fc.uniqueArray(path.filter(isName), { maxLength: 8 }), (paths) => {
+        const endings = ['.json', ...Object.values(drawnEndings)];
+        const files = distinctStems(paths).flatMap((stem) =>
+          ['', '.2', '.3', '.4'].flatMap((number) => endings.map((ending) => `${stem}${number}${ending}`)),
+        );
+        const names = files.map((file) => file.normalize('NFC').toLowerCase());
+        const distinct = new Set(names);
+        expect(distinct.size).toBe(files.length);
+        for (const name of names) {
+          for (let end = name.indexOf('/'); end >= 0; end = name.indexOf('/', end + 1)) {
+            expect(distinct.has(name.slice(0, end)), name).toBe(false);
+          }
+        }
+      }),
+      { numRuns: 300, seed: 3 },
+    );
+  });
+});
+
+describe('overwritten', () => {
+  it('are the pictures that the run would write over', () => {
+    const pictures = ['/p/a.png', '/p/a.overlay.png', '/p/a.2.pncc.png', '/q/a.overlay.png'].map((path, i) => ({
+      path,
+      stem: ['a', 'b', 'c', 'd'][i] ?? '',
+    }));
+    expect(overwritten(pictures, '/p', ['png', 'pncc'])).toEqual(['/p/a.overlay.png', '/p/a.2.pncc.png']);
+    expect(overwritten(pictures, '/p', ['json', 'obj'])).toEqual([]);
+    expect(overwritten(pictures, '/out', ['png', 'pncc'])).toEqual([]);
   });
 });

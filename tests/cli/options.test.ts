@@ -4,7 +4,13 @@ import { browserFrom, thisMachine } from '../../scripts/browser.js';
 
 const parse = (...argv: readonly string[]) => parseAlignArguments(argv, '/home/ada');
 
-const common = { iterations: undefined, resume: false, browser: browserFrom(thisMachine) } as const;
+const common = {
+  iterations: undefined,
+  resume: false,
+  browser: browserFrom(thisMachine),
+  search: 'everywhere',
+  minConfidence: 0.5,
+} as const;
 const files = { out: '/home/ada/out', formats: ['json', 'obj', 'png'] } as const;
 
 describe('parseAlignArguments', () => {
@@ -30,6 +36,14 @@ describe('parseAlignArguments', () => {
     expect(() => parse('--browser', 'safari')).toThrow('--browser is "safari"; wanted one of chromium, firefox');
   });
 
+  it('takes where to look, and from which confidence on a face is one', () => {
+    expect(parse('--search', 'whole', '--min-confidence', '0')).toMatchObject({ search: 'whole', minConfidence: 0 });
+    expect(parse('--video', 'a.mp4', '--search', 'everywhere', '--min-confidence=.75')).toMatchObject({
+      search: 'everywhere',
+      minConfidence: 0.75,
+    });
+  });
+
   it('takes formats in any order, each once', () => {
     expect(parse('--format', 'ply, json,ply')).toMatchObject({ formats: ['json', 'ply'] });
     expect(parse('--format=png', '--video', 'a.mp4')).toMatchObject({ formats: ['png'] });
@@ -53,6 +67,7 @@ describe('parseAlignArguments', () => {
       ...files,
       formats: ['json'],
       ...common,
+      search: 'until-found',
     });
     expect(parse('--smoothing', '--video', 'a.mp4')).toMatchObject({ smoothing: true });
   });
@@ -68,6 +83,7 @@ describe('parseAlignArguments', () => {
     [['--list', 'a.json', '--results', 'b.json', '--out', 'd'], '--out with --list'],
     [['--list', 'a.json', '--results', 'b.json', '--format', 'obj'], '--format with --list'],
     [['--list', 'a.json', '--results', 'b.json', '--video', 'd.mp4'], '--video and --list'],
+    [['--list', 'a.json', '--results', './a.json'], '--results would write over the list'],
     [['--video', 'a.mp4', 'b.png'], '--video and the picture "b.png"'],
     [['a.png', '--smoothing'], '--smoothing without --video'],
     [['--format', 'json,stl'], '--format has "stl"; wanted some of json, obj, ply, gltf, png'],
@@ -77,6 +93,10 @@ describe('parseAlignArguments', () => {
     [['--iterations', '0'], '--iterations is "0"; wanted a whole number of at least 1'],
     [['--iterations', '2.5'], '--iterations is "2.5"'],
     [['--iterations', 'two'], '--iterations is "two"'],
+    [['--search', 'here'], '--search is "here"; wanted one of whole, until-found, everywhere'],
+    [['--min-confidence', '1.5'], '--min-confidence is "1.5"; wanted a number from 0 to 1'],
+    [['--min-confidence', ''], '--min-confidence is ""'],
+    [['--min-confidence', 'half'], '--min-confidence is "half"'],
     [['--fast'], "Unknown option '--fast'"],
     [['--out'], '--out'],
   ])('refuses %j', (argv, message) => {

@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { createProgress, forEachConcurrent } from '../../cli/progress.js';
 import type { FaceReply } from '../../cli/protocol.js';
-import { faceResult } from '../../cli/results.js';
+import { faceResult, rowResult } from '../../cli/results.js';
 
 const face: FaceReply = {
   confidence: 1,
@@ -33,6 +33,18 @@ describe('faceResult', () => {
     });
     expect(result.identity).toEqual([0.1]);
     expect(result.expression).toEqual({ jawOpen: 0.7 });
+  });
+
+  it('has box and confidence in a row, the box as a list has it', () => {
+    const sure = { ...face, confidence: Math.fround(0.9) };
+    expect(rowResult(sure)).toEqual({
+      box: [0, 0, 1, 1],
+      boxKind: 'landmarks',
+      roll: 0,
+      confidence: 0.9,
+      ...faceResult(face),
+    });
+    expect(rowResult({ ...sure, box: { ...face.box, roll: 30 } })).toMatchObject({ roll: 30 });
   });
 
   it('keeps every float32 exactly', () => {

@@ -222,7 +222,7 @@ export const faceDetector = gpuSuite('face detector', (test) => {
         );
         expectEqual(await detector.detect(bitmap, { search: 'whole' }), first);
       },
-      { minScore: 1e-4 },
+      { minConfidence: 1e-4 },
     );
   });
 
@@ -301,7 +301,11 @@ export const faceDetector = gpuSuite('face detector', (test) => {
 
   test('refuses impossible options and sources', async (context) => {
     const options = (change: object) => FaceDetector.create({ device: context.gpu.device, ...change });
-    await expectError(() => options({ minScore: 1 }), InputError, /minScore is 1; wanted a number between 0 and 1/);
+    await expectError(
+      () => options({ minConfidence: 1 }),
+      InputError,
+      /minConfidence is 1; wanted a number between 0 and 1/,
+    );
     await expectError(() => options({ search: 'all' }), InputError, /search is "all"; wanted "whole"/);
     await expectError(() => options({ maxPending: 0 }), InputError, /maxPending is 0/);
     await expectError(() => options({ weights: 3 }), InputError, /weights is 3/);

@@ -211,7 +211,15 @@ describe('searchSteps', () => {
     expect(tiled.map((step) => step.length)).toEqual([16]);
     // No tiles where the whole shows the smallest faces.
     expect(stepsOf(390, 200)).toHaveLength(2);
-    expect(stepsOf(1, 1)).toHaveLength(2);
+    expect(stepsOf(20, 20)).toHaveLength(2);
+  });
+
+  it.each([
+    [1, 1],
+    [1, 10_000],
+    [16_384, 9],
+  ])('looks once at %d x %d, where no face has room', (width, height) => {
+    expect(stepsOf(width, height).map((step) => step.length)).toEqual([1]);
   });
 
   it.each([

@@ -67,7 +67,10 @@ type VideoRow = AlignedFile & { readonly frame: number; readonly time: number };
 /** What a row of results must look like beside its picture. */
 function expectFace(row: unknown): void {
   expect(row).toMatchObject({ pose: {}, expression: {} });
-  const { landmarks, pose, identity, expression } = row as Record<string, unknown> & { pose: Record<string, unknown> };
+  const { landmarks, pose, identity, expression, confidence } = row as Record<string, unknown> & {
+    pose: Record<string, unknown>;
+  };
+  expect([confidence]).toSatisfy(finite(1));
   expect(landmarks).toHaveLength(68);
   expect(landmarks).toSatisfy((points: readonly unknown[]) => points.every(finite(3)));
   expect(Object.keys(pose).sort()).toEqual(['matrix', 'pitch', 'roll', 'yaw']);
@@ -127,6 +130,8 @@ describe('align', () => {
       'kinds',
       '--format',
       'ply,json,gltf,pncc,depth,texture',
+      '--search',
+      'until-found',
     ];
     const first = start(args);
     await new Promise<void>((resolve) => {
@@ -292,6 +297,12 @@ describe('align', () => {
       sample,
     ]);
     for (const row of [0, 7, 8]) expectFace(results[row]);
+    expect(results[0]).toMatchObject({ box: sampleBox, boxKind: 'detector', roll: 0 });
+    // Her face, as the detector saw it.
+    expect(results[7]).toMatchObject({ boxKind: 'detector', confidence: expect.closeTo(1, 1) });
+    for (const [i, side] of (results[7] as { box: readonly number[] }).box.entries()) {
+      expect(Math.abs(side - (sampleBox[i] ?? 0))).toBeLessThan(20);
+    }
     expect(results.map(({ error }) => error)).toEqual([
       undefined,
       'cannot read gone.png: there is no such file',
@@ -385,7 +396,15 @@ describe('AlignSession', () => {
       const job = { picture: 0, name: 'sample', faces: 'all', formats: ['png', 'gltf'] } as const;
       expect(await session.align(job)).toMatchObject({ status: 'aligned', faces: [{}] });
       expect(await takeUploads(page)).toBe(1);
-      const frame = { video: 1, name: 'video', smoothing: false, idsAbove: 0, formats: ['gltf'] } as const;
+      // Nobody is so sure: what was found is no face then, and that is told.
+      expect(await session.align({ ...job, faces: 'surest', minConfidence: 1, formats: [] })).toEqual({
+        status: 'failed',
+        code: 'no-face',
+        message: expect.stringMatching(/^no face found in sample \(confidence \d\.\d\d at most\)$/),
+      });
+      expect(await takeUploads(page)).toBe(1);
+      const asked = { smoothing: false, idsAbove: 0, minConfidence: 0.5, formats: ['gltf'] } as const;
+      const frame = { video: 1, name: 'video', ...asked } as const;
       const first = await session.alignFrame(frame);
       expect(first).toMatchObject({ status: 'frame', time: 0, reply: { faces: [{ id: 1 }] } });
       expect(await session.alignFrame({ ...frame, after: 0 })).toMatchObject({ reply: { faces: [{ id: 1 }] } });

@@ -48,7 +48,8 @@ it('align goes on after every picture that is none, and says which and why', { t
   mkdirSync(join(folder, 'folder.png'));
   const env = { ...process.env, INIT_CWD: folder, npm_lifecycle_event: 'align' };
   const names = [...Object.keys(all), 'folder.png'];
-  const args = ['--import', 'tsx', 'cli/align.ts', ...names, '--out', 'out', '--format', 'json'];
+  const asked = ['--out', 'out', '--format', 'json', '--search', 'whole'];
+  const args = ['--import', 'tsx', 'cli/align.ts', ...names, ...asked];
   const { status, stderr } = spawnSync(process.execPath, args, { cwd: repositoryRoot, env, encoding: 'utf8' });
   expect(status, stderr).toBe(1);
   for (const name of Object.keys(undecodable)) {
