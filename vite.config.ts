@@ -17,7 +17,10 @@ export default defineConfig({
       { find: /^fullpose$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) },
       { find: /^fullpose\/detect$/, replacement: fileURLToPath(new URL('src/detect/index.ts', import.meta.url)) },
       { find: /^fullpose\/engine$/, replacement: fileURLToPath(new URL('src/engine/index.ts', import.meta.url)) },
-      { find: /^fullpose\/(export|track|weights)$/, replacement: fileURLToPath(new URL('src/$1.ts', import.meta.url)) },
+      {
+        find: /^fullpose\/(export|find|track|weights)$/,
+        replacement: fileURLToPath(new URL('src/$1.ts', import.meta.url)),
+      },
     ],
   },
   plugins: [
@@ -51,6 +54,7 @@ export default defineConfig({
       entry: {
         index: 'src/index.ts',
         export: 'src/export.ts',
+        find: 'src/find.ts',
         track: 'src/track.ts',
         weights: 'src/weights.ts',
         'engine/index': 'src/engine/index.ts',

@@ -2,6 +2,7 @@
  * fullpose: 3D face alignment in the full pose range, on hand-written WebGPU.
  *
  * ```ts
+ * // Boxes come from a detector: `findFaces` of fullpose/find has both in one call.
  * const aligner = await FaceAligner.create();
  * const [face] = await aligner.align(picture, [{ x0, y0, x1, y1, kind: 'landmarks' }]);
  * face.landmarks;   // [68,3] picture pixels

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { FaceTracker } from 'fullpose/track';
- * const tracker = await FaceTracker.create({ aligner, detector, smoothing: true });
+ * const tracker = await FaceTracker.create({ smoothing: true });
  * const faces = await tracker.track(video, timestampMs);
  * ```
  *
@@ -12,6 +12,7 @@
 export { DEFAULT_SMOOTHING, type OneEuroOptions, type SmoothingOptions } from './track/smoothing.js';
 export {
   FaceTracker,
+  type FollowOptions,
   type LostRule,
   type TrackedFace,
   type TrackerOptions,

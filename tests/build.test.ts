@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build, type Rolldown } from 'vite';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -68,11 +69,28 @@ describe('the library build', () => {
     expect(added).toBeLessThanOrEqual(largestDetector.added);
   });
 
+  it('lets a tracker whose aligner and detector are given carry neither', () => {
+    const track = chunks.find(({ fileName }) => fileName === 'track.js');
+    const code = (entries: readonly string[]) =>
+      reachable(chunks, entries)
+        .map((chunk) => chunk.code)
+        .join();
+    expect(track?.dynamicImports).toHaveLength(1);
+    const fixed = chunks.map((chunk) => (chunk === track ? { ...chunk, dynamicImports: [] } : chunk));
+    expect(code(['track.js'])).toContain('detector.json');
+    expect(
+      reachable(fixed, ['track.js'])
+        .map((chunk) => chunk.code)
+        .join(),
+    ).not.toMatch(/detector\.json|@compute/);
+  });
+
   it("names the detector's files by URLs beside its module", () => {
-    const { code } = chunks.find(({ fileName }) => fileName === 'detect/index.js') ?? { code: '' };
-    const names = [...code.matchAll(/new URL\("\.\.\/\.\.\/weights\/([\w.]+)",\s*import\.meta\.url\)/g)].map(
-      ([, name]) => name,
-    );
+    const own = reachable(chunks, ['detect/index.js']).filter(({ code }) => code.includes('detector.json'));
+    // As deep as the path says: two folders below the package.
+    expect(own.map(({ fileName }) => dirname(dirname(fileName)))).toEqual(['.']);
+    const urls = /new URL\("\.\.\/\.\.\/weights\/([\w.]+)",\s*import\.meta\.url\)/g;
+    const names = own.flatMap(({ code }) => [...code.matchAll(urls)].map(([, name]) => name));
     expect(names.toSorted()).toEqual(['detector.json', 'face_detector.json', 'face_detector.safetensors']);
   });
 

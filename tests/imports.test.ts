@@ -12,7 +12,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   mmm: ['pictures', 'engine'],
   cascade: ['mmm', 'pictures', 'files', 'engine', 'shaders'],
   align: ['cascade', 'mmm', 'pictures', 'files', 'calls', 'engine'],
-  track: ['align', 'mmm', 'pictures', 'engine'],
+  find: ['align', 'detect', 'pictures', 'files', 'calls', 'engine'],
+  track: ['find', 'align', 'mmm', 'pictures', 'engine'],
   export: ['mmm', 'pictures', 'engine'],
   detect: ['pictures', 'files', 'calls', 'engine', 'shaders'],
 };

@@ -9,6 +9,7 @@ import { SAME_FACE, squareOf } from '../align/sure.js';
 import { FullposeError, InputError } from '../engine/errors.js';
 import { expectFields, expectList, expectObject, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
+import type { FaceFinderOptions } from '../find/finder.js';
 import { checkModel } from '../mmm/decode.js';
 import { moveParameters, PICTURE_FRAME, poseFrame, quaternionOf } from '../mmm/parameters.js';
 import { cropSquare, type FaceBox, overlapOf } from '../pictures/boxes.js';
@@ -36,11 +37,20 @@ export interface TrackingAligner
   ): Promise<(Face | undefined)[]>;
 }
 
-export interface TrackerOptions {
-  /** Aligns the faces. It stays the caller's. */
-  readonly aligner: TrackingAligner;
-  /** Looks for faces where there is room for more. It stays the caller's. Without one, faces come from the boxes given to `track`. */
+export interface TrackerOptions extends FollowOptions {
+  /** Aligns the faces. It stays the caller's. Without one the tracker makes an aligner and a detector of its own, and `destroy` frees them. */
+  readonly aligner?: TrackingAligner;
+  /**
+   * Looks for faces where there is room for more. It stays the caller's. With an aligner and without a detector, faces come from the boxes given to
+   * `track`.
+   */
   readonly detector?: Detector;
+  /** How the tracker makes its own two, as `onProgress`, `signal` or `device`: options of `FaceFinder.create`. */
+  readonly finder?: FaceFinderOptions;
+}
+
+/** How faces are followed. */
+export interface FollowOptions {
   /** Faces followed at once (default 1), at most `aligner.maxFaces`: they travel together. */
   readonly maxFaces?: number;
   /** Iterations of a known face, 1 to `aligner.iterations` (default 2, or 1 where that would be all): more follow faster moves. */
@@ -97,6 +107,8 @@ const DEFAULTS = { maxFaces: 1, iterations: 2, detectEvery: 500, confidence: 0.5
 export class FaceTracker {
   readonly #aligner: TrackingAligner;
   readonly #detector: Detector | undefined;
+  /** What the tracker made itself. */
+  readonly #own: { destroy(): void } | undefined;
   readonly #options: Readonly<Record<keyof typeof DEFAULTS, number>>;
   readonly #smoothing: SmoothingOptions | undefined;
   readonly #reader: FaceReader;
@@ -113,16 +125,37 @@ export class FaceTracker {
   #era = 0;
 
   /**
-   * A tracker on an aligner.
-   * @throws InputError for options that cannot be used.
+   * A tracker on the caller's aligner, or on an aligner and a detector of its own.
+   * @throws InputError for options that cannot be used; where it makes its own, as `FaceFinder.create`.
    */
-  static async create(options: TrackerOptions): Promise<FaceTracker> {
-    return new FaceTracker(options);
+  static async create(options: TrackerOptions = {}): Promise<FaceTracker> {
+    expectObject(options, 'The options');
+    const { aligner, detector, finder = {}, maxFaces } = options;
+    if (aligner !== undefined) return new FaceTracker(options, aligner, detector);
+    if (detector !== undefined) {
+      throw new InputError(
+        'There is a detector without an aligner; wanted both, or neither: the tracker then makes its own.',
+      );
+    }
+    expectObject(finder, 'finder');
+    // Apart, so that an app with a detector of its own does not carry this one's.
+    const { FaceFinder } = await import('../find/finder.js');
+    const own = await FaceFinder.create({ ...finder, aligner: { ...(maxFaces && { maxFaces }), ...finder.aligner } });
+    try {
+      return new FaceTracker(options, own.aligner, own.detector, own);
+    } catch (error) {
+      own.destroy();
+      throw error;
+    }
   }
 
-  private constructor(options: TrackerOptions) {
-    expectObject(options, 'The options');
-    const { aligner, detector, smoothing = false, lost = {} } = options;
+  private constructor(
+    options: FollowOptions,
+    aligner: TrackingAligner,
+    detector: Detector | undefined,
+    own?: { destroy(): void },
+  ) {
+    const { smoothing = false, lost = {} } = options;
     expectObject(aligner, 'aligner');
     if (typeof aligner.align !== 'function' || typeof aligner.refine !== 'function') {
       refuse('aligner', aligner, 'a FaceAligner, or what has align and refine as it has');
@@ -148,6 +181,7 @@ export class FaceTracker {
     }
     this.#aligner = aligner;
     this.#detector = detector;
+    this.#own = own;
     this.#options = { maxFaces, iterations, detectEvery, confidence, frames };
     this.#smoothing = smoothing === true ? {} : smoothing || undefined;
     this.#reader = new FaceReader(aligner.model, aligner.layout);
@@ -180,7 +214,7 @@ export class FaceTracker {
       return await this.#track(frame, timestampMs, boxes);
     } finally {
       this.#busy = false;
-      if (this.#destroyed) this.#picture?.destroy();
+      if (this.#destroyed) this.#free();
     }
   }
 
@@ -193,15 +227,28 @@ export class FaceTracker {
     this.#lookedMs = Number.NEGATIVE_INFINITY;
   }
 
-  /** Ends the tracker, after the call in flight if there is one. The aligner and the detector go on: they are the caller's. Twice does nothing. */
+  /** What aligns: the caller's, or the tracker's own, whose `model` the writers of meshes take. */
+  get aligner(): TrackingAligner {
+    return this.#aligner;
+  }
+
+  /**
+   * Ends the tracker, after the call in flight if there is one, with the aligner and the detector that it made. The caller's go on. Twice does
+   * nothing.
+   */
   destroy(): void {
     this.reset();
     this.#destroyed = true;
-    if (!this.#busy) this.#picture?.destroy();
+    if (!this.#busy) this.#free();
   }
 
   [Symbol.dispose](): void {
     this.destroy();
+  }
+
+  #free(): void {
+    this.#picture?.destroy();
+    this.#own?.destroy();
   }
 
   async #track(

@@ -21,21 +21,10 @@ const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
 const firstPage = readFileSync(join(repositoryRoot, 'docs/guide/first-page.html'), 'utf8');
 const firstApp = readFileSync(join(repositoryRoot, 'docs/guide/first-app.ts'), 'utf8');
 
-/** An app that finds the faces itself, with all that the package has for that. */
-const tracking = `import { FaceAligner } from 'fullpose';
-import { FaceDetector } from 'fullpose/detect';
-import { FaceTracker, type TrackedFace } from 'fullpose/track';
-import { weights } from 'fullpose/weights';
-
-const photo = document.querySelector('img')!;
-await photo.decode();
-const aligner = await FaceAligner.create({ weights });
-const detector = await FaceDetector.create({ device: aligner.device });
-const tracker = await FaceTracker.create({ aligner, detector, smoothing: true });
-await tracker.track(photo, 0);
-const faces: readonly TrackedFace[] = await tracker.track(photo, 40);
-document.body.append(faces.map(({ id, age, landmarks }) => \`face \${id} of age \${age}, nose tip: \${landmarks.slice(90, 93).join(', ')}\`).join());
-`;
+/** All that the README shows in TypeScript, pasted one after the other. */
+const readmeApp = [...readFileSync(join(repositoryRoot, 'README.md'), 'utf8').matchAll(/^```ts\n(.*?)^```$/gms)]
+  .map(([, code]) => code)
+  .join('\n');
 
 beforeAll(async () => {
   app = mkdtempSync(join(tmpdir(), 'fullpose-package-'));
@@ -58,8 +47,8 @@ function readPacked(path: string): string {
   return readFileSync(join(app, 'node_modules/fullpose', path), 'utf8');
 }
 
-/** What the page of a folder says once it has landmarks. */
-async function textOf(folder: string): Promise<string> {
+/** What the page of a folder says once that has `wanted` in it. */
+async function textOf(folder: string, wanted = 'nose tip'): Promise<string> {
   const server = await serveFolder(folder);
   const page = await browser.newPage();
   const errors: string[] = [];
@@ -67,7 +56,7 @@ async function textOf(folder: string): Promise<string> {
   try {
     await page.goto(`${server.origin}/`);
     await page
-      .waitForFunction(() => document.body.innerText.includes('nose tip'), { timeout: 300_000 })
+      .waitForFunction((words) => document.body.innerText.includes(words), { timeout: 300_000 }, wanted)
       .catch(() => {});
     expect(errors).toEqual([]);
     return await page.evaluate(() => document.body.innerText);
@@ -117,7 +106,7 @@ describe('the packed library', () => {
       for (const content of sourcesContent) expect(content, path).toEqual(expect.any(String));
     }
     // An entry that only hands on what the chunks hold has no line of its own to map.
-    const isHandingOn = (path: string) => /^(import[^;]+;)*export\{[^}]+\};\s*$/.test(readPacked(path));
+    const isHandingOn = (path: string) => /^((import|export)[^;]+;)*export\{[^}]+\}[^;]*;\s*$/.test(readPacked(path));
     for (const path of packed.filter((name) => name.endsWith('.js') && !isHandingOn(name))) {
       expect(maps).toContain(`${path}.map`);
     }
@@ -131,7 +120,7 @@ describe('the packed library', () => {
   });
 
   it('type-checks where there is only TypeScript', () => {
-    const paths = [firstApp, tracking].map((code, i) => {
+    const paths = [firstApp, readmeApp].map((code, i) => {
       const path = join(app, `app${i}.ts`);
       writeFileSync(path, code);
       return path;
@@ -169,18 +158,16 @@ describe('the packed library', () => {
     expectNose(await textOf(app));
   });
 
-  it.each([
-    ['landmarks', firstApp, 'nose tip'],
-    ['landmarks of faces that nobody points out', tracking, 'face 1 of age 1'],
-  ])('gives %s in a Vite app', async (_, code, wanted) => {
-    writeFileSync(join(app, 'main.ts'), code);
+  it("runs the README's snippets, pasted into one Vite app", async () => {
+    expect(readmeApp.match(/^import /gm)?.length).toBeGreaterThan(4);
+    writeFileSync(join(app, 'main.ts'), readmeApp);
     writeFileSync(
       join(app, 'index.html'),
       '<!doctype html><img src="./photo.png" alt="" /><script type="module" src="./main.ts"></script>',
     );
     await bundle({});
-    const text = await textOf(join(app, 'dist'));
-    expect(text).toContain(wanted);
+    const text = await textOf(join(app, 'dist'), 'faces that are lost leave');
+    expect(text).toContain('; 1 meshes; face 1 stays 1; ');
     expectNose(text);
   });
 });
