@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { createContext, runInContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
 import { build, type Rolldown } from 'vite';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -131,7 +132,45 @@ describe('stripWgsl', () => {
   });
 });
 
+/** The library and its detector as one classic script. */
+async function classicScript(): Promise<string> {
+  const entry = 'classic-script';
+  const outputs = await build({
+    configFile: false,
+    logLevel: 'error',
+    plugins: [
+      // As bundlers that make such scripts do.
+      { name: 'no-address', enforce: 'pre', transform: (code) => code.replaceAll('import.meta.url', '(void 0)') },
+      {
+        name: 'entry',
+        resolveId: (id) => (id.endsWith(entry) ? entry : undefined),
+        load: (id) =>
+          id === entry ? "export * from '/src/index.ts';export * from '/src/detect/index.ts';" : undefined,
+      },
+    ],
+    build: { write: false, minify: false, lib: { entry, formats: ['iife'], name: 'fullpose' } },
+  });
+  const [code] = (Array.isArray(outputs) ? outputs : []).flatMap(({ output }) =>
+    output.flatMap((file) => (file.type === 'chunk' ? file.code : [])),
+  );
+  if (code === undefined) throw new Error('the build gave no script');
+  return code;
+}
+
 describe('the library', () => {
+  it('can be evaluated where the module has no address, and tells that of the weights alone', async () => {
+    const navigator = { gpu: { requestAdapter: async () => ({}) } };
+    const context = createContext({ navigator, AbortController, AbortSignal, URL, crypto, fetch, TextDecoder });
+    const { FaceAligner, FaceDetector } = runInContext(`${await classicScript()};fullpose`, context);
+    for (const { create } of [FaceAligner, FaceDetector]) {
+      await expect(create()).rejects.toMatchObject({
+        code: 'bad-input',
+        message: expect.stringContaining('wanted the option `weights`'),
+      });
+      await expect(create({ weights: 'data:,{}' })).rejects.toMatchObject({ code: 'bad-weights' });
+    }
+  });
+
   it('can be imported where there is no GPU', async () => {
     expect(typeof (await import('../src/index.js')).FaceAligner.create).toBe('function');
     expect(typeof (await import('../src/engine/index.js')).Gpu.create).toBe('function');

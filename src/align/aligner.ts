@@ -8,6 +8,7 @@ import { type DeviceLostError, InputError } from '../engine/errors.js';
 import { expectList, refuse } from '../engine/expect.js';
 import type { DType } from '../engine/network.js';
 import type { StageTime } from '../engine/profiler.js';
+import { loadBesideAdapter } from '../files/beside-adapter.js';
 import type { FaceModel } from '../mmm/model.js';
 import type { ParameterLayout } from '../mmm/parameters.js';
 import type { FaceBox } from '../pictures/boxes.js';
@@ -51,7 +52,9 @@ export class FaceAligner {
    */
   static async create(options: AlignerOptions = {}): Promise<FaceAligner> {
     checkOptions(options);
-    const weights = await loadWeights(options);
+    const weights = await loadBesideAdapter(options, (signal) =>
+      loadWeights({ ...options, ...(signal !== undefined && { signal }) }),
+    );
     options.signal?.throwIfAborted();
     return new FaceAligner(weights, options, await DeviceState.create(weights, options));
   }

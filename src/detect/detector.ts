@@ -7,6 +7,7 @@ import type { DeviceLostError } from '../engine/errors.js';
 import { InputError } from '../engine/errors.js';
 import { expectObject, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
+import { loadBesideAdapter } from '../files/beside-adapter.js';
 import { checkDownloadOptions, type DownloadOptions, type WeightUrls } from '../files/download.js';
 import type { Crop } from '../pictures/crop.js';
 import type { Detector } from '../pictures/detector.js';
@@ -86,7 +87,9 @@ export class FaceDetector implements Detector {
    */
   static async create(options: FaceDetectorOptions = {}): Promise<FaceDetector> {
     checkOptions(options);
-    const weights = await loadWeights(options);
+    const weights = await loadBesideAdapter(options, (signal) =>
+      loadWeights({ ...options, ...(signal !== undefined && { signal }) }),
+    );
     options.signal?.throwIfAborted();
     const create = (device: GPUDevice | undefined) => startSearching(weights, options, device);
     const state = await create(options.device);

@@ -63,6 +63,31 @@ export interface Watched<T> {
   readonly accepted: Promise<void>;
 }
 
+/** WebGPU itself. @throws WebGPUUnavailableError where there is none. */
+export function webGPU(): GPU {
+  const api = typeof navigator === 'undefined' ? undefined : navigator.gpu;
+  if (api !== undefined) return api;
+  throw new WebGPUUnavailableError(
+    'No WebGPU here (navigator.gpu is missing). Wanted: a browser with WebGPU, in a secure context (https or localhost).',
+  );
+}
+
+/**
+ * The browser's adapter. It costs nothing to ask again: a device takes an adapter of its own.
+ * @throws WebGPUUnavailableError where there is no WebGPU or no adapter; InputError for another preference.
+ */
+export async function findAdapter(powerPreference?: GPUPowerPreference): Promise<GPUAdapter> {
+  const api = webGPU();
+  if (powerPreference !== undefined && powerPreference !== 'low-power' && powerPreference !== 'high-performance') {
+    refuse('powerPreference', powerPreference, "'low-power', 'high-performance' or nothing");
+  }
+  const adapter = await api.requestAdapter(powerPreference === undefined ? {} : { powerPreference });
+  if (adapter === null) {
+    throw new WebGPUUnavailableError('The browser has WebGPU but found no adapter (no GPU, or it is blocked).');
+  }
+  return adapter;
+}
+
 export class Gpu {
   readonly device: GPUDevice;
   readonly features: ReadonlySet<string>;
@@ -90,20 +115,7 @@ export class Gpu {
       if (!isDevice(given)) refuse('device', given, 'a GPUDevice');
       return new Gpu(given, summarise(given.adapterInfo), false);
     }
-    const api = typeof navigator === 'undefined' ? undefined : navigator.gpu;
-    if (api === undefined) {
-      throw new WebGPUUnavailableError(
-        'No WebGPU here (navigator.gpu is missing). Wanted: a browser with WebGPU, in a secure context (https or localhost).',
-      );
-    }
-    const { powerPreference } = options;
-    if (powerPreference !== undefined && powerPreference !== 'low-power' && powerPreference !== 'high-performance') {
-      refuse('powerPreference', powerPreference, "'low-power', 'high-performance' or nothing");
-    }
-    const adapter = await api.requestAdapter(powerPreference === undefined ? {} : { powerPreference });
-    if (adapter === null) {
-      throw new WebGPUUnavailableError('The browser has WebGPU but found no adapter (no GPU, or it is blocked).');
-    }
+    const adapter = await findAdapter(options.powerPreference);
     const requiredLimits: Record<string, number> = {};
     for (const name of USEFUL_LIMITS) requiredLimits[name] = adapter.limits[name];
     let device: GPUDevice;

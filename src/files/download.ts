@@ -121,6 +121,21 @@ export async function fetchListed<M extends { readonly files: ManifestFiles }, T
   return result;
 }
 
+/**
+ * Addresses beside a module, made now.
+ * @throws InputError where the module has no address: in a bundle that is a classic script, or a worker from a blob.
+ */
+export function besideModule<T>(addresses: () => T): T {
+  try {
+    return addresses();
+  } catch (cause) {
+    throw new InputError(
+      'Where the package lies is not known here (a classic script, or a worker from a blob); wanted the option `weights`.',
+      { cause },
+    );
+  }
+}
+
 /** The manifest from the network, or, where it cannot be had there, as the last load kept it. */
 async function fetchManifest<M>(
   url: URL,
@@ -205,6 +220,17 @@ function parseUrl(url: string | URL, base: string | URL | undefined): URL {
   }
 }
 
+/** What is used of Node's files. */
+interface NodeFiles {
+  readFile(url: URL, options: { readonly signal?: AbortSignal }): Promise<Uint8Array>;
+}
+
+/** Node's own files, which its `fetch` does not read; undefined in a browser. */
+function nodeFiles(): NodeFiles | undefined {
+  const { process } = globalThis as { process?: { getBuiltinModule?(name: string): unknown } };
+  return process?.getBuiltinModule?.('node:fs/promises') as NodeFiles | undefined;
+}
+
 /** Fetches one file of at most `most` bytes, telling `onBytes` how many each piece of it brought. */
 async function fetchFile(
   url: URL,
@@ -217,6 +243,15 @@ async function fetchFile(
     signal?.throwIfAborted();
     return new WeightsError(`Fetching ${what} from ${url.href} failed: ${String(cause)}`, { cause });
   };
+  const local = url.protocol === 'file:' ? nodeFiles() : undefined;
+  if (local !== undefined) {
+    const file = await local.readFile(url, signal === undefined ? {} : { signal }).catch((cause: unknown) => {
+      throw failure(cause);
+    });
+    if (file.byteLength > most) throw new WeightsError(`${what} has ${file.byteLength} bytes; wanted at most ${most}.`);
+    onBytes(file.byteLength);
+    return new Uint8Array(file).buffer;
+  }
   // Files keep their names when weights change: a copy that the HTTP cache holds is asked after.
   const init: RequestInit = { cache: 'no-cache', ...(signal !== undefined && { signal }) };
   const response = await fetch(url, init).catch((cause: unknown) => {

@@ -1,0 +1,27 @@
+/** Weights are megabytes, and of no use without a GPU: they are loaded while one is looked for, and no further where there is none. */
+import { findAdapter, type GpuOptions, webGPU } from '../engine/device.js';
+
+/**
+ * What `load` gives, where the browser has an adapter or the caller a device.
+ * @param load ends where its signal aborts: the caller's, or where there is no adapter
+ * @throws WebGPUUnavailableError where there is no adapter, whatever became of the load; what `load` throws.
+ */
+export async function loadBesideAdapter<T>(
+  { device, powerPreference, signal }: Omit<GpuOptions, 'label'> & { readonly signal?: AbortSignal },
+  load: (signal: AbortSignal | undefined) => Promise<T>,
+): Promise<T> {
+  if (device !== undefined) return load(signal);
+  // Where there is no WebGPU at all nothing is asked for.
+  webGPU();
+  const missing = new AbortController();
+  const adapter = findAdapter(powerPreference).catch((error: unknown) => {
+    missing.abort(error);
+    throw error;
+  });
+  const loading = load(signal === undefined ? missing.signal : AbortSignal.any([signal, missing.signal]));
+  const [found, loaded] = await Promise.allSettled([adapter, loading]);
+  signal?.throwIfAborted();
+  if (found.status === 'rejected') throw found.reason;
+  if (loaded.status === 'rejected') throw loaded.reason;
+  return loaded.value;
+}
