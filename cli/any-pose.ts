@@ -29,22 +29,86 @@ export function sizeOf({ values, stride }: Points): number {
   return Math.sqrt((x1 - x0) * (y1 - y0));
 }
 
-/** Errors in percent. */
+/** Errors in percent: mean and median of the faces that were found. */
 export interface Summary {
   readonly faces: number;
   readonly mean: number;
   readonly median: number;
-  /** Percent of the faces that are off by more than 10%. */
+  /** Percent of the faces that are off by more than 10%, or were not found. */
   readonly over10: number;
+  /** How many were not found. */
+  readonly notFound: number;
 }
 
-export function summarise(errors: readonly number[]): Summary {
+/** @param errors undefined where the face was not found. */
+export function summarise(errors: readonly (number | undefined)[]): Summary {
+  const found = errors.filter((error) => error !== undefined);
+  const notFound = errors.length - found.length;
   return {
     faces: errors.length,
-    mean: mean(errors),
-    median: median(errors),
-    over10: (100 * errors.filter((error) => error > 10).length) / errors.length,
+    mean: mean(found),
+    median: found.length === 0 ? Number.NaN : median(found),
+    over10: (100 * (found.filter((error) => error > 10).length + notFound)) / errors.length,
+    notFound,
   };
+}
+
+/** A face as it was found and as it is. */
+export interface Pair {
+  readonly found: Points;
+  readonly truth: Points;
+}
+
+/** Points that belong together, first and last; the jaw line is in none. */
+export const regions = {
+  'inner 51': [17, 67],
+  brows: [17, 26],
+  nose: [27, 35],
+  eyes: [36, 47],
+  lips: [48, 67],
+} as const;
+
+/** Distance of each point of each face from the truth, in percent of `sizeOf` that. */
+export function pointErrors(pairs: readonly Pair[]): readonly (readonly number[])[] {
+  return offsetsOf(pairs).map(lengthsOf);
+}
+
+/**
+ * The same once each point's own mean offset, fitted on the other half of the faces (every second one), is taken away: what a method calls a point
+ * is a matter of definition.
+ */
+export function correctedErrors(pairs: readonly Pair[]): readonly (readonly number[])[] {
+  const offsets = offsetsOf(pairs);
+  const usual = [0, 1].map((half) => {
+    const others = offsets.filter((_, face) => face % 2 !== half);
+    return offsets[0]?.map((_, point): Place => {
+      return [mean(others.map((face) => face[point]![0])), mean(others.map((face) => face[point]![1]))];
+    });
+  });
+  return offsets.map((face, index) => {
+    const common = usual[index % 2]!;
+    return lengthsOf(face.map(([x, y], point) => [x - common[point]![0], y - common[point]![1]]));
+  });
+}
+
+/** Mean of a region's errors over points and faces. */
+export function regionError(errors: readonly (readonly number[])[], [first, last]: readonly [number, number]): number {
+  return mean(errors.map((face) => mean(face.slice(first, last + 1))));
+}
+
+/** Found less true, in percent of the true size. */
+function offsetsOf(pairs: readonly Pair[]): readonly (readonly Place[])[] {
+  return pairs.map(({ found, truth }) => {
+    const size = sizeOf(truth) / 100;
+    return Array.from({ length: truth.values.length / truth.stride }, (_, i): Place => {
+      const [[x, y], [tx, ty]] = [pointAt(found, i), pointAt(truth, i)];
+      return [(x - tx) / size, (y - ty) / size];
+    });
+  });
+}
+
+function lengthsOf(offsets: readonly Place[]): readonly number[] {
+  return offsets.map(([x, y]) => Math.hypot(x, y));
 }
 
 /** Angle of the line between the eyes' centres with the horizontal, in degrees, 0 to 180. */

@@ -1,5 +1,14 @@
-import type { FaceModel } from '../src/mmm/model.js';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { repositoryRoot } from '../scripts/page-host.js';
+import { type FaceModel, loadFaceModel } from '../src/mmm/model.js';
 import { type EulerAngles, type Matrix3, matrixToEuler } from '../src/mmm/pose.js';
+
+/** The face model of the shipped weights. */
+export async function bundledFaceModel(): Promise<FaceModel> {
+  const file = await readFile(join(repositoryRoot, 'weights/face_model.safetensors'));
+  return loadFaceModel(new Uint8Array(file).buffer);
+}
 
 /**
  * Head pose of labelled 3D points: the rotation that best lays the mean face's landmarks over them (least squares, any scale).

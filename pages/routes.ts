@@ -6,3 +6,7 @@ export const tfjsWasmBase = '/rivals/tfjs-wasm/';
 
 /** The pictures of the running program, by index. */
 export const picturesBase = '/pictures/';
+
+/** MediaPipe's WASM files, and the model that the user gave. */
+export const mediapipeBase = '/rivals/mediapipe/';
+export const mediapipeModel = '/rivals/face_landmarker.task';

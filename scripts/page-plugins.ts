@@ -38,6 +38,19 @@ export function packageFiles(base: string, folder: string): Plugin {
   };
 }
 
+/** Serves `bytes` at one path. */
+export function oneFile(path: string, bytes: Uint8Array): Plugin {
+  return {
+    name: `fullpose:${path}`,
+    configureServer: (server) => {
+      server.middlewares.use(path, (_, response) => {
+        response.setHeader('Content-Type', 'application/octet-stream');
+        response.end(bytes);
+      });
+    },
+  };
+}
+
 /** Bytes, or a file too large to be read whole, of which the page may ask for ranges. */
 export type Served = Uint8Array | { readonly path: string; readonly bytes: number };
 

@@ -56,6 +56,11 @@ export async function readSplit(folder: string, split: string): Promise<readonly
   return crops;
 }
 
+/** The splits that {@link readHardFaces} reads. */
+export const hardSplits = ['val-infant', 'val-cfp', 'val-closed-eyes'] as const;
+
+export const isHardSplit = (name: string): boolean => hardSplits.some((split) => split === name);
+
 /**
  * Reads a split of labels-more.npz (as "val-cfp"), or val-infant with its own file.
  *

@@ -20,8 +20,8 @@ function face(places: Readonly<Record<number, readonly [number, number]>>, strid
 
 describe('figures of hard pictures', () => {
   it('summarise: mean, median and the share over 10%', () => {
-    expect(summarise([1, 3, 20])).toEqual({ faces: 3, mean: 8, median: 3, over10: 100 / 3 });
-    expect(summarise([4, 2, 10, 12])).toEqual({ faces: 4, mean: 7, median: 7, over10: 25 });
+    expect(summarise([1, 3, 20])).toEqual({ faces: 3, mean: 8, median: 3, over10: 100 / 3, notFound: 0 });
+    expect(summarise([4, 2, 10, 12])).toEqual({ faces: 4, mean: 7, median: 7, over10: 25, notFound: 0 });
   });
 
   it('eyeRoll: the line between the eyes, whichever way it turns', () => {
