@@ -3,6 +3,7 @@ import { defineConfig } from 'vite';
 import { onnxruntimeBase, tfjsWasmBase } from './pages/routes.js';
 import { keptModuleUrls } from './scripts/module-urls.js';
 import { packageFiles } from './scripts/page-plugins.js';
+import { siteHeader } from './scripts/site-header.js';
 import { pureKernels, strippedShaders } from './scripts/wgsl.js';
 
 // Served pages (`npm run dev`, the demo, the tests, the command line): the repository root, so that weights/ and tests/fixtures/ are plain
@@ -26,6 +27,7 @@ export default defineConfig({
   plugins: [
     packageFiles(onnxruntimeBase, 'onnxruntime-web/dist'),
     packageFiles(tfjsWasmBase, '@tensorflow/tfjs-backend-wasm/dist'),
+    siteHeader(),
     strippedShaders(),
     pureKernels(),
     keptModuleUrls(),

@@ -34,8 +34,11 @@ export interface BenchmarkListener {
   frame(times: { readonly endToEnd?: number; readonly gpu?: number }): void;
 }
 
-export const MANIFEST = '/weights/manifest.json';
-export const PICTURE = '/assets/astronaut.png';
+/** Address of a file of the repository: the benchmark's pages lie one folder below its root, as on the site. */
+export const addressOf = (path: string): string => new URL(`../${path}`, document.baseURI).href;
+
+export const MANIFEST = 'weights/manifest.json';
+export const PICTURE = 'assets/astronaut.png';
 const ALL_FACES = [1, 2, 4, 8, 16] as const;
 const QUICK_FACES = [1, 8] as const;
 const SEED = 20_180_401;
@@ -60,8 +63,8 @@ export async function runBenchmark(options: BenchmarkOptions, listener: Benchmar
   const facesList = quick ? QUICK_FACES : ALL_FACES;
   const maxFaces = Math.max(...facesList, faces);
   listener.progress('loading the weights and compiling', 0);
-  const picture = await fetchPicture(PICTURE);
-  const bench = await CascadeBench.create(picture, MANIFEST, maxFaces, dtype);
+  const picture = await fetchPicture(addressOf(PICTURE));
+  const bench = await CascadeBench.create(picture, addressOf(MANIFEST), maxFaces, dtype);
   try {
     const share = rivals ? 0.5 : 1;
     const measured = await measureCascade(bench, facesList, faces, rounds, quick, {
@@ -333,7 +336,7 @@ export function ratio(contenders: readonly Contender[], rival: string): number |
 }
 
 export async function fetchFixture(name: string): Promise<ArrayBuffer> {
-  const response = await fetch(`/tests/fixtures/${name}.safetensors`);
+  const response = await fetch(addressOf(`tests/fixtures/${name}.safetensors`));
   if (!response.ok) throw new Error(`tests/fixtures/${name}.safetensors: HTTP status ${response.status}`);
   return response.arrayBuffer();
 }

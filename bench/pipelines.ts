@@ -1,6 +1,6 @@
 /** Every compute pipeline of a frame, and the rivals' convolutions, with their work: what an offline shader compiler wants to know. */
 import { fetchPicture } from '../pages/pictures.js';
-import { fetchFixture, layerWork, MANIFEST, PICTURE } from './benchmark.js';
+import { addressOf, fetchFixture, layerWork, MANIFEST, PICTURE } from './benchmark.js';
 import { Capture, type CapturedDispatch, workgroupSize } from './capture.js';
 import { CascadeBench } from './cascade.js';
 import { readNetworkCase } from './network.js';
@@ -82,7 +82,7 @@ function poseAsHardware(): void {
 window.listPipelines = async (rivals) => {
   poseAsHardware();
   const capture = new Capture();
-  const bench = await CascadeBench.create(await fetchPicture(PICTURE), MANIFEST, 1, 'f16');
+  const bench = await CascadeBench.create(await fetchPicture(addressOf(PICTURE)), addressOf(MANIFEST), 1, 'f16');
   try {
     capture.take();
     await bench.endToEnd(1);

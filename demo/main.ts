@@ -2,12 +2,12 @@
 import { DeviceLostError, type Face, WebGPUUnavailableError } from 'fullpose';
 import type { FaceTracker } from 'fullpose/track';
 import { find, html } from '../pages/dom.js';
+import { keptForOffline } from '../pages/offline.js';
 import { decodePicture, fetchPicture } from '../pages/pictures.js';
 import { severalFaces } from '../pages/samples.js';
 import { Capture, type CapturedFrame } from './capture.js';
 import { download, type Format, formats, writeFace } from './files.js';
 import { connectInputs } from './inputs.js';
-import { keepForOffline } from './offline.js';
 import { ResultsPanel } from './results.js';
 import { countFaces, type Layer, layers, type Picture, type Scene, type ShownFace } from './scene.js';
 import { releaseDetails, Session } from './session.js';
@@ -15,7 +15,7 @@ import { TexturePanel } from './texture.js';
 import { formatTime, TimingPanel } from './timing.js';
 import { scaleOf, View } from './view.js';
 
-const sampleUrl = '/assets/astronaut.png';
+const sampleUrl = new URL('../assets/astronaut.png', import.meta.url).href;
 
 /** Frames of a video over which the rate is taken. */
 const rateWindow = 10;
@@ -384,7 +384,7 @@ async function start(): Promise<void> {
   if (isSoftware) warn('WebGPU runs on the processor here (a software adapter): the results are right, but slow.');
   watchDevice(session);
   connect(new Demo(session));
-  void keepForOffline([sampleUrl]).then((kept) => {
+  void keptForOffline.then((kept) => {
     find('#offline', HTMLElement).hidden = !kept;
   });
 }

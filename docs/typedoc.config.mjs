@@ -15,7 +15,9 @@ export default {
   out: './api',
   readme: 'none',
   entryFileName: 'index.md',
-  outputFileStrategy: 'modules',
+  // A page for each class; the rest of an entry point is on its own page.
+  outputFileStrategy: 'members',
+  membersWithOwnFile: ['Class'],
   hidePageHeader: true,
   hideBreadcrumbs: true,
   useCodeBlocks: true,

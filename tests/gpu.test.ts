@@ -17,7 +17,7 @@ async function load(): Promise<void> {
 
 beforeAll(async () => {
   host = await PageHost.open();
-  page = await host.openPage('/tests/browser/', (opened) => {
+  page = await host.openPage('/tests/browser/?runner', (opened) => {
     opened.on('console', (message: ConsoleMessage) => {
       if (['error', 'warn'].includes(message.type())) noise.push(`${message.type()}: ${message.text()}`);
     });

@@ -14,8 +14,6 @@ const PROVIDERS = {
 
 export const ONNXRUNTIME_WEBGPU = PROVIDERS.webgpu.name;
 
-const MODEL_URL = '/bench/models/net0.onnx';
-
 export class OnnxRuntimeNetwork implements Strategy {
   readonly name: string;
   readonly group = 'network';
@@ -36,12 +34,14 @@ export class OnnxRuntimeNetwork implements Strategy {
   }
 
   async prepare(): Promise<void> {
-    const base = new URL(onnxruntimeBase, location.href).href;
+    const base = new URL(`..${onnxruntimeBase}`, document.baseURI).href;
     const runtime: typeof OnnxRuntime = await import(/* @vite-ignore */ `${base}${PROVIDERS[this.#provider].bundle}`);
     runtime.env.wasm.wasmPaths = base;
     runtime.env.wasm.numThreads = threads();
     this.#runtime = runtime;
-    this.#session = await runtime.InferenceSession.create(MODEL_URL, { executionProviders: [this.#provider] });
+    this.#session = await runtime.InferenceSession.create(new URL('models/net0.onnx', document.baseURI).href, {
+      executionProviders: [this.#provider],
+    });
   }
 
   async check(): Promise<Check> {

@@ -38,7 +38,7 @@ export class TensorFlowNetwork implements Strategy {
       await import('@tensorflow/tfjs-backend-webgpu');
     } else {
       const { setThreadsCount, setWasmPaths } = await import('@tensorflow/tfjs-backend-wasm');
-      setWasmPaths(new URL(tfjsWasmBase, location.href).href);
+      setWasmPaths(new URL(`..${tfjsWasmBase}`, document.baseURI).href);
       setThreadsCount(threads());
     }
     if (!(await tf.setBackend(this.#backend))) throw new Error(`${this.name}: the backend did not start`);

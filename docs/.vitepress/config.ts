@@ -1,5 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { defineConfig } from 'vitepress';
+import { siteLinks } from '../../pages/links.js';
+import { sourceUrl } from '../../scripts/site-header.js';
 
 /** Files outside docs/ that have a page here, by how the pages and those files link to them. */
 const pagesOfFiles: Readonly<Record<string, string>> = {
@@ -27,19 +29,42 @@ function siteLink(link: string, page: string): string {
 
 const { version, exports } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 
-/** The generated pages: one for each entry point that is code. */
+/** The generated pages: one for each entry point that is code, and one for each of its classes. */
 const entryPoints = Object.entries<{ readonly default?: string }>(exports)
   .filter(([, target]) => target.default !== undefined)
   .map(([path]) => `fullpose${path.slice(1)}`);
 
+/** Names of an entry point's classes, the aligner before all. */
+function classesOf(name: string): readonly string[] {
+  const folder = new URL(`../api/${name}/classes/`, import.meta.url);
+  const names = existsSync(folder) ? readdirSync(folder).map((file) => file.replace(/\.md$/, '')) : [];
+  const rank = (text: string) => [text !== 'FaceAligner', text.endsWith('Error')].map(Number).join();
+  return names.sort((a, b) => rank(a).localeCompare(rank(b)) || a.localeCompare(b));
+}
+
+const base = process.env.DOCS_BASE;
+
 export default defineConfig({
   title: 'fullpose',
   description: '3D face alignment from profile to profile, in the browser, on hand-written WebGPU',
-  base: process.env.DOCS_BASE ?? '/',
+  base: base ?? '/',
   cleanUrls: false,
   lastUpdated: false,
-  head: [['link', { rel: 'icon', href: 'data:,' }]],
+  head: [
+    ['link', { rel: 'icon', href: 'data:,' }],
+    // Of the whole site, which has the worker at its root.
+    ...(base === undefined
+      ? []
+      : [
+          ['script', {}, `navigator.serviceWorker?.register(${JSON.stringify(`${base}offline-worker.js`)})`] as [
+            string,
+            Record<string, string>,
+            string,
+          ],
+        ]),
+  ],
   markdown: {
+    theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
     config: (md) => {
       const render =
         md.renderer.rules.link_open ?? ((tokens, index, options, _, self) => self.renderToken(tokens, index, options));
@@ -56,13 +81,21 @@ export default defineConfig({
     search: { provider: 'local' },
     outline: [2, 3],
     nav: [
-      { text: 'Guide', link: '/guide/getting-started', activeMatch: '/guide/' },
-      { text: 'Recipes', link: '/recipes/worker', activeMatch: '/recipes/' },
-      { text: 'API', link: '/api/fullpose', activeMatch: '/api/' },
+      // Pages that are none of the documentation are left to the browser.
+      ...siteLinks.map(({ text, path, under, isDocumentation }) => ({
+        text,
+        link: `/${path}`,
+        ...(isDocumentation ? { activeMatch: `/${under}` } : { target: '_self' }),
+      })),
+      { text: 'Source', link: sourceUrl },
       { text: version, items: [{ text: 'Changelog', link: '/changelog' }] },
     ],
     sidebar: {
-      '/api/': entryPoints.map((name) => ({ text: name, link: `/api/${name}` })),
+      '/api/': entryPoints.map((name) => ({
+        text: name,
+        link: `/api/${name}/`,
+        items: classesOf(name).map((text) => ({ text, link: `/api/${name}/classes/${text}` })),
+      })),
       '/': [
         {
           text: 'Guide',
@@ -88,7 +121,6 @@ export default defineConfig({
         },
         {
           text: 'Inside',
-          collapsed: true,
           items: [
             { text: 'Architecture', link: '/architecture' },
             { text: 'The frame, line by line', link: '/passes' },

@@ -1,6 +1,9 @@
 /** Alignment and drawing in one encoder: the aligner's vertices go from its pass into a render pass of the page's own, and never to JavaScript. */
 import { FaceAligner, type FaceBox } from 'fullpose';
+import { requireWebGpu } from '../webgpu.js';
 import shader from './scene.wgsl?raw';
+
+await requireWebGpu();
 
 /** Round the face, and wide enough for it to tilt. */
 const box: FaceBox = { x0: 177, y0: 80, x1: 272, y1: 175, kind: 'detector' };
@@ -8,7 +11,7 @@ const box: FaceBox = { x0: 177, y0: 80, x1: 272, y1: 175, kind: 'detector' };
 const canvas = document.querySelector('canvas')!;
 const { width, height } = canvas;
 const photo = new Image();
-photo.src = '/assets/astronaut.png';
+photo.src = new URL('../../assets/astronaut.png', import.meta.url).href;
 await photo.decode();
 
 const aligner = await FaceAligner.create({ maxFaces: 1 });

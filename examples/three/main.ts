@@ -6,14 +6,17 @@
  */
 import { decodeShape, FaceAligner, pictureCamera, toThreeMatrix } from 'fullpose';
 import * as three from 'three/webgpu';
+import { requireWebGpu } from '../webgpu.js';
+
+await requireWebGpu();
 
 const canvas = document.querySelector('canvas')!;
 const photo = new Image();
-photo.src = '/assets/astronaut.png';
+photo.src = new URL('../../assets/astronaut.png', import.meta.url).href;
 await photo.decode();
 const { naturalWidth: width, naturalHeight: height } = photo;
 
-const aligner = await FaceAligner.create({ weights: '/weights/manifest.json', maxFaces: 1 });
+const aligner = await FaceAligner.create({ maxFaces: 1 });
 const [face] = await aligner.align(photo, [{ x0: 177, y0: 80, x1: 272, y1: 175, kind: 'detector' }]);
 const { pose, identity, expression, landmarks, visibility } = face!;
 const { model } = aligner;

@@ -2,6 +2,9 @@
 import { FaceAligner } from 'fullpose';
 import { FaceDetector } from 'fullpose/detect';
 import { FaceTracker, type TrackedFace } from 'fullpose/track';
+import { requireWebGpu } from '../webgpu.js';
+
+await requireWebGpu();
 
 const video = document.querySelector('video')!;
 const canvas = document.querySelector('canvas')!;

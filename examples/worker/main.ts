@@ -1,5 +1,8 @@
 /** Makes video frames from a canvas and gives them to a worker, the next one when the last is done: no queue builds up, however slow the GPU. */
+import { requireWebGpu } from '../webgpu.js';
 import type { Reply, Request } from './messages.js';
+
+await requireWebGpu();
 
 /** Microseconds. */
 const frameDuration = 100_000;
@@ -8,7 +11,7 @@ const source = document.querySelector<HTMLCanvasElement>('#source')!;
 const context = source.getContext('2d')!;
 const status = document.querySelector('[role="status"]')!;
 const photo = new Image();
-photo.src = '/assets/astronaut.png';
+photo.src = new URL('../../assets/astronaut.png', import.meta.url).href;
 await photo.decode();
 
 /** Radians by which the head is tilted in a frame: to and fro in 8 seconds of video. */

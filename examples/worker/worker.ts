@@ -11,7 +11,7 @@ let aligner: FaceAligner | undefined;
 
 async function start(canvas: OffscreenCanvas): Promise<void> {
   context = canvas.getContext('2d');
-  aligner = await FaceAligner.create({ weights: '/weights/manifest.json', maxFaces: 1 });
+  aligner = await FaceAligner.create({ maxFaces: 1 });
   reply({ type: 'ready' });
 }
 

@@ -18,7 +18,7 @@ import { cropToPicture } from '../../src/pictures/crop.js';
 import type { PictureSource, PixelData } from '../../src/pictures/frame.js';
 import { CROP_RECORD_BYTES } from '../../src/pictures/kernels/crop.js';
 import { expectClose, expectEqual, expectError, expectThat } from '../browser/numbers.js';
-import { type GpuCaseContext, gpuSuite } from '../browser/suite.js';
+import { addressOf, type GpuCaseContext, gpuSuite } from '../browser/suite.js';
 import { runOnCrops } from '../cascade/crops.js';
 import { wavyPicture as picture } from '../cascade/pictures.js';
 import { smallWeightBuffers } from '../cascade/small-weights.js';
@@ -662,7 +662,7 @@ export const refusals = gpuSuite('what the aligner refuses', (test) => {
     // Asked for at once: what is not there yet when the call is made.
     const loading = () => {
       const image = new Image();
-      image.src = '/assets/astronaut.png?again';
+      image.src = addressOf('assets/astronaut.png?again');
       return image;
     };
     const usage = GPUTextureUsage.COPY_DST;

@@ -4,14 +4,14 @@ import { halvesWork } from '../../src/engine/halves-test.js';
 import type { DType } from '../../src/engine/network.js';
 import type { FaceBox } from '../../src/pictures/boxes.js';
 import { expectEqual, expectError, expectThat } from '../browser/numbers.js';
-import { gpuSuite } from '../browser/suite.js';
+import { addressOf, gpuSuite } from '../browser/suite.js';
 import { wavyPicture } from '../cascade/pictures.js';
 import { shippedWeights } from '../cascade/shipped-weights.js';
 import { smallWeightBuffers } from '../cascade/small-weights.js';
 
 const BOX: FaceBox = { x0: 20, y0: 18, x1: 90, y1: 88, kind: 'landmarks' };
 
-const load = async (path: string): Promise<ArrayBuffer> => (await fetch(`/${path}`)).arrayBuffer();
+const load = async (path: string): Promise<ArrayBuffer> => (await fetch(addressOf(path))).arrayBuffer();
 
 /** Runs `action` while every kernel of `device` gets zeros for halves, as from a driver that compiles what it cannot do. */
 async function withZeroHalves<T>(device: GPUDevice, action: () => Promise<T>): Promise<T> {

@@ -49,9 +49,12 @@ export type CaseOutcome =
   | { readonly status: 'passed' }
   | { readonly status: 'failed'; readonly message: string; readonly stack: string };
 
-/** On the page. */
+/** Address of a file of the repository, for a case: the page lies two folders below the root, as on the site. */
+export const addressOf = (path: string): string => new URL(`../../${path}`, document.baseURI).href;
+
+/** On the page. @param path from the repository's root */
 export async function loadFile(path: string): Promise<ArrayBuffer> {
-  const response = await fetch(`/${path}`);
+  const response = await fetch(addressOf(path));
   // Vite answers a missing file with its HTML fallback in some modes; the type tells.
   if (!response.ok || response.headers.get('content-type')?.startsWith('text/html')) {
     throw new Error(`cannot load ${path}: status ${response.status}, type ${response.headers.get('content-type')}`);

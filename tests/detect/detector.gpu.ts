@@ -3,7 +3,7 @@ import { DeviceLostError, FullposeError, InputError, WeightsError } from '../../
 import type { PictureSource } from '../../src/pictures/frame.js';
 import { countCalls } from '../align/calls.js';
 import { expectClose, expectEqual, expectError, expectThat } from '../browser/numbers.js';
-import { type GpuCaseContext, gpuSuite } from '../browser/suite.js';
+import { addressOf, type GpuCaseContext, gpuSuite } from '../browser/suite.js';
 import { smallDetectorBuffers } from './small-detector.js';
 
 async function loadWeights({ load }: GpuCaseContext) {
@@ -80,7 +80,7 @@ export const faceDetector = gpuSuite('face detector', (test) => {
       });
       context.gpu.device.queue.writeTexture({ texture }, pixels.data, { bytesPerRow: width * 4 }, [width, height]);
       const image = new Image();
-      image.src = '/assets/astronaut.png';
+      image.src = addressOf('assets/astronaut.png');
       await image.decode();
       const video = new VideoFrame(canvas, { timestamp: 0 });
       const sources: readonly PictureSource[] = [canvas, pixels, texture, image, video];
@@ -279,7 +279,7 @@ export const faceDetector = gpuSuite('face detector', (test) => {
     const steps: number[] = [];
     const detector = await FaceDetector.create({
       device: context.gpu.device,
-      weights: '/weights/detector.json',
+      weights: addressOf('weights/detector.json'),
       cache: false,
       onProgress: ({ loaded, total }) => steps.push(loaded / total),
     });
@@ -288,12 +288,12 @@ export const faceDetector = gpuSuite('face detector', (test) => {
     const stop = new AbortController();
     stop.abort(new InputError('stopped'));
     await expectError(
-      () => FaceDetector.create({ weights: '/weights/detector.json', signal: stop.signal }),
+      () => FaceDetector.create({ weights: addressOf('weights/detector.json'), signal: stop.signal }),
       InputError,
       /stopped/,
     );
     await expectError(
-      () => FaceDetector.create({ weights: '/weights/manifest.json', cache: false }),
+      () => FaceDetector.create({ weights: addressOf('weights/manifest.json'), cache: false }),
       WeightsError,
       /format is "fullpose-weights\/1"; wanted "fullpose-detector-manifest\/1"/,
     );

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import type { Page } from 'puppeteer';
-import type { Plugin } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { contourColours } from '../../pages/overlay.js';
 import { PageHost, repositoryRoot } from '../../scripts/page-host.js';
@@ -528,28 +527,6 @@ describe('the demo', () => {
       expect(faint, `text of a contrast below 4.5 in ${scheme}`).toEqual([]);
     }
     await page.close();
-  });
-
-  it('works without a network after the first visit', async () => {
-    let isDown = false;
-    const outage: Plugin = {
-      name: 'outage',
-      configureServer: (server) => {
-        server.middlewares.use((request, _, next) => (isDown ? request.destroy() : next()));
-      },
-    };
-    const ownHost = await PageHost.open({ plugins: [outage] });
-    try {
-      const page = await ownHost.openPage('/demo/', (opened) => opened.setDefaultTimeout(readyTimeoutMs));
-      await page.waitForSelector('#offline:not([hidden])');
-      await ready(page);
-      isDown = true;
-      await page.reload();
-      await ready(page);
-      expect((await faceOf(page)).faces).toBe(1);
-    } finally {
-      await ownHost.close();
-    }
   });
 
   it('says so where WebGPU is missing, and where there is no adapter', async () => {

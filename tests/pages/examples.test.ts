@@ -265,18 +265,25 @@ describe('video', () => {
 });
 
 describe('own detector', () => {
-  it('aligns what the detector of the browser finds', { timeout: readyTimeoutMs }, async () => {
-    const fake = `window.FaceDetector = class {
-      async detect() { return [{ boundingBox: new DOMRect(165, 55, 130, 130) }]; }
-    };`;
-    await open('own-detector', /^1 found/, fake);
-    const faces = await inExample<number[][]>('own-detector', 'return main.landmarks.map((points) => [...points])');
-    expect(faces).toHaveLength(1);
-    expectSampleFace(faces[0] ?? [], 1);
-  });
-
-  it('says so where the browser has none', async () => {
-    await open('own-detector', /^This browser has no face detector/, 'delete window.FaceDetector;');
+  it('aligns in the box that the visitor drags', { timeout: readyTimeoutMs }, async () => {
+    await open('own-detector', /^a face, \d+ % sure$/);
+    const found = () => inExample<number[][]>('own-detector', 'return main.landmarks.map((points) => [...points])');
+    expectSampleFace((await found())[0] ?? [], 1);
+    // Away from the face, then round it from the other corner.
+    await page.$eval('[role="status"]', (status) => status.replaceChildren());
+    await page.$eval('input', (input) => {
+      input.value = '10 10 10 60';
+      input.dispatchEvent(new Event('change'));
+    });
+    await page.waitForFunction(() => /box/.test(document.querySelector('[role="status"]')?.textContent ?? ''));
+    const { x, y } = (await (await page.$('canvas'))?.boundingBox()) ?? { x: 0, y: 0 };
+    await page.mouse.move(x + 290, y + 190);
+    await page.mouse.down();
+    await page.mouse.move(x + 170, y + 60, { steps: 3 });
+    await page.mouse.up();
+    await page.waitForFunction(() => /% sure/.test(document.querySelector('[role="status"]')?.textContent ?? ''));
+    expect(await page.$eval('input', ({ value }) => value)).toBe('290 190 170 60');
+    expectSampleFace((await found())[0] ?? [], 1);
   });
 });
 

@@ -72,11 +72,12 @@ function expectNose(text: string): void {
 }
 
 describe('the packed library', () => {
-  it('holds code, types, weights and papers, and nothing else', () => {
+  it('holds code, types, weights, documentation and papers, and nothing else', () => {
     const kinds = [
       /^dist\/.+\.(js|js\.map|d\.ts)$/,
       /^weights\/(.+\.(safetensors|json|md)|LICENSE\.face_detector\.txt)$/,
-      /^(LICENSE|README\.md|CHANGELOG\.md|package\.json)$/,
+      /^docs\/(?!api|notes).+\.(md|svg|webp|jpg)$|^docs\/guide\/first-(app\.ts|page\.html)$|^examples\/.+\.(md|html|ts|wgsl)$/,
+      /^(LICENSE|(README|CHANGELOG|CONTRIBUTING|SECURITY)\.md|package\.json)$/,
     ];
     for (const path of packed)
       expect(
@@ -95,6 +96,18 @@ describe('the packed library', () => {
       const { files } = JSON.parse(readFileSync(join(repositoryRoot, 'weights', manifest), 'utf8'));
       for (const name of [manifest, ...Object.keys(files)]) expect(packed).toContain(`weights/${name}`);
     }
+  });
+
+  it('has every picture and page that its README names', () => {
+    const readme = readFileSync(join(app, 'node_modules/fullpose/README.md'), 'utf8');
+    const named = [...readme.matchAll(/\]\((?!https?:|#)([^)#\s]+)|(?:src|srcset)="(?!https?:)([^"]+)"/g)].map(
+      ([, link, picture]) => link ?? picture ?? '',
+    );
+    expect(named.filter((path) => path.startsWith('docs/images/')).length).toBeGreaterThan(3);
+    expect(named.length).toBeGreaterThan(12);
+    expect(
+      named.filter((path) => !packed.includes(path) && !packed.includes(`${path.replace(/\/?$/, '/')}README.md`)),
+    ).toEqual([]);
   });
 
   it('has source maps that carry their sources', () => {
