@@ -1,17 +1,22 @@
 /** One whole run of the benchmark, in a page. */
-import { fetchPicture } from '../pages/pictures.js';
+import { decodePicture, fetchPicture } from '../pages/pictures.js';
 import type { NetworkDescription } from '../src/cascade/weights.js';
+import { FaceDetector } from '../src/detect/index.js';
 import { conv2dMacs } from '../src/engine/kernels/conv2d.js';
 import type { DType, NetworkNode, PackedWeights } from '../src/engine/network.js';
 import { tensorBytes } from '../src/engine/tensor.js';
-import { CascadeBench, type StageGroup } from './cascade.js';
+import type { FaceBox } from '../src/pictures/boxes.js';
+import { FaceTracker } from '../src/track.js';
+import { Capture } from './capture.js';
+import { CascadeBench, SAMPLE_FACE, type StageStep } from './cascade.js';
 import { Convolution, heaviestConvolution } from './convolution.js';
 import { FullposeNetwork, NetworkRun, OURS, readNetworkCase } from './network.js';
 import { createPeakForms, PEAK_FLOP } from './peak.js';
 import { ComputeRaster, HardwareRaster, readRasterCase } from './raster.js';
-import type { LayerReport, Report, StageReport } from './report.js';
+import type { LayerReport, PipelineReport, Report, StageReport, TimelineStep } from './report.js';
 import { ONNXRUNTIME_WEBGPU, OnnxRuntimeNetwork } from './rivals/onnxruntime.js';
 import { TensorFlowNetwork, TFJS_WEBGPU } from './rivals/tfjs.js';
+import { quickRounds, wholeRounds } from './saved.js';
 import { interleave, type Probe, Samples } from './statistics.js';
 import { type Contender, race, type Strategy } from './strategies.js';
 import { GpuTimer, timedPass } from './timing.js';
@@ -24,6 +29,8 @@ export interface BenchmarkOptions {
   readonly rivals: boolean;
   /** How our weights are held on the GPU, as in `FaceAligner.create`; the report says what came of it. */
   readonly dtype: DType;
+  /** In place of the sample; its largest face is looked at. */
+  readonly picture?: Blob;
 }
 
 /** What a run tells while it goes on. */
@@ -59,15 +66,24 @@ const SHOWN_LIMITS = [
 /** @throws LimitError without timestamp queries; WebGPUUnavailableError; WeightsError where files are missing or damaged. */
 export async function runBenchmark(options: BenchmarkOptions, listener: BenchmarkListener): Promise<Report> {
   const { faces, quick, rivals, dtype } = options;
-  const rounds = quick ? 5 : 15;
+  const start = performance.now();
+  const rounds = quick ? quickRounds : wholeRounds;
   const facesList = quick ? QUICK_FACES : ALL_FACES;
   const maxFaces = Math.max(...facesList, faces);
   listener.progress('loading the weights and compiling', 0);
-  const picture = await fetchPicture(addressOf(PICTURE));
-  const bench = await CascadeBench.create(picture, addressOf(MANIFEST), maxFaces, dtype);
+  const picture = await (options.picture === undefined
+    ? fetchPicture(addressOf(PICTURE))
+    : decodePicture(options.picture, 'this file'));
+  const face = options.picture === undefined ? SAMPLE_FACE : await largestFace(picture);
+  const capture = new Capture();
+  const bench = await CascadeBench.create(picture, addressOf(MANIFEST), maxFaces, dtype, face).finally(() =>
+    capture.stop(),
+  );
+  const detector = await FaceDetector.create({ device: bench.gpu.device });
   try {
     const share = rivals ? 0.5 : 1;
-    const measured = await measureCascade(bench, facesList, faces, rounds, quick, {
+    const video = await videoCalls(bench, detector, picture);
+    const measured = await measureCascade(bench, video, facesList, faces, rounds, quick, {
       ...listener,
       progress: (text, fraction) => listener.progress(text, 0.05 + (share - 0.05) * fraction),
     });
@@ -77,7 +93,8 @@ export async function runBenchmark(options: BenchmarkOptions, listener: Benchmar
     const { gpu } = bench;
     const { vendor, architecture, description, isSoftware } = gpu.adapter;
     return {
-      date: new Date().toISOString().slice(0, 10),
+      date: new Date().toISOString(),
+      seconds: (performance.now() - start) / 1000,
       browser: browserName(navigator.userAgent),
       adapter: { name: [vendor, architecture, description].filter((part) => part !== '').join(' '), isSoftware },
       features: [...gpu.features].sort(),
@@ -86,10 +103,12 @@ export async function runBenchmark(options: BenchmarkOptions, listener: Benchmar
       iterations: bench.iterations,
       facesPerFrame: faces,
       rounds,
+      ownPicture: options.picture !== undefined,
       coldStart: bench.coldStart,
       memory: bench.memory,
       weights: bench.weightStorage,
       ...measured,
+      ...(await sourcesOf(measured.timeline, capture)),
       rivals: contenders,
       ratios: {
         vsOrtWebGpu: ratio(contenders, ONNXRUNTIME_WEBGPU),
@@ -97,15 +116,88 @@ export async function runBenchmark(options: BenchmarkOptions, listener: Benchmar
       },
     };
   } finally {
+    detector.destroy();
     bench.destroy();
     picture.close();
   }
 }
 
-type Measured = Pick<Report, 'stages' | 'geometryShare' | 'frame' | 'faces' | 'peak' | 'network' | 'layers'>;
+async function largestFace(picture: ImageBitmap): Promise<FaceBox> {
+  const detector = await FaceDetector.create();
+  try {
+    const [face] = await detector.detect(picture);
+    if (face === undefined) throw new Error('There is no face in this picture.');
+    return face;
+  } finally {
+    detector.destroy();
+  }
+}
+
+/** Milliseconds of what an app calls for every frame of a video, beside `align`. */
+interface VideoCalls {
+  detect(): Promise<number>;
+  track(): Promise<number>;
+}
+
+async function videoCalls(
+  { aligner }: CascadeBench,
+  detector: FaceDetector,
+  picture: ImageBitmap,
+): Promise<VideoCalls> {
+  const tracker = await FaceTracker.create({ aligner, detector, maxFaces: 1 });
+  let now = 0;
+  const timed = async (call: () => Promise<unknown>) => {
+    const start = performance.now();
+    await call();
+    return performance.now() - start;
+  };
+  const calls = {
+    detect: () => timed(() => detector.detect(picture)),
+    track: () => {
+      now += 40;
+      return timed(() => tracker.track(picture, now));
+    },
+  };
+  // The first ones compile, and find the face.
+  await calls.detect();
+  await calls.track();
+  return calls;
+}
+
+/** A dispatch with the pipeline in place of its number. */
+type MeasuredStep = Omit<TimelineStep, 'pipeline'> & { readonly pipeline: GPUComputePipeline };
+
+/** Numbers the pipelines of a timeline, and adds what they were made of. */
+async function sourcesOf(
+  timeline: readonly MeasuredStep[],
+  capture: Capture,
+): Promise<Pick<Report, 'timeline' | 'pipelines'>> {
+  const pipelines = [...new Set(timeline.map(({ pipeline }) => pipeline))];
+  return {
+    timeline: timeline.map((step) => ({ ...step, pipeline: pipelines.indexOf(step.pipeline) })),
+    pipelines: await Promise.all(
+      pipelines.map(async (pipeline): Promise<PipelineReport> => {
+        const captured = capture.pipeline(pipeline);
+        if (captured === undefined) throw new Error('a pipeline of the frame was made before anybody looked');
+        const { messages } = await captured.module.getCompilationInfo();
+        return {
+          wgsl: captured.wgsl,
+          constants: captured.constants,
+          notes: messages.map(({ type, lineNum, linePos, message }) => `${type} ${lineNum}:${linePos} ${message}`),
+        };
+      }),
+    ),
+  };
+}
+
+type Measured = Pick<
+  Report,
+  'stages' | 'geometryShare' | 'frame' | 'faces' | 'peak' | 'network' | 'layers' | 'detector' | 'tracker'
+> & { readonly timeline: readonly MeasuredStep[] };
 
 async function measureCascade(
   bench: CascadeBench,
+  video: VideoCalls,
   facesList: readonly number[],
   faces: number,
   rounds: number,
@@ -119,13 +211,13 @@ async function measureCascade(
   listener.progress('pilot runs', 0);
   const networkCase = readNetworkCase(await fetchFixture('network'), network, firstIteration);
   const { plan, weights: packed } = await NetworkRun.create(gpu, networkCase, bench.weightStorage.dtype);
-  const groups = bench.stages(faces);
+  const dispatches = bench.stages(faces);
   const layerGroups = plan.steps.map((step) => step.stage);
   const peakForms = await createPeakForms(gpu);
   const timers = {
     stages: await GpuTimer.create(
       gpu,
-      groups.map(({ timed }) => timed),
+      dispatches.map(({ timed }) => timed),
     ),
     network: await GpuTimer.create(gpu, [timedPass('network', (pass) => plan.encode(pass))]),
     peak: await GpuTimer.create(gpu, peakForms),
@@ -166,7 +258,9 @@ async function measureCascade(
     {
       name: 'stages',
       sample: async () => {
-        for (const [name, time] of stageTimes(groups, await timers.stages.sample())) samples.add(name, time);
+        const times = await timers.stages.sample();
+        add('dispatch', times, []);
+        for (const [name, time] of stageTimes(dispatches, times)) samples.add(name, time);
         samples.add('stage readback', await bench.readback(faces));
       },
     },
@@ -181,6 +275,8 @@ async function measureCascade(
         ),
     },
     { name: 'two in flight', sample: async () => samples.add('two in flight', await bench.throughput(faces, 2, 4)) },
+    { name: 'detector', sample: async () => samples.add('detector', await video.detect()) },
+    { name: 'tracker', sample: async () => samples.add('tracker', await video.track()) },
     { name: 'encode', sample: async () => samples.add('encode', bench.encode(faces, 20)) },
   ];
   let done = 0;
@@ -188,7 +284,7 @@ async function measureCascade(
     listener.progress(`round ${round + 1} of ${rounds}: ${name}`, done++ / (rounds * probes.length)),
   );
 
-  const stages = stageReports(groups, samples);
+  const stages = stageReports(dispatches, samples);
   const networkTime = samples.summary('network whole');
   const peaks = peakForms.map(({ name }) => ({
     form: name,
@@ -198,14 +294,29 @@ async function measureCascade(
   if (peak === undefined) throw new Error('there is no form of the peak kernel');
   return {
     stages,
+    timeline: dispatches.map(({ step: { stage, label, pipeline, workgroups, batchAxis }, part }, i) => ({
+      part,
+      stage,
+      label,
+      ms: samples.names.includes(`dispatch ${i}`) ? samples.summary(`dispatch ${i}`).median : 0,
+      workgroups: workgroups.map((size, axis) => (axis === batchAxis ? size * faces : size)) as [
+        number,
+        number,
+        number,
+      ],
+      pipeline,
+    })),
     geometryShare: samples.names.includes('geometry share') ? samples.summary('geometry share').median : null,
     frame: {
       endToEnd: samples.summary(`end to end ${faces}`),
       twoInFlight: samples.summary('two in flight'),
       gpu: samples.summary(`gpu ${faces}`),
       encode: samples.summary('encode'),
+      samples: samples.values(`end to end ${faces}`),
       ...counts,
     },
+    detector: samples.summary('detector'),
+    tracker: samples.summary('tracker'),
     faces: facesList.map((count) => ({
       faces: count,
       endToEnd: samples.summary(`end to end ${count}`),
@@ -223,18 +334,21 @@ async function measureCascade(
 
 /** Times of a frame by stage, all iterations together, under `stage <name>`; and the geometry's share of the iterations that draw. */
 function stageTimes(
-  groups: readonly StageGroup[],
+  dispatches: readonly StageStep[],
   times: readonly (number | undefined)[],
 ): ReadonlyMap<string, number> {
   // A stage whose timestamps ran backwards leaves its sample out.
-  const lost = new Set(groups.filter((_, i) => times[i] === undefined).map(({ stage }) => stage));
+  const lost = new Set(dispatches.filter((_, i) => times[i] === undefined).map(({ step }) => step.stage));
   const sums = new Map<string, number>();
   const add = (name: string, time: number) => sums.set(name, (sums.get(name) ?? 0) + time);
   const drawing = new Set(
-    groups.filter(({ stage, part }) => stage === 'decode' && part.startsWith('iteration')).map(({ part }) => part),
+    dispatches
+      .filter(({ step, part }) => step.stage === 'decode' && part.startsWith('iteration'))
+      .map(({ part }) => part),
   );
   let [geometry, iterations] = [0, 0];
-  for (const [i, { stage, part }] of groups.entries()) {
+  for (const [i, { step, part }] of dispatches.entries()) {
+    const { stage } = step;
     const time = times[i] ?? 0;
     if (!lost.has(stage)) add(`stage ${stage}`, time);
     if (!drawing.has(part)) continue;
@@ -245,9 +359,9 @@ function stageTimes(
   return sums;
 }
 
-function stageReports(groups: readonly StageGroup[], samples: Samples): readonly StageReport[] {
+function stageReports(steps: readonly StageStep[], samples: Samples): readonly StageReport[] {
   const dispatches = new Map<string, number>();
-  for (const group of groups) dispatches.set(group.stage, (dispatches.get(group.stage) ?? 0) + group.dispatches);
+  for (const { step } of steps) dispatches.set(step.stage, (dispatches.get(step.stage) ?? 0) + 1);
   const summaries = [...dispatches.keys(), 'readback'].map((name) => ({ name, ms: samples.summary(`stage ${name}`) }));
   const total = summaries.reduce((sum, { ms }) => sum + ms.median, 0);
   return summaries.map(({ name, ms }) => ({

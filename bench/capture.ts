@@ -9,7 +9,9 @@ export interface CapturedDispatch {
   readonly workgroups: number;
 }
 
-interface CapturedPipeline extends Omit<CapturedDispatch, 'workgroups'> {}
+export interface CapturedPipeline extends Omit<CapturedDispatch, 'workgroups'> {
+  readonly module: GPUShaderModule;
+}
 
 /** Replaces methods of WebGPU's prototypes until `stop`; pipelines made before it are not known. */
 export class Capture {
@@ -50,6 +52,11 @@ export class Capture {
     });
   }
 
+  /** What a pipeline was made of; undefined of one that was made before. */
+  pipeline(pipeline: GPUComputePipeline): CapturedPipeline | undefined {
+    return this.#pipelines.get(pipeline);
+  }
+
   /** The dispatches since the last call, in order. */
   take(): readonly CapturedDispatch[] {
     const taken = this.#dispatches;
@@ -74,6 +81,7 @@ export class Capture {
       wgsl: this.#sources.get(compute.module) ?? '',
       entryPoint: compute.entryPoint,
       constants: { ...compute.constants },
+      module: compute.module,
     });
     return pipeline;
   }

@@ -14,22 +14,21 @@ import type { Report } from './report.js';
 import { type Timed, timedPass } from './timing.js';
 
 /** Of the sample picture: the tight box of its face's landmarks. */
-const FACE = { x0: 180, y0: 86, x1: 268, y1: 178, kind: 'landmarks' } as const;
+export const SAMPLE_FACE: FaceBox = { x0: 180, y0: 86, x1: 268, y1: 178, kind: 'landmarks' };
 
-/** Boxes of a frame: the sample's face, each a little elsewhere. */
-function boxesFor(count: number): readonly FaceBox[] {
+/** Boxes of a frame: one face, each time a little elsewhere. */
+function boxesFor(face: FaceBox, count: number): readonly FaceBox[] {
   return Array.from({ length: count }, (_, i) => {
     const [dx, dy] = [(i % 4) * 2, Math.floor(i / 4) * 2];
-    return { ...FACE, x0: FACE.x0 + dx, x1: FACE.x1 + dx, y0: FACE.y0 + dy, y1: FACE.y1 + dy };
+    return { ...face, x0: face.x0 + dx, x1: face.x1 + dx, y0: face.y0 + dy, y1: face.y1 + dy };
   });
 }
 
-/** Consecutive dispatches of one stage. */
-export interface StageGroup {
-  readonly stage: string;
-  /** As `iteration1`; the whole label where it has no prefix. */
+/** One dispatch of a frame. */
+export interface StageStep {
+  readonly step: PreparedStep;
+  /** As `iteration1`; `frame` where its label has no prefix. */
   readonly part: string;
-  readonly dispatches: number;
   readonly timed: Timed;
 }
 
@@ -48,14 +47,21 @@ export class CascadeBench {
   readonly memory: Report['memory'];
   /** How the cascade holds its network's weights. */
   readonly weightStorage: Report['weights'];
-  readonly #aligner: FaceAligner;
+  readonly aligner: FaceAligner;
   readonly #cascade: Cascade;
   readonly #picture: ImageBitmap;
+  readonly #face: FaceBox;
   readonly #texture: GPUTexture;
   readonly #staging: StagingRing;
 
   /** Downloads, compiles and aligns once, with a stopwatch on each. `wanted` is the aligner's option `dtype`. */
-  static async create(picture: ImageBitmap, manifest: string, maxFaces: number, wanted: DType): Promise<CascadeBench> {
+  static async create(
+    picture: ImageBitmap,
+    manifest: string,
+    maxFaces: number,
+    wanted: DType,
+    face = SAMPLE_FACE,
+  ): Promise<CascadeBench> {
     const start = performance.now();
     const weights = await fetchWeights(manifest);
     const downloaded = performance.now();
@@ -65,7 +71,7 @@ export class CascadeBench {
     // Creation only submits its work; the queue is empty once this resolves.
     await gpu.device.queue.onSubmittedWorkDone();
     const prepared = performance.now();
-    await aligner.align(picture, boxesFor(1));
+    await aligner.align(picture, boxesFor(face, 1));
     const first = performance.now();
 
     const { dtype } = aligner;
@@ -78,9 +84,9 @@ export class CascadeBench {
     const frame = await new FrameTexture(gpu).prepare(picture);
     const { texture, texels, picture: size } = await frame.upload();
     const records = new DataView(new ArrayBuffer(maxFaces * CROP_RECORD_BYTES));
-    for (const [face, box] of boxesFor(maxFaces).entries()) {
+    for (const [index, box] of boxesFor(face, maxFaces).entries()) {
       const crop = cropOf(box, size, weights.network.cropSize);
-      writeCropRecord(records, face, cropRecord(crop, size, texels));
+      writeCropRecord(records, index, cropRecord(crop, size, texels));
     }
     gpu.device.queue.writeBuffer(cascade.faces, 0, records.buffer);
     const coldStart = {
@@ -91,7 +97,16 @@ export class CascadeBench {
       firstFrameMs: first - prepared,
     };
     const memory = { bytes, buffers, maxFaces };
-    return new CascadeBench(gpu, weights, { coldStart, memory, weightStorage }, aligner, cascade, picture, texture);
+    return new CascadeBench(
+      gpu,
+      weights,
+      { coldStart, memory, weightStorage },
+      aligner,
+      cascade,
+      picture,
+      face,
+      texture,
+    );
   }
 
   private constructor(
@@ -101,6 +116,7 @@ export class CascadeBench {
     aligner: FaceAligner,
     cascade: Cascade,
     picture: ImageBitmap,
+    face: FaceBox,
     texture: GPUTexture,
   ) {
     this.gpu = gpu;
@@ -108,9 +124,10 @@ export class CascadeBench {
     this.coldStart = found.coldStart;
     this.memory = found.memory;
     this.weightStorage = found.weightStorage;
-    this.#aligner = aligner;
+    this.aligner = aligner;
     this.#cascade = cascade;
     this.#picture = picture;
+    this.#face = face;
     this.#texture = texture;
     this.#staging = new StagingRing(gpu, 'bench.staging', cascade.maxFaces * cascade.outputBytes);
   }
@@ -131,36 +148,34 @@ export class CascadeBench {
     return this.#cascade.steps(this.#texture, this.#cascade.plan(this.iterations));
   }
 
-  /** The frame cut into stages, in order. */
-  stages(faces: number): readonly StageGroup[] {
-    const groups: { stage: string; part: string; steps: PreparedStep[] }[] = [];
-    for (const step of this.steps()) {
-      const part = step.label.split('/')[0] ?? step.label;
-      const last = groups.at(-1);
-      if (last?.stage === step.stage && last.part === part) last.steps.push(step);
-      else groups.push({ stage: step.stage, part, steps: [step] });
-    }
-    return groups.map(({ stage, part, steps }) => {
-      const plan = new Sequence(this.gpu, stage, steps);
-      return { stage, part, dispatches: steps.length, timed: timedPass(stage, (pass) => plan.encode(pass, faces)) };
+  /** The frame dispatch by dispatch, in order. */
+  stages(faces: number): readonly StageStep[] {
+    return this.steps().map((step) => {
+      const plan = new Sequence(this.gpu, step.label, [step]);
+      const [part = '', rest] = step.label.split('/');
+      return {
+        step,
+        part: rest === undefined ? 'frame' : part,
+        timed: timedPass(step.label, (pass) => plan.encode(pass, faces)),
+      };
     });
   }
 
   /** Milliseconds from the call of `align` to its result. */
   async endToEnd(faces: number): Promise<number> {
-    const boxes = boxesFor(faces);
+    const boxes = boxesFor(this.#face, faces);
     const start = performance.now();
-    await this.#aligner.align(this.#picture, boxes);
+    await this.aligner.align(this.#picture, boxes);
     return performance.now() - start;
   }
 
   /** Milliseconds a frame with `inFlight` frames under way at any time. */
   async throughput(faces: number, inFlight: number, frames: number): Promise<number> {
-    const boxes = boxesFor(faces);
+    const boxes = boxesFor(this.#face, faces);
     let left = frames;
     const start = performance.now();
     const lane = async () => {
-      while (left-- > 0) await this.#aligner.align(this.#picture, boxes);
+      while (left-- > 0) await this.aligner.align(this.#picture, boxes);
     };
     await Promise.all(Array.from({ length: inFlight }, lane));
     return (performance.now() - start) / frames;
@@ -192,9 +207,9 @@ export class CascadeBench {
 
   /** What one frame costs in counts. */
   async counts(faces: number): Promise<FrameCounts> {
-    const before = this.#aligner.counters;
-    await this.#aligner.align(this.#picture, boxesFor(faces));
-    const after = this.#aligner.counters;
+    const before = this.aligner.counters;
+    await this.aligner.align(this.#picture, boxesFor(this.#face, faces));
+    const after = this.aligner.counters;
     return {
       dispatches: after.dispatches - before.dispatches,
       submits: after.submits - before.submits,
@@ -203,7 +218,7 @@ export class CascadeBench {
   }
 
   destroy(): void {
-    this.#aligner.destroy();
+    this.aligner.destroy();
     this.gpu.destroy();
   }
 }

@@ -11,11 +11,13 @@ export type BenchCommand =
       readonly mode: 'run';
       readonly json: string;
       readonly markdown: string | undefined;
+      /** Where the run goes as bench/results/ has it. */
+      readonly run: string | undefined;
       readonly browser: BrowserName;
       readonly options: BenchmarkOptions;
     };
 
-export const benchUsage = `Usage: npm run --silent bench -- --json FILE [--markdown FILE] [--quick] [--rivals] [--faces N] [--dtype f16|f32]
+export const benchUsage = `Usage: npm run --silent bench -- --json FILE [--markdown FILE] [--run FILE] [--quick] [--rivals] [--faces N] [--dtype f16|f32]
        [--browser chromium|firefox]
 
 Measures the cascade in a headless browser. A short table goes to stdout, progress to stderr.
@@ -23,6 +25,7 @@ Measures the cascade in a headless browser. A short table goes to stdout, progre
   --json FILE      where the numbers go
   --markdown FILE  where the report for people goes: between the lines <!-- results --> and <!-- end of results --> of a file
                    that has them, else all of it
+  --run FILE       where the whole run goes, as the page saves it and bench/results/ has it
   --quick          few rounds; the medians are rough
   --rivals         also race onnxruntime-web and TensorFlow.js on Net^0, the hardware rasteriser, and a naive convolution
   --faces N        faces of a frame for stages and frame, from 1 (the default) to 16
@@ -46,6 +49,7 @@ export function parseBenchArguments(argv: readonly string[], folder: string): Be
       options: {
         json: { type: 'string' },
         markdown: { type: 'string' },
+        run: { type: 'string' },
         quick: { type: 'boolean', default: false },
         rivals: { type: 'boolean', default: false },
         faces: { type: 'string', default: '1' },
@@ -65,6 +69,7 @@ export function parseBenchArguments(argv: readonly string[], folder: string): Be
     mode: 'run',
     json: resolve(folder, values.json),
     markdown: values.markdown === undefined ? undefined : resolve(folder, values.markdown),
+    run: values.run === undefined ? undefined : resolve(folder, values.run),
     browser: parseBrowser(values.browser),
     options: { faces, quick: values.quick, rivals: values.rivals, dtype },
   };

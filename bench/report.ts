@@ -22,6 +22,28 @@ export interface LayerReport {
   readonly ms: number;
 }
 
+/** One dispatch of the frame. */
+export interface TimelineStep {
+  /** As `iteration1`; `frame` for what belongs to none. */
+  readonly part: string;
+  readonly stage: string;
+  readonly label: string;
+  /** Median. */
+  readonly ms: number;
+  /** For all faces of the frame. */
+  readonly workgroups: readonly [number, number, number];
+  /** Index into `pipelines`. */
+  readonly pipeline: number;
+}
+
+/** What the GPU was given. */
+export interface PipelineReport {
+  readonly wgsl: string;
+  readonly constants: Readonly<Record<string, number>>;
+  /** What the browser's compiler said of it, as "warning 12:3 ...". */
+  readonly notes: readonly string[];
+}
+
 export interface FacesReport {
   readonly faces: number;
   readonly endToEnd: Summary;
@@ -29,7 +51,10 @@ export interface FacesReport {
 }
 
 export interface Report {
+  /** ISO 8601, with the time. */
   readonly date: string;
+  /** What the run took. */
+  readonly seconds: number;
   readonly browser: string;
   readonly adapter: { readonly name: string; readonly isSoftware: boolean };
   readonly features: readonly string[];
@@ -39,6 +64,8 @@ export interface Report {
   /** Faces of a frame for stages and frame. */
   readonly facesPerFrame: number;
   readonly rounds: number;
+  /** The person's picture in place of the sample. */
+  readonly ownPicture: boolean;
   readonly coldStart: {
     readonly downloadMs: number;
     readonly deviceMs: number;
@@ -48,6 +75,9 @@ export interface Report {
     readonly firstFrameMs: number;
   };
   readonly stages: readonly StageReport[];
+  /** Every dispatch of a frame, in order. */
+  readonly timeline: readonly TimelineStep[];
+  readonly pipelines: readonly PipelineReport[];
   /** decode + clear + raster + resolve + paf over everything in an iteration that draws; null where none does. */
   readonly geometryShare: number | null;
   readonly frame: {
@@ -58,10 +88,15 @@ export interface Report {
     readonly gpu: Summary;
     /** Recording and finishing the command buffer in JavaScript. */
     readonly encode: Summary;
+    /** End to end, as measured, in order. */
+    readonly samples: readonly number[];
     readonly dispatches: number;
     readonly submits: number;
     readonly bytesReadBack: number;
   };
+  /** From the call of `detect` on the picture to its boxes, and of `track` to a face that was there before; `fullpose/detect` and `fullpose/track`. */
+  readonly detector: Summary;
+  readonly tracker: Summary;
   readonly faces: readonly FacesReport[];
   readonly memory: { readonly bytes: number; readonly buffers: number; readonly maxFaces: number };
   /** The network's weights on the GPU, of all iterations. `dtype` is not `wanted` where the weights are no halves or the device fails the test of them. */
@@ -103,7 +138,7 @@ export interface ReportJson {
 const finite = (value: number | undefined): number | null =>
   value !== undefined && Number.isFinite(value) ? value : null;
 
-export function toJson(report: Report): ReportJson {
+export function toJson(report: Omit<Report, 'pipelines'>): ReportJson {
   const { adapter, weights, stages, frame, faces, peak, network, rivals, ratios } = report;
   return {
     adapter: adapter.name,
@@ -177,7 +212,7 @@ export function weightsPhrase({ wanted, dtype, bytes }: Report['weights']): stri
 }
 
 /** What a reader should know before anything else. */
-export function findings(report: Report): readonly string[] {
+export function findings(report: Omit<Report, 'pipelines'>): readonly string[] {
   const { adapter, stages, geometryShare, network, peak, frame, coldStart, ratios, faces } = report;
   const slowest = [...stages].sort((a, b) => b.share - a.share).slice(0, 3);
   const [one, most] = [faces[0], faces.at(-1)];
@@ -203,11 +238,11 @@ export function findings(report: Report): readonly string[] {
 }
 
 /** The report for people. */
-export function toMarkdown(report: Report): string {
+export function toMarkdown(report: Omit<Report, 'pipelines'>): string {
   const { adapter, frame, coldStart, memory, peak, network } = report;
   const time = ['median ms', 'p95', 'MAD'];
   const parts = [
-    `Adapter: ${adapter.name}${adapter.isSoftware ? ' (software)' : ''}. Browser: ${report.browser}. ${report.date}. ` +
+    `Adapter: ${adapter.name}${adapter.isSoftware ? ' (software)' : ''}. Browser: ${report.browser}. ${report.date.slice(0, 10)}. ` +
       `${report.iterations} iterations, ${report.facesPerFrame} ${report.facesPerFrame === 1 ? 'face' : 'faces'} a frame, ${report.arithmetic}, ${weightsPhrase(report.weights)}, ${report.rounds} rounds.`,
     findings(report)
       .map((finding) => `- ${finding}`)
@@ -220,6 +255,8 @@ export function toMarkdown(report: Report): string {
         ['a frame with two in flight', ...timeCells(frame.twoInFlight)],
         ['GPU', ...timeCells(frame.gpu)],
         ['encode (JavaScript)', ...timeCells(frame.encode)],
+        ['detector, on the same picture', ...timeCells(report.detector)],
+        ['tracker, a face that was there before', ...timeCells(report.tracker)],
       ],
     ),
     `${frame.dispatches} dispatches, ${frame.submits} submit, ${frame.bytesReadBack} bytes read back. ` +
@@ -270,7 +307,7 @@ export const groupTitles = {
   convolution: 'The heaviest 3x3 convolution (GPU time)',
 } as const;
 
-function rivalsMarkdown({ rivals, ratios }: Report): string[] {
+function rivalsMarkdown({ rivals, ratios }: Pick<Report, 'rivals' | 'ratios'>): string[] {
   const groups = [...new Set(rivals.map(({ group }) => group))];
   return [
     '### Rivals',

@@ -6,6 +6,7 @@ import { runMain } from '../cli/run-main.js';
 import { measureHeadless } from './headless.js';
 import { benchUsage, parseBenchArguments } from './options.js';
 import { digits, fillResults, percent, type Report, times, toJson, toMarkdown, weightsPhrase } from './report.js';
+import { runToJson } from './saved.js';
 
 await runMain(async () => {
   const command = parseBenchArguments(process.argv.slice(2), startFolder(process.env, process.cwd(), 'bench'));
@@ -23,6 +24,7 @@ await runMain(async () => {
     const before = await readFile(command.markdown, 'utf8').catch(() => '');
     await write(command.markdown, fillResults(before, toMarkdown(report)));
   }
+  if (command.run !== undefined) await write(command.run, `${runToJson(report, 2)}\n`);
   process.stdout.write(summary(report));
   return exitCodes.ok;
 });

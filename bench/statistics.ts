@@ -43,6 +43,11 @@ export class Samples {
     return [...this.#samples.keys()];
   }
 
+  /** In the order in which they came. */
+  values(name: string): readonly number[] {
+    return this.#samples.get(name) ?? [];
+  }
+
   /** @throws RangeError where nothing was added under the name. */
   summary(name: string): Summary {
     return summarise(this.#samples.get(name) ?? []);

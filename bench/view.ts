@@ -1,5 +1,6 @@
 /** A report as a page. */
 import { html } from '../pages/dom.js';
+import { histogram } from './histogram.js';
 import {
   digits,
   findings,
@@ -11,12 +12,21 @@ import {
   times,
   weightsPhrase,
 } from './report.js';
+import type { SavedRun } from './saved.js';
 import type { Summary } from './statistics.js';
 import type { Contender } from './strategies.js';
+import { timeline } from './timeline.js';
 
-export function viewReport(report: Report): readonly HTMLElement[] {
+/** A run of this page, or one that came from elsewhere, without its WGSL. */
+export type ShownRun = SavedRun & Partial<Pick<Report, 'pipelines'>>;
+
+/** @param other another run, to compare */
+export function viewReport(report: ShownRun, other?: ShownRun): readonly HTMLElement[] {
   return [
     card('Summary', tiles(report), html('ul', {}, ...findings(report).map((finding) => html('li', {}, finding)))),
+    ...(other === undefined ? [] : [comparisonCard(report, other)]),
+    card('A frame, dispatch by dispatch', ...timeline(report)),
+    card('Frames, end to end', histogram(report.frame.samples)),
     stagesCard(report),
     ...(report.rivals.length === 0 ? [] : [rivalsCard(report)]),
     facesCard(report),
@@ -31,7 +41,7 @@ function card(title: string, ...children: readonly (Node | string)[]): HTMLEleme
   return html('section', { class: 'card', 'aria-labelledby': id }, html('h2', { id }, title), ...children);
 }
 
-function tiles({ frame, network, peak, iterations, facesPerFrame, weights }: Report): HTMLElement {
+function tiles({ frame, network, peak, iterations, facesPerFrame, weights, detector, tracker }: ShownRun): HTMLElement {
   const tile = (term: string, value: string, small: string) =>
     html('div', {}, html('dt', {}, term), html('dd', {}, value), html('small', {}, small));
   const spread = ({ p95, mad }: Summary) => `p95 ${digits(p95)}, MAD ${digits(mad)}`;
@@ -46,6 +56,8 @@ function tiles({ frame, network, peak, iterations, facesPerFrame, weights }: Rep
       `${digits(frame.twoInFlight.median)} ms`,
       `${digits(1000 / frame.twoInFlight.median)} frames a second`,
     ),
+    tile('detector', `${digits(detector.median)} ms`, 'the whole picture, by fullpose/detect'),
+    tile('tracker', `${digits(tracker.median)} ms`, 'a face that was there before, by fullpose/track'),
     tile(
       'of the peak',
       percent(network.gflops / peak.gflops),
@@ -93,7 +105,36 @@ function bar(fraction: number): HTMLElement {
 const BAR: Column = { title: '', className: 'bar' };
 const TIME: Column = { title: 'median ms', className: 'time' };
 
-function stagesCard({ stages }: Report): HTMLElement {
+/** As "3 faces, f16, on NVIDIA, 2026-11-29 10:00". */
+export function nameOf({ date, adapter, facesPerFrame, weights, ownPicture }: ShownRun): string {
+  const faces = `${facesPerFrame} ${facesPerFrame === 1 ? 'face' : 'faces'}`;
+  return `${faces}${ownPicture ? ', own picture' : ''}, ${weights.dtype}, ${adapter.name}, ${date.slice(0, 16).replace('T', ' ')}`;
+}
+
+function comparisonCard(report: ShownRun, other: ShownRun): HTMLElement {
+  const rows: (readonly [string, number | undefined, number | undefined])[] = [
+    ['end to end', report.frame.endToEnd.median, other.frame.endToEnd.median],
+    ['GPU', report.frame.gpu.median, other.frame.gpu.median],
+    ['detector', report.detector.median, other.detector.median],
+    ['tracker', report.tracker.median, other.tracker.median],
+    ...report.stages.map(
+      ({ name, ms }) => [name, ms.median, other.stages.find((stage) => stage.name === name)?.ms.median] as const,
+    ),
+  ];
+  return card(
+    'Compared',
+    html('p', {}, `This run: ${nameOf(report)}. The other: ${nameOf(other)}.`),
+    table(
+      'Compared',
+      [{ title: '' }, TIME, { title: 'other ms' }, { title: 'to the other' }],
+      rows.map(([name, ms = Number.NaN, otherMs = Number.NaN]) => ({
+        cells: [name, digits(ms), digits(otherMs), Number.isFinite(ms / otherMs) ? times(ms / otherMs) : '-'],
+      })),
+    ),
+  );
+}
+
+function stagesCard({ stages }: ShownRun): HTMLElement {
   const most = Math.max(...stages.map(({ share }) => share));
   return card(
     'Stages of a frame',
@@ -108,7 +149,7 @@ function stagesCard({ stages }: Report): HTMLElement {
   );
 }
 
-function rivalsCard({ rivals, ratios }: Report): HTMLElement {
+function rivalsCard({ rivals, ratios }: ShownRun): HTMLElement {
   const groups = [...new Set(rivals.map(({ group }) => group))];
   return card(
     'Rivals',
@@ -159,7 +200,7 @@ function rivalsTable(caption: string, rivals: readonly Contender[]): HTMLElement
   );
 }
 
-function facesCard({ faces }: Report): HTMLElement {
+function facesCard({ faces }: ShownRun): HTMLElement {
   const perFace = faces.map((row) => row.gpu.median / row.faces);
   const most = Math.max(...perFace);
   return card(
@@ -189,7 +230,7 @@ function facesCard({ faces }: Report): HTMLElement {
   );
 }
 
-function rooflineCard({ layers, peak, network }: Report): HTMLElement {
+function rooflineCard({ layers, peak, network }: ShownRun): HTMLElement {
   return card(
     'Roofline',
     html(
@@ -227,7 +268,7 @@ function rooflineCard({ layers, peak, network }: Report): HTMLElement {
   );
 }
 
-function coldStartCard({ coldStart, frame }: Report): HTMLElement {
+function coldStartCard({ coldStart, frame }: ShownRun): HTMLElement {
   const { downloadMs, deviceMs, prepareMs, firstFrameMs, pipelines } = coldStart;
   const phases = [
     ['download and check the weights', downloadMs],
@@ -247,7 +288,7 @@ function coldStartCard({ coldStart, frame }: Report): HTMLElement {
   );
 }
 
-function adapterCard({ adapter, browser, features, limits, memory, arithmetic, weights }: Report): HTMLElement {
+function adapterCard({ adapter, browser, features, limits, memory, arithmetic, weights }: ShownRun): HTMLElement {
   const rows: readonly (readonly [string, string])[] = [
     ['adapter', adapter.name],
     ['browser', browser],

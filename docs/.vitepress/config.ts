@@ -129,6 +129,7 @@ export default defineConfig({
             { text: "In the caller's encoder", link: '/gpu' },
             { text: 'Files on disk', link: '/formats' },
             { text: 'Performance', link: '/performance' },
+            { text: 'Devices', link: '/devices' },
             { text: 'Reliability', link: '/reliability' },
             { text: 'Security', link: '/security' },
             { text: 'Training', link: '/training' },

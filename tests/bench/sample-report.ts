@@ -13,7 +13,8 @@ export function sampleReport(): Report {
     ['readback', 1, 0],
   ] as const;
   return {
-    date: '2026-11-22',
+    date: '2026-11-22T10:00:00.000Z',
+    seconds: 40,
     browser: 'Chrome 156',
     adapter: { name: 'acme fast', isSoftware: false },
     features: ['timestamp-query'],
@@ -22,6 +23,21 @@ export function sampleReport(): Report {
     iterations: 3,
     facesPerFrame: 1,
     rounds: 3,
+    ownPicture: false,
+    timeline: [
+      { part: 'frame', stage: 'crop', label: 'crop', ms: 1, workgroups: [2, 16, 1], pipeline: 0 },
+      { part: 'iteration0', stage: 'raster', label: 'iteration0/raster', ms: 2, workgroups: [105, 1, 1], pipeline: 1 },
+    ],
+    pipelines: [
+      { wgsl: '@compute @workgroup_size(8, 8)\nfn crop() {}', constants: {}, notes: [] },
+      {
+        wgsl: '@compute @workgroup_size(64)\nfn raster() {}',
+        constants: { width: 128 },
+        notes: ['warning 2:1 unused'],
+      },
+    ],
+    detector: around(5),
+    tracker: around(9),
     coldStart: { downloadMs: 50, deviceMs: 20, prepareMs: 90, pipelines: 17, firstFrameMs: 30 },
     stages: stages.map(([name, ms, dispatches]) => ({ name, ms: around(ms), share: ms / 20, dispatches })),
     geometryShare: 0.125,
@@ -30,6 +46,7 @@ export function sampleReport(): Report {
       twoInFlight: around(16),
       gpu: around(18),
       encode: around(0.2),
+      samples: [18, 20, 24, 21],
       dispatches: 62,
       submits: 1,
       bytesReadBack: 1504,

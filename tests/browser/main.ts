@@ -1,6 +1,7 @@
 /**
  * The page on which GPU cases run. A person opens it with `npm run dev` and clicks; `tests/gpu.test.ts` calls `window.runGpuCase`.
  */
+import { find, html } from '../../pages/dom.js';
 import { Gpu } from '../../src/engine/device.js';
 import { failing } from './failing.js';
 import { type CaseOutcome, CaseRunner, type GpuCase, type GpuSuite } from './suite.js';
@@ -28,47 +29,63 @@ window.runGpuCase = async (path, suiteName, name) => {
   return runner.run(testCase);
 };
 
-function element<K extends keyof HTMLElementTagNameMap>(
-  tag: K,
-  text: string,
-  parent: Element,
-): HTMLElementTagNameMap[K] {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  parent.append(made);
-  return made;
-}
-
-function byId(id: string): HTMLElement {
-  const found = document.getElementById(id);
-  if (found === null) throw new Error(`the page has no #${id}`);
-  return found;
-}
-
 interface Row {
+  readonly suite: string;
+  readonly section: HTMLElement;
   readonly item: HTMLLIElement;
+  readonly time: HTMLElement;
   readonly output: HTMLPreElement;
   readonly testCase: GpuCase;
 }
 
-async function runRow({ item, output, testCase }: Row): Promise<boolean> {
+async function runRow({ item, output, time, testCase }: Row): Promise<void> {
   item.dataset.status = 'running';
+  const start = performance.now();
   const outcome = await runner.run(testCase);
+  time.textContent = `${(performance.now() - start).toFixed(0)} ms`;
   item.dataset.status = outcome.status;
   output.textContent = outcome.status === 'failed' ? outcome.stack || outcome.message : '';
-  return outcome.status === 'passed';
+  showWanted();
 }
 
 const rows: Row[] = [];
+const filter = find('#filter', HTMLInputElement);
+const failedOnly = find('#failed', HTMLInputElement);
+const runAll = find('#run-all', HTMLButtonElement);
+const stop = find('#stop', HTMLButtonElement);
+let stopped = false;
+
+/** Whether the filter's words are all in the names of suite and case. */
+function isWanted({ suite, testCase }: Row): boolean {
+  const text = `${suite} ${testCase.name}`.toLowerCase();
+  return filter.value
+    .toLowerCase()
+    .split(' ')
+    .every((word) => text.includes(word));
+}
+
+/** Hides what the filter, or "Failed only", leaves out, and counts the rest. */
+function showWanted(): void {
+  for (const row of rows)
+    row.item.hidden = !isWanted(row) || (failedOnly.checked && row.item.dataset.status !== 'failed');
+  for (const section of new Set(rows.map((row) => row.section)))
+    section.hidden = rows.every((row) => row.section !== section || row.item.hidden);
+  const wanted = rows.filter(isWanted);
+  const count = (status: string) => wanted.filter(({ item }) => item.dataset.status === status).length;
+  find('#summary', HTMLElement).textContent =
+    `${count('passed')} passed, ${count('failed')} failed, ${wanted.length} of ${rows.length} cases`;
+}
 
 function listSuite(suite: GpuSuite): void {
-  const section = element('section', '', byId('suites'));
-  element('h2', suite.name, section);
-  const list = element('ol', '', section);
+  const list = html('ol', {});
+  const section = html('section', {}, html('h2', {}, suite.name), list);
+  find('#suites', HTMLElement).append(section);
   for (const testCase of suite.cases) {
-    const item = element('li', '', list);
-    const button = element('button', testCase.name, item);
-    const row = { item, output: element('pre', '', item), testCase };
+    const button = html('button', { type: 'button' }, testCase.name);
+    const [time, output] = [html('span', { class: 'time' }), html('pre', {})];
+    const item = html('li', {}, button, time, output);
+    const row = { suite: suite.name, section, item, time, output, testCase };
+    list.append(item);
     button.addEventListener('click', () => void runRow(row));
     rows.push(row);
   }
@@ -77,18 +94,25 @@ function listSuite(suite: GpuSuite): void {
 /** Fills the page for a person. The test runner asks for single cases instead, and for no other module than theirs. */
 async function listEverything(): Promise<void> {
   for (const { path, suites, error } of await Promise.all(suitePaths.map(loadSuites))) {
-    if (error !== undefined) element('pre', `${path}: ${error.stack ?? error.message}`, byId('suites'));
+    if (error !== undefined)
+      find('#suites', HTMLElement).append(html('pre', {}, `${path}: ${error.stack ?? error.message}`));
     suites.forEach(listSuite);
   }
+  showWanted();
 }
 
-byId('run-all').addEventListener('click', async () => {
-  let [passed, failed] = [0, 0];
-  for (const row of rows) {
-    if (await runRow(row)) passed++;
-    else failed++;
-    byId('summary').textContent = `${passed} passed, ${failed} failed, ${rows.length} cases`;
+for (const input of [filter, failedOnly]) input.addEventListener('input', showWanted);
+stop.addEventListener('click', () => {
+  stopped = true;
+});
+runAll.addEventListener('click', async () => {
+  stopped = false;
+  [runAll.disabled, stop.disabled] = [true, false];
+  for (const row of rows.filter(isWanted)) {
+    if (stopped) break;
+    await runRow(row);
   }
+  [runAll.disabled, stop.disabled] = [false, true];
 });
 
 if (!new URLSearchParams(location.search).has('runner')) await listEverything();
@@ -96,8 +120,9 @@ if (!new URLSearchParams(location.search).has('runner')) await listEverything();
 try {
   const gpu = await Gpu.create();
   const { vendor, architecture, description, isSoftware } = gpu.adapter;
-  byId('adapter').textContent = `${[vendor, architecture, description].join(' ')}${isSoftware ? ' (software)' : ''}`;
+  find('#adapter', HTMLElement).textContent =
+    `${[vendor, architecture, description].join(' ')}${isSoftware ? ' (software)' : ''}`;
   gpu.destroy();
 } catch (error) {
-  byId('adapter').textContent = String(error);
+  find('#adapter', HTMLElement).textContent = String(error);
 }

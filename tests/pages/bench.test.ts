@@ -1,6 +1,7 @@
 import type { Page } from 'puppeteer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Report, type ReportJson, toJson } from '../../bench/report.js';
+import { toJson } from '../../bench/report.js';
+import { runFromJson, runToFragment } from '../../bench/saved.js';
 import { PageHost } from '../../scripts/page-host.js';
 import { sampleReport } from '../bench/sample-report.js';
 
@@ -44,9 +45,43 @@ describe('a report on the page', () => {
 
   it('fits a phone, and lets the report be saved', async () => {
     expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
-    for (const id of ['#save-json', '#save-markdown', '#copy-markdown']) {
+    for (const id of ['#save-json', '#save-markdown', '#copy-markdown', '#copy-link']) {
       expect(await page.$eval(id, (button) => button.hasAttribute('disabled'))).toBe(false);
     }
+  });
+});
+
+describe('the timeline', () => {
+  const bars = '[aria-labelledby="card-a-frame-dispatch-by-dispatch"] .dispatches button';
+
+  it('shows what a dispatch was: time, workgroups, constants, compiler notes and WGSL', async () => {
+    const { timeline, pipelines } = sampleReport();
+    expect(await page.$$eval(bars, (buttons) => buttons.map((button) => button.ariaLabel))).toEqual(
+      timeline.map(({ label, ms }) => `${label}, ${ms.toPrecision(3)} ms`),
+    );
+    await page.$$eval(bars, ([, second]) => second?.click());
+    const [text = ''] = await texts('.dispatch');
+    expect(text).toContain('105 x 1 x 1 workgroups; width = 128.');
+    expect(text).toContain('The compiler: warning 2:1 unused');
+    expect(text).toContain(pipelines[1]?.wgsl);
+  });
+
+  it('of a run from a link says that its WGSL is not there; a link that was cut says so', async () => {
+    const fragment = await runToFragment({ ...sampleReport(), seconds: 77 });
+    const visit = (hash: string) =>
+      page.evaluate((wanted) => {
+        location.hash = wanted;
+        location.reload();
+      }, hash);
+    await visit(fragment);
+    await page.waitForSelector(bars);
+    await page.$$eval(bars, ([first]) => first?.click());
+    expect((await texts('.dispatch')).join()).toContain('A saved run does not carry its WGSL');
+    await visit(fragment.slice(0, -9));
+    await page.waitForSelector('#notice:not([hidden])');
+    await page.waitForFunction(() => document.querySelector('#notice')?.textContent?.includes('cut or changed'));
+    await visit('');
+    await page.waitForFunction(() => window.fullposeBench !== undefined);
   });
 });
 
@@ -72,10 +107,8 @@ describe('a quick run', () => {
     await page.keyboard.press('ArrowRight');
     await page.click('#run');
     await page.waitForFunction(() => document.querySelector('#status')?.textContent === 'Done.', { timeout: 0 });
-    const saved: ReportJson & { readonly details: Report } = JSON.parse(await saveJson());
-    const { details: report, ...json } = saved;
-    expect(json).toEqual(toJson(report));
-    const { dtype, weightBytes, stages, frame, faces, peak, rivals, ratios } = json;
+    const report = runFromJson(await saveJson());
+    const { dtype, weightBytes, stages, frame, faces, peak, rivals, ratios } = toJson(report);
 
     expect(dtype).toBe('f32');
     expect(weightBytes).toBeGreaterThan(0);
@@ -102,6 +135,37 @@ describe('a quick run', () => {
     expect(peak.achievedGflops).toBeLessThan(peak.gflops);
     expect(rivals).toEqual([]);
     expect(ratios).toEqual({ vsOrtWebGpu: null, vsTfjsWebGpu: null });
+
+    // Dispatch by dispatch, and in the order in which the frame has them.
+    const { timeline } = report;
+    expect(timeline).toHaveLength(frame.dispatches);
+    for (const { ms, workgroups } of timeline) {
+      expect(ms).toBeGreaterThan(0);
+      expect(Math.min(...workgroups)).toBeGreaterThan(0);
+    }
+    const parts = timeline.map(({ part }) => part).filter((part, i, all) => part !== all[i - 1]);
+    for (let k = 0; k < report.iterations; k++) expect(parts).toContain(`iteration${k}`);
+    const wgsl = await page.$$eval('.dispatches button', (buttons) => {
+      const texts: string[] = [];
+      for (const button of buttons) {
+        button.click();
+        texts.push(document.querySelector('.dispatch pre')?.textContent ?? '');
+      }
+      return texts;
+    });
+    expect(wgsl).toHaveLength(timeline.length);
+    for (const source of wgsl) expect(source).toMatch(/@compute/);
+    expect(report.frame.samples.length).toBeGreaterThanOrEqual(report.rounds);
+    for (const { median } of [report.detector, report.tracker]) expect(median).toBeGreaterThan(0);
+
+    // It is in the address and in the history.
+    expect(new URL(page.url()).hash).toMatch(/^#run=[\w-]{500,}$/);
+    expect(await page.$$eval('#history li', (items) => items.length)).toBe(1);
+    expect(await texts('#estimate')).toEqual([
+      expect.stringMatching(/^A run will take about \d+ (seconds|minutes)\.$/),
+    ]);
+    await page.$$eval('#history button', ([, compare]) => compare?.click());
+    expect((await texts('[aria-label="Compared"] tbody tr'))[0]).toContain('1.00x');
 
     expect(await texts('#status')).toEqual(['Done.']);
     expect(await page.$eval('#live svg[role="img"]', (chart) => chart.getAttribute('aria-label'))).toMatch(
