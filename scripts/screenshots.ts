@@ -1,7 +1,11 @@
-/** `npm run screenshots`: the pictures of README.md and docs/performance.md, made from the bundled sample alone, into docs/images/. */
+/**
+ * `npm run screenshots [-- PART ...]`: the pictures of README.md and of the guide, made from the bundled sample alone, into docs/images/. Parts are
+ * turning, demo and bench; without any, all.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'puppeteer';
+import { animatedWebp } from './animated-webp.js';
 import { PageHost, repositoryRoot } from './page-host.js';
 
 const folder = join(repositoryRoot, 'docs/images');
@@ -58,15 +62,31 @@ async function canvasPart(page: Page, selector: string, part: Part, height: numb
   );
 }
 
-function save(name: string, dataUrl: string): void {
-  writeFileSync(join(folder, name), Buffer.from(dataUrl.slice(dataUrl.indexOf(',') + 1), 'base64'));
+const bytesOf = (dataUrl: string): Uint8Array => Buffer.from(dataUrl.slice(dataUrl.indexOf(',') + 1), 'base64');
+
+function save(name: string, bytes: Uint8Array): void {
+  writeFileSync(join(folder, name), bytes);
   process.stdout.write(`docs/images/${name}\n`);
 }
 
-/** What the page shows in its window. */
-async function saveWindow(page: Page, name: string): Promise<void> {
-  await page.screenshot({ path: join(folder, name), type: 'webp', quality: 78 });
-  process.stdout.write(`docs/images/${name}\n`);
+/** A desk and a phone. */
+const windows = {
+  '': { width: 1280, height: 800 },
+  '-phone': { width: 390, height: 844 },
+} as const;
+
+/** What the page shows in its window: wide and on a phone, light and dark, as `NAME-phone-dark.webp`. */
+async function saveWindows(page: Page, name: string): Promise<void> {
+  // Nothing hovered or focused.
+  await page.evaluate(() => document.activeElement instanceof HTMLElement && document.activeElement.blur());
+  await page.mouse.move(0, 0);
+  for (const [suffix, size] of Object.entries(windows)) {
+    await page.setViewport(size);
+    for (const scheme of ['light', 'dark'] as const) {
+      await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
+      save(`${name}${suffix}-${scheme}.webp`, await page.screenshot({ type: 'webp', quality: 72 }));
+    }
+  }
 }
 
 /** The demo with several faces, and each output of the sample's. */
@@ -83,9 +103,9 @@ async function drawDemo(host: PageHost): Promise<void> {
     ['depth', ['depth']],
   ] as const) {
     await setLayers(page, layers);
-    save(`output-${name}.webp`, await canvasPart(page, '#view', portrait, tile));
+    save(`output-${name}.webp`, bytesOf(await canvasPart(page, '#view', portrait, tile)));
   }
-  save('output-texture.webp', await canvasPart(page, '#texture', { x: 0, y: 0, width: 1, height: 1 }, tile));
+  save('output-texture.webp', bytesOf(await canvasPart(page, '#texture', { x: 0, y: 0, width: 1, height: 1 }, tile)));
   await page.evaluate(() => {
     window.fullposeDemo = undefined;
   });
@@ -94,42 +114,36 @@ async function drawDemo(host: PageHost): Promise<void> {
   await setLayers(page, ['mesh', 'landmarks', 'axes']);
   // The texture has a picture of its own, and the times are those of a GPU in software.
   await page.addStyleTag({ content: '#notice, .below .card:not(.wide) { display: none }' });
-  await page.evaluate(() => document.activeElement instanceof HTMLElement && document.activeElement.blur());
-  await page.mouse.move(0, 0);
-  for (const scheme of ['light', 'dark'] as const) {
-    await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
-    await saveWindow(page, `demo-${scheme}.webp`);
-  }
+  await saveWindows(page, 'demo');
   await page.close();
 }
 
-/** The sample's face turned from profile to profile. */
-async function drawTurnedHeads(host: PageHost): Promise<void> {
+/** The sample's head, from profile to profile and back. */
+async function drawTurningHead(host: PageHost): Promise<void> {
   const page = await host.openPage('/scripts/screenshots/');
-  await page.waitForFunction(() => window.turnedHeads !== undefined, { timeout: timeoutMs });
-  const picture = await page.evaluate(() => window.turnedHeads);
-  if (picture !== undefined) save('turned.webp', picture);
+  await page.waitForFunction(() => window.turningHead !== undefined, { timeout: timeoutMs });
+  const turning = await page.evaluate(() => window.turningHead);
+  if (turning === undefined) throw new Error('the page drew no head');
+  const { side, frames } = turning;
+  save('turning.webp', animatedWebp(frames.map(bytesOf), side, side, 100));
   await page.close();
 }
 
 /** The benchmark's page after a quick run. */
 async function drawBenchmark(host: PageHost): Promise<void> {
-  const page = await host.openPage('/bench/', async (opened) => {
-    opened.setDefaultTimeout(timeoutMs);
-    await opened.setViewport({ width: 1280, height: 680 });
-  });
+  const page = await host.openPage('/bench/', (opened) => opened.setDefaultTimeout(timeoutMs));
   await page.waitForFunction(() => window.fullposeBench !== undefined);
   await page.evaluate(() => window.fullposeBench.run({ faces: 1, quick: true, rivals: false, dtype: 'f16' }));
-  await saveWindow(page, 'bench.webp');
+  await saveWindows(page, 'bench');
   await page.close();
 }
 
 mkdirSync(folder, { recursive: true });
 const host = await PageHost.open({ packages: ['three/webgpu', 'three/addons/loaders/GLTFLoader.js'] });
+const parts = { turning: drawTurningHead, demo: drawDemo, bench: drawBenchmark } as const;
+const wanted = process.argv.slice(2);
 try {
-  await drawTurnedHeads(host);
-  await drawDemo(host);
-  await drawBenchmark(host);
+  for (const [name, draw] of Object.entries(parts)) if (wanted.length === 0 || wanted.includes(name)) await draw(host);
 } finally {
   await host.close();
 }

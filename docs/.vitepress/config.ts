@@ -105,6 +105,7 @@ export default defineConfig({
             { text: 'Coordinate frames', link: '/guide/coordinates' },
             { text: 'What a face gives', link: '/outputs' },
             { text: 'Limits', link: '/guide/limits' },
+            { text: 'Beside others', link: '/guide/others' },
             { text: 'Troubleshooting', link: '/guide/troubleshooting' },
             { text: 'Commands', link: '/guide/commands' },
           ],

@@ -1,6 +1,6 @@
 /**
- * The README's turned heads: the sample's face as a glTF file of the library's (hidden half mirrored), loaded by three.js, turned from profile to
- * profile, and each view aligned anew with the landmarks that were found drawn over it.
+ * The README's turning head: the sample's face as a glTF file of the library's (hidden half mirrored), loaded by three.js, turned from profile to
+ * profile and back, and each view aligned anew with the landmarks that were found drawn over it.
  */
 import { FaceAligner, type FaceBox } from 'fullpose';
 import { encodePng, writeGlb } from 'fullpose/export';
@@ -11,17 +11,19 @@ import { fetchPicture } from '../../pages/pictures.js';
 
 declare global {
   interface Window {
-    /** A WebP picture as a data URL. */
-    turnedHeads?: Promise<string>;
+    /** WebP pictures as data URLs, `side` pixels wide and high. */
+    turningHead?: Promise<{ readonly side: number; readonly frames: readonly string[] }>;
   }
 }
 
-/** Degrees of yaw, the viewer's left first. */
-const yaws = [-80, -40, 0, 40, 80] as const;
+/** Frames of the way there and back. */
+const count = 24;
 
-/** Pixels of one view, and between two. */
-const side = 256;
-const gap = 8;
+/** Degrees of yaw: to and fro, slow where it turns round. */
+const yaws = Array.from({ length: count }, (_, i) => 80 * Math.sin((2 * Math.PI * i) / count));
+
+/** Pixels of a frame. */
+const side = 320;
 
 /** Metres that a view shows. */
 const extent = 0.24;
@@ -53,7 +55,7 @@ function boxOf(mesh: three.Mesh, camera: three.Camera, landmarks: Uint32Array): 
   return { x0: Math.min(...xs), y0: Math.min(...ys), x1: Math.max(...xs), y1: Math.max(...ys), kind: 'landmarks' };
 }
 
-async function drawTurnedHeads(): Promise<string> {
+async function drawTurningHead(): Promise<{ readonly side: number; readonly frames: readonly string[] }> {
   const aligner = await FaceAligner.create();
   const mesh = await head(aligner);
   const renderer = new three.WebGPURenderer({ device: aligner.device, antialias: true });
@@ -66,28 +68,23 @@ async function drawTurnedHeads(): Promise<string> {
   const camera = new three.OrthographicCamera(-half, half, half, -half, 0, 2);
   camera.position.z = 1;
 
-  const strip = document.createElement('canvas');
-  strip.width = yaws.length * (side + gap) - gap;
-  strip.height = side;
-  const context = strip.getContext('2d');
+  const canvas = document.createElement('canvas');
+  canvas.width = canvas.height = side;
+  const context = canvas.getContext('2d');
   if (context === null) throw new Error('the browser gave no 2D canvas');
-  for (const [index, yaw] of yaws.entries()) {
+  const frames: string[] = [];
+  for (const yaw of yaws) {
     mesh.rotation.y = (yaw * Math.PI) / 180;
     renderer.render(scene, camera);
     const view = await createImageBitmap(renderer.domElement);
     const [face] = await aligner.align(view, [boxOf(mesh, camera, aligner.model.landmarks)]);
     if (face === undefined) throw new Error('one box gives one face');
-    context.save();
-    context.translate(index * (side + gap), 0);
-    context.beginPath();
-    context.roundRect(0, 0, side, side, 8);
-    context.clip();
     context.drawImage(view, 0, 0);
     drawLandmarks(context, face.landmarks, face.visibility);
     drawAxes(context, face.landmarks, face.pose.matrix);
-    context.restore();
+    frames.push(canvas.toDataURL('image/webp', 0.6));
   }
-  return strip.toDataURL('image/webp', 0.82);
+  return { side, frames };
 }
 
-window.turnedHeads = drawTurnedHeads();
+window.turningHead = drawTurningHead();
