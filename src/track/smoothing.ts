@@ -27,6 +27,8 @@ export interface SmoothingOptions {
   readonly identity?: OneEuroOptions;
   /** Speed in weights a second; each expression for itself. */
   readonly expression?: OneEuroOptions;
+  /** The same for what moves the lids (eyeBlink, eyeSquint, eyeWide): a blink lasts four frames. */
+  readonly lids?: OneEuroOptions;
 }
 
 /** Tuned on one clip, checked on others: docs/tracking.md. */
@@ -36,6 +38,7 @@ export const DEFAULT_SMOOTHING: Required<SmoothingOptions> = {
   scale: { minCutoff: 3.3, beta: 1.35 },
   identity: { minCutoff: 0.6, beta: 0 },
   expression: { minCutoff: 2.3, beta: 3 },
+  lids: { minCutoff: 2.3, beta: 15 },
 };
 
 /** Cutoff of the speeds themselves, Hz: the paper's. */
@@ -139,16 +142,22 @@ export class FaceSmoother {
   readonly #scale: OneEuro;
   readonly #identity: OneEuro;
   readonly #expression: OneEuro;
+  readonly #lids: OneEuro;
+  /** Where the weights of the lids are among the parameters. */
+  readonly #lidsAt: readonly number[];
   #lastMs: number | undefined;
 
-  constructor(layout: ParameterLayout, options: SmoothingOptions = {}) {
-    const { rotation, translation, scale, identity, expression } = { ...DEFAULT_SMOOTHING, ...options };
+  /** @param names of the expressions, as the face model has them */
+  constructor(layout: ParameterLayout, names: readonly string[], options: SmoothingOptions = {}) {
+    const { rotation, translation, scale, identity, expression, lids } = { ...DEFAULT_SMOOTHING, ...options };
     this.#layout = layout;
     this.#rotation = new RotationOneEuro(rotation);
     this.#translation = new OneEuro(2, translation, 2);
     this.#scale = new OneEuro(1, scale);
     this.#identity = new OneEuro(layout.identity[1], identity);
     this.#expression = new OneEuro(layout.expression[1], expression);
+    this.#lidsAt = names.flatMap((name, i) => (/^eye(Blink|Squint|Wide)/.test(name) ? [layout.expression[0] + i] : []));
+    this.#lids = new OneEuro(this.#lidsAt.length, lids);
   }
 
   /**
@@ -175,6 +184,11 @@ export class FaceSmoother {
     ] as const) {
       smoothed.set(filter.filter(parameters.subarray(offset, offset + count), seconds), offset);
     }
+    const lids = this.#lids.filter(
+      this.#lidsAt.map((at) => parameters[at]!),
+      seconds,
+    );
+    for (const [i, at] of this.#lidsAt.entries()) smoothed[at] = lids[i]!;
     return smoothed;
   }
 }

@@ -321,8 +321,9 @@ export class FaceTracker {
     if (boxes.length === 0) return [];
     const faces = await this.#aligner.align(frame, boxes);
     const sure = faces.filter((face) => this.#isSure(face));
+    const { layout, model } = this.#aligner;
     return sure.map((face) => {
-      const smoother = this.#smoothing && new FaceSmoother(this.#aligner.layout, this.#smoothing);
+      const smoother = this.#smoothing && new FaceSmoother(layout, model.expressionNames, this.#smoothing);
       const shown = this.#smooth(face, smoother, timestampMs);
       return { id: this.#nextId++, age: 0, good: face, shown, fast: false, doubt: 0, smoother };
     });

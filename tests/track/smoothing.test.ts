@@ -1,6 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { OneEuroFilter } from '1eurofilter';
 import { describe, expect, it } from 'vitest';
+import { eyeRatio } from '../../cli/any-pose.js';
 import { InputError } from '../../src/engine/errors.js';
+import { decodeVertices } from '../../src/mmm/decode.js';
+import { loadFaceModel, selectVertices } from '../../src/mmm/model.js';
 import { parseParameterLayout } from '../../src/mmm/parameters.js';
 import { eulerToQuaternion, matrixToEuler, type Quaternion, quaternionToMatrix } from '../../src/mmm/pose.js';
 import { checkSmoothing, FaceSmoother, OneEuro, RotationOneEuro } from '../../src/track/smoothing.js';
@@ -96,6 +100,7 @@ describe('RotationOneEuro', () => {
 
 describe('FaceSmoother', () => {
   const layout = parseParameterLayout(layoutJson(5, 3));
+  const names = ['jawOpen', 'eyeBlink_L', 'mouthPucker'];
 
   function parametersAt(
     angles: { yaw: number; pitch: number; roll: number },
@@ -109,7 +114,7 @@ describe('FaceSmoother', () => {
   }
 
   it('leaves a face at rest as it is, from the first frame on', () => {
-    const smoother = new FaceSmoother(layout);
+    const smoother = new FaceSmoother(layout, names);
     const parameters = parametersAt({ yaw: 20, pitch: 5, roll: -3 }, 40, 0.5);
     for (let i = 0; i < 5; i++) {
       expectClose(smoother.smooth(parameters, 1000 + 40 * i), parameters, { rtol: 1e-12, label: `frame ${i}` });
@@ -117,7 +122,7 @@ describe('FaceSmoother', () => {
   });
 
   it('halves the trembling of every part, and follows a turn', () => {
-    const smoother = new FaceSmoother(layout);
+    const smoother = new FaceSmoother(layout, names);
     const next = random(5);
     const raw: number[][] = [];
     const smooth: number[][] = [];
@@ -147,6 +152,64 @@ describe('FaceSmoother', () => {
       expect(after, `part ${k}`).toBeLessThan(before / 2);
     }
     expect(Math.abs((smooth.at(-1)?.[0] ?? 0) - 40)).toBeLessThan(1);
+  });
+});
+
+describe('a blink of 120 ms at 30 frames a second', () => {
+  const { parameters } = JSON.parse(readFileSync('weights/network.json', 'utf8'));
+  const model = loadFaceModel(new Uint8Array(readFileSync('weights/face_model.safetensors')).buffer);
+  const points = selectVertices(model, model.landmarks);
+  const layout = parseParameterLayout(parameters);
+  const lids = ['eyeBlink_L', 'eyeBlink_R'].map((name) => layout.expression[0] + model.expressionNames.indexOf(name));
+
+  /** How far the lids are shut after `ms`: down in a third of the time, then up. */
+  const shut = (ms: number) => Math.max(0, Math.min(ms / 40, (120 - ms) / 80));
+  const frames = 60;
+  const start = 30;
+
+  /** Blink weights and eye aspect ratios before and after smoothing, frame by frame; noise of 0.02 on every weight. */
+  function follow(depth: number, phaseMs: number, seed: number) {
+    const next = random(seed);
+    // Of standard deviation 1.
+    const noise = () => Math.sqrt(3) * (2 * next() - 1);
+    const smoother = new FaceSmoother(layout, model.expressionNames);
+    const rows = Array.from({ length: frames }, (_, i) => {
+      const p = new Float64Array(layout.count);
+      p.set(eulerToQuaternion({ yaw: 10 + 0.1 * noise(), pitch: 0, roll: 2 }, 40));
+      p.set([64 + 0.1 * noise(), 64 + 0.1 * noise()], 4);
+      const [first, count] = layout.expression;
+      for (let k = first; k < first + count; k++) p[k] = 0.02 * noise();
+      for (const k of lids) p[k] = p[k]! + depth * shut(((i - start) * 1000) / 30 + phaseMs);
+      const read = (parameters: Float64Array<ArrayBuffer>) => ({
+        blink: (parameters[lids[0]!]! + parameters[lids[1]!]!) / 2,
+        ratio: eyeRatio({ values: decodeVertices(points, layout, parameters, 128), stride: 3 }),
+      });
+      return { raw: read(p), smooth: read(smoother.smooth(p, 1000 + (i * 1000) / 30)) };
+    });
+    return { raw: rows.map(({ raw }) => raw), smooth: rows.map(({ smooth }) => smooth) };
+  }
+
+  it.each([1, 0.7])('survives where it shuts by %f, wherever it falls between frames', (depth) => {
+    for (const [seed, phaseMs] of [0, 5, 10, 15, 20, 25, 30].entries()) {
+      const { raw, smooth } = follow(depth, phaseMs, seed + 1);
+      const blinks = (rows: typeof raw) => rows.map(({ blink }) => blink);
+      const openings = (rows: typeof raw) => rows.map(({ ratio }) => ratio);
+      const peak = Math.max(...blinks(raw));
+      const label = `depth ${depth}, ${phaseMs} ms`;
+      expect(Math.max(...blinks(smooth)), label).toBeGreaterThan(0.9 * peak);
+      const open =
+        openings(raw)
+          .slice(0, start)
+          .reduce((sum, ratio) => sum + ratio, 0) / start;
+      const drop = (rows: typeof raw) => open - Math.min(...openings(rows));
+      expect(drop(raw), label).toBeGreaterThan(0.1);
+      expect(drop(smooth), label).toBeGreaterThan(0.9 * drop(raw));
+      // At most a frame late, and open again three frames after the lids are.
+      const last = (rows: typeof raw) => blinks(rows).indexOf(Math.max(...blinks(rows)));
+      expect(last(smooth) - last(raw), label).toBeLessThanOrEqual(1);
+      const opened = start + Math.ceil(((120 - phaseMs) * 30) / 1000);
+      expect(smooth[opened + 2]!.blink, label).toBeLessThan(0.12 * peak + 0.06);
+    }
   });
 });
 
