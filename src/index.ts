@@ -33,6 +33,13 @@ export type { StageTime } from './engine/profiler.js';
 export { clearCache } from './files/cache.js';
 export type { DownloadOptions, LoadProgress, WeightUrls } from './files/download.js';
 export {
+  BLENDSHAPE_NAMES,
+  type BlendshapeName,
+  type Blendshapes,
+  type Expression,
+  type ExpressionName,
+} from './mmm/blendshapes.js';
+export {
   type Matrix4,
   type PerspectivePose,
   type PictureCamera,

@@ -118,6 +118,7 @@ export default defineConfig({
             { text: 'Your own detector', link: '/recipes/detector' },
             { text: 'Your own face model', link: '/recipes/model' },
             { text: 'Video', link: '/recipes/video' },
+            { text: 'Rigs: ARKit, VRM, glTF', link: '/recipes/rigs' },
           ],
         },
         {

@@ -3,6 +3,7 @@
  */
 import { type Placed, recrop } from '../cascade/recrop.js';
 import { FullposeError, InputError } from '../engine/errors.js';
+import { BlendshapeSolver, type Blendshapes, type Expression } from '../mmm/blendshapes.js';
 import { decodeVertices, toPicturePixels } from '../mmm/decode.js';
 import { type FaceModel, type ShapeModel, selectVertices } from '../mmm/model.js';
 import {
@@ -53,8 +54,19 @@ export interface Face {
   readonly pose: Pose;
   /** Identity coefficients in training standard deviations. */
   readonly identity: Float32Array<ArrayBuffer>;
-  /** Expression weights by name; ARKit's names with _L and _R, 0 = neutral, 1 = full. Not clamped. */
-  readonly expression: Readonly<Record<string, number>>;
+  /** Expression weights as the cascade found them, by the model's names: ARKit's with _L and _R, 0 = neutral, 1 = full. Not clamped. */
+  readonly expression: Expression;
+  /**
+   * The expression as ARKit names and bounds it, for what drives a rig: 52 weights from 0 to 1, few of them at once. Worked out when it is first
+   * read, in about a millisecond; a copy (`{ ...face }`, `structuredClone`) reads it.
+   */
+  readonly blendshapes: Blendshapes;
+}
+
+/** A face with more of its own or other fields, which leaves `blendshapes` unread. */
+export function faceWith<F extends object, T extends object>(face: F, more: T): F & T {
+  const fields = { ...Object.getOwnPropertyDescriptors(face), ...Object.getOwnPropertyDescriptors(more) };
+  return Object.defineProperties({}, fields) as F & T;
 }
 
 /**
@@ -65,7 +77,11 @@ export interface Face {
  * @param iteration k, of 1 and more
  * @returns p^k
  */
-export function startOf({ parameters, crop, path }: Face, to: Crop, iteration: number): Float64Array<ArrayBuffer> {
+export function startOf(
+  { parameters, crop, path }: Pick<Face, 'parameters' | 'crop' | 'path'>,
+  to: Crop,
+  iteration: number,
+): Float64Array<ArrayBuffer> {
   const start = moveParameters(parameters, poseFrame(crop), poseFrame(to));
   const [then, end] = [path[Math.min(iteration, path.length) - 1], path.at(-1)];
   if (then === undefined || end === undefined) return start;
@@ -100,6 +116,8 @@ export class FaceReader {
   readonly #margin: number | undefined;
   /** The model of the landmarks alone. */
   readonly #landmarks: ShapeModel;
+  /** Made for the first face whose blendshapes are read. */
+  #solver: BlendshapeSolver | undefined;
 
   /** @param margin of the crops where they follow the face (`recrop` of the network) */
   constructor(model: FaceModel, layout: ParameterLayout, margin?: number) {
@@ -136,7 +154,7 @@ export class FaceReader {
     }
     const confidence = 1 / (1 + Math.exp(-(parameters[CONFIDENCE_OFFSET] ?? 0)));
     const whole = 'known' in path ? path.known : this.#pathOf([...path.steps, { crop, parameters }]);
-    return { visibility, confidence, path: whole, ...this.#describe(parameters, landmarks, crop) };
+    return faceWith(this.#describe(parameters, landmarks, crop, visibility), { confidence, path: whole });
   }
 
   /** The steps of a run, all in the crop of the last of them. */
@@ -175,7 +193,7 @@ export class FaceReader {
       }
       const { crop: upright } = this.#recrop(face, this.#margin);
       const start = startOf(
-        { ...face, path: this.#uprightPath(path, face.crop.size, this.#margin) },
+        { parameters: face.parameters, crop: face.crop, path: this.#uprightPath(path, face.crop.size, this.#margin) },
         upright,
         iteration,
       );
@@ -196,7 +214,7 @@ export class FaceReader {
   /** A face with other parameters in the same crop, as smoothing makes them. What can be seen, and how sure that is, stays. */
   repose(face: Face, parameters: Float32Array<ArrayBuffer>): Face {
     const landmarks = Float32Array.from(decodeVertices(this.#landmarks, this.#layout, parameters, face.crop.size));
-    return { ...face, ...this.#describe(parameters, landmarks, face.crop) };
+    return faceWith(face, this.#describe(parameters, landmarks, face.crop, face.visibility));
   }
 
   /** All that follows from the parameters. `landmarks` [68,3] come in crop pixels, and are moved to the picture in place. */
@@ -204,13 +222,21 @@ export class FaceReader {
     parameters: Float32Array<ArrayBuffer>,
     landmarks: Float32Array<ArrayBuffer>,
     crop: Crop,
-  ): Omit<Face, 'visibility' | 'confidence' | 'path'> {
+    visibility: Uint8Array<ArrayBuffer>,
+  ): Omit<Face, 'confidence' | 'path'> {
     const toPicture = cropToPicture(crop);
     const [identity, identityCount] = this.#layout.identity;
     const [expression] = this.#layout.expression;
     toPicturePixels(landmarks, toPicture);
+    const solve = (): Blendshapes => {
+      this.#solver ??= new BlendshapeSolver(this.#landmarks, this.#model.expressionNames);
+      const weights = parameters.subarray(expression, expression + this.#model.expressionNames.length);
+      return this.#solver.solve({ weights, rotation: quaternionToMatrix(quaternionOf(parameters)), visibility });
+    };
+    let blendshapes: Blendshapes | undefined;
     return {
       landmarks,
+      visibility,
       box: this.#boxOf({ landmarks, parameters, crop }),
       parameters,
       crop,
@@ -218,7 +244,11 @@ export class FaceReader {
       identity: parameters.slice(identity, identity + identityCount),
       expression: Object.fromEntries(
         this.#model.expressionNames.map((name, i) => [name, parameters[expression + i] ?? 0]),
-      ),
+      ) as Expression,
+      get blendshapes() {
+        blendshapes ??= solve();
+        return blendshapes;
+      },
     };
   }
 }

@@ -6,7 +6,7 @@ import type { Frame, PictureSize } from '../pictures/frame.js';
 import { CROP_RECORD_BYTES, cropOfRecord, cropRecord, writeCropRecord } from '../pictures/kernels/crop.js';
 import type { Counters } from './counters.js';
 import type { DeviceState } from './device-state.js';
-import { type Face, FaceReader, type Start } from './face.js';
+import { type Face, FaceReader, faceWith, type Start } from './face.js';
 import { FrameLayout, type FramePart } from './frame-layout.js';
 import { type FaceWith, type OutputContext, type OutputName, parseOutputs } from './outputs.js';
 import { encodeSteps } from './renderings.js';
@@ -140,7 +140,7 @@ export class Frames {
     const way = start.path === undefined ? { steps } : { known: start.path };
     const face = this.#reader.read(floats('output'), crop, way);
     if (context === undefined) return face as FaceWith<Name>;
-    return { ...face, ...parseOutputs(run.wanted.outputs, part, crop, context) };
+    return faceWith(face, parseOutputs(run.wanted.outputs, part, crop, context));
   }
 
   /** Tells the GPU where to look and, in a frame that refines, what to start from. */

@@ -28,7 +28,7 @@ export function checkFace(face: Face, count: number): void {
 /** @throws InputError for what is no face to go on from, as `checkFace` and beyond. */
 export function checkStart(face: Face, count: number): void {
   checkFace(face, count);
-  const { landmarks, path }: Record<string, unknown> = { ...face };
+  const { landmarks, path }: { readonly landmarks: unknown; readonly path: unknown } = face;
   if (!(landmarks instanceof Float32Array)) {
     refuse("The face's landmarks", landmarks, 'those of align');
   }

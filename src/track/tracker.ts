@@ -4,7 +4,7 @@
  */
 
 import type { FaceAligner } from '../align/aligner.js';
-import { type Face, FaceReader } from '../align/face.js';
+import { type Face, FaceReader, faceWith } from '../align/face.js';
 import { SAME_FACE, squareOf } from '../align/sure.js';
 import { FullposeError, InputError } from '../engine/errors.js';
 import { expectFields, expectList, expectObject, refuse } from '../engine/expect.js';
@@ -269,7 +269,7 @@ export class FaceTracker {
       this.#tracks = tracks;
       this.#lastMs = timestampMs;
     }
-    return tracks.map(({ id, age, shown }) => ({ ...shown, id, age }));
+    return tracks.map(({ id, age, shown }) => faceWith(shown, { id, age }));
   }
 
   async #upload(frame: PictureSource, upload: FaceAligner['upload']): Promise<PictureSource> {
@@ -313,7 +313,7 @@ export class FaceTracker {
     }
     const doubt = track.doubt + 1;
     if (doubt >= this.#options.frames) return undefined;
-    return { ...track, age, doubt, shown: { ...track.shown, confidence: found?.confidence ?? 0 } };
+    return { ...track, age, doubt, shown: faceWith(track.shown, { confidence: found?.confidence ?? 0 }) };
   }
 
   /** Aligns the faces in new boxes, and takes those that are faces. */

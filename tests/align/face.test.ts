@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FaceReader, startOf } from '../../src/align/face.js';
+import { FaceReader, faceWith, startOf } from '../../src/align/face.js';
 import { decodeVertices, pickVertices } from '../../src/mmm/decode.js';
 import { loadFaceModel, selectVertices } from '../../src/mmm/model.js';
 import { moveParameters, parseParameterLayout, poseFrame } from '../../src/mmm/parameters.js';
@@ -49,6 +49,11 @@ describe('FaceReader', () => {
     expectClose(same.landmarks, face.landmarks, { atol: 1e-4 });
     expect({ ...same, landmarks: 0 }).toEqual({ ...face, landmarks: 0 });
     const reposed = reader.repose(face, early);
+    // Nobody has read the blendshapes: copies are made around them, and still give their own.
+    for (const some of [face, reposed, faceWith(reposed, { id: 1 })]) {
+      expect(Object.getOwnPropertyDescriptor(some, 'blendshapes')?.get).toBeTypeOf('function');
+      expect(Object.keys(some.blendshapes)).toHaveLength(52);
+    }
     const expected = reader.read(outputOf(early), crop, { known: path });
     expectClose(reposed.landmarks, expected.landmarks, { atol: 1e-4 });
     expect([reposed.pose, reposed.expression]).toEqual([expected.pose, expected.expression]);

@@ -74,7 +74,8 @@ class FakeAligner implements TrackingAligner {
       confidence: at.confidence ?? 0.9,
       pose: poseInPicture([3, 0, 0, 0], [15.5, 15.5], 32, { scale: 1, x0: 0, y0: 0 }),
       identity: new Float32Array(5),
-      expression: {},
+      expression: {} as Face['expression'],
+      blendshapes: {} as Face['blendshapes'],
     };
   }
 }
@@ -399,7 +400,7 @@ describe('FaceTracker', () => {
     [{ detector: {} }, /detector is .*; wanted an object with detect/],
     [{ smoothing: 1 }, /smoothing is 1; wanted true, false or an object/],
     [{ smoothing: { rotation: { minCutoff: -1, beta: 0 } } }, /smoothing.rotation/],
-    [{ aligner: undefined }, /aligner is undefined; wanted an object/],
+    [{ aligner: null }, /aligner is null; wanted an object/],
   ])('refuses the options %o', async (options, message) => {
     // What untyped code may pass.
     const bad: unknown = { aligner: new FakeAligner(), ...options };
