@@ -9,6 +9,7 @@ import { halvesWork } from '../engine/halves-test.js';
 import type { DType } from '../engine/network.js';
 import { StagingRing } from '../engine/readback.js';
 import { FrameTexture } from '../pictures/frame.js';
+import { warmUp } from '../pictures/warm-up.js';
 import { FrameEncoder } from './encode.js';
 import { FrameLayout } from './frame-layout.js';
 import { Inspector } from './inspector.js';
@@ -52,7 +53,7 @@ export class DeviceState {
         encoder: new FrameEncoder(gpu, cascade),
       }));
       await accepted;
-      signal?.throwIfAborted();
+      await warmUp(gpu, signal, ({ texture }) => runOnce(gpu, cascade, texture));
       return new DeviceState(gpu, weights, cascade, value, { textureSize, tuning, dtype });
     } catch (error) {
       gpu.destroy();
@@ -117,6 +118,19 @@ export class DeviceState {
     this.frame.destroy();
     this.gpu.destroy();
   }
+}
+
+/** A whole frame whose result nobody reads. */
+async function runOnce(gpu: Gpu, cascade: Cascade, texture: GPUTexture): Promise<void> {
+  const { queue } = gpu.device;
+  const { accepted } = gpu.watch('The first frame was refused', () => {
+    const encoder = gpu.device.createCommandEncoder({ label: 'warm-up' });
+    const pass = encoder.beginComputePass({ label: 'warm-up' });
+    cascade.encode(pass, texture, cascade.plan(cascade.iterations), 1);
+    pass.end();
+    queue.submit([encoder.finish()]);
+  });
+  await Promise.all([accepted, gpu.until(queue.onSubmittedWorkDone())]);
 }
 
 /** Frees a ring that nobody will ask for slots any more, once those in flight are read. */

@@ -10,7 +10,7 @@ import { chooseVariants, fitsGraph, type LayerVariants, measureVariants } from '
 /** Plain JSON: keep it where you like and give it to the next `FaceAligner.create` as `tuning`. */
 export interface Tuning {
   readonly format: typeof FORMAT;
-  /** What was measured on. */
+  /** What was measured on: the adapter's names, where the browser gives any, and a hash of the device's features and limits. */
   readonly adapter: string;
   /** What was measured: a hash of the network's layers. */
   readonly network: string;
@@ -50,10 +50,10 @@ const KEY = 'fullpose.tuning';
 /** The variants to use, as a `Tuning`, whether measured or not. @throws as `measureVariants` */
 export async function findTuning(gpu: Gpu, graph: NetworkGraph, options: TuningOptions): Promise<Tuning> {
   const { tuning = 'remembered', tuningStorage = defaultStorage() } = options;
-  const { vendor, architecture, description } = gpu.adapter;
+  const adapter = adapterOf(gpu);
   const from = (variants: LayerVariants): Tuning => ({
     format: FORMAT,
-    adapter: [vendor, architecture, description].join(' ').trim(),
+    adapter,
     network: hash(JSON.stringify(graph.nodes)),
     variants: Object.fromEntries(variants),
   });
@@ -61,13 +61,21 @@ export async function findTuning(gpu: Gpu, graph: NetworkGraph, options: TuningO
   const fits = (candidate: unknown): candidate is Tuning => isTuningFor(candidate, shapes, gpu, graph);
   if (typeof tuning !== 'string') return fits(tuning) ? tuning : shapes;
   if (tuning === 'shapes') return shapes;
-  const key = `${KEY} ${shapes.network}`;
+  const key = `${KEY} ${shapes.network} ${hash(adapter)}`;
   const remembered = recall(tuningStorage, key);
   if (fits(remembered)) return remembered;
   if (tuning === 'remembered') return shapes;
   const measured = from(await measureVariants(gpu, graph));
   remember(tuningStorage, key, measured);
   return measured;
+}
+
+/** What tells adapters apart: names, which some browsers give none of, and a hash of features and limits. */
+function adapterOf({ adapter: { vendor, architecture, description }, features, limits }: Gpu): string {
+  const granted: unknown[] = [...features].sort();
+  // Of the prototype: `Object.keys` finds none.
+  for (const name in limits) granted.push(name, limits[name as keyof GPUSupportedLimits]);
+  return [vendor, architecture, description, hash(granted.join())].filter((part) => part !== '').join(' ');
 }
 
 export function variantsOf({ variants }: Tuning): LayerVariants {

@@ -12,6 +12,7 @@ import { checkDownloadOptions, type DownloadOptions, type WeightUrls } from '../
 import type { Crop } from '../pictures/crop.js';
 import type { Detector } from '../pictures/detector.js';
 import { type Frame, FrameTexture, type PictureSource } from '../pictures/frame.js';
+import { warmUp } from '../pictures/warm-up.js';
 import { detectorWeights } from './bundled.js';
 import { type DetectedFace, distinctFaces, isCutOff, suppress, toFace } from './faces.js';
 import { fetchDetectorWeights } from './manifest.js';
@@ -91,11 +92,12 @@ export class FaceDetector implements Detector {
       loadWeights({ ...options, ...(signal !== undefined && { signal }) }),
     );
     options.signal?.throwIfAborted();
-    const create = (device: GPUDevice | undefined) => startSearching(weights, options, device);
-    const state = await create(options.device);
-    if (options.signal?.aborted) state.destroy();
-    options.signal?.throwIfAborted();
-    const revivable = new Revivable('detector', state, options.device === undefined, (_, device) => create(device));
+    const { device, signal, ...kept } = options;
+    const state = await startSearching(weights, options);
+    // An aborted signal must not end a recovery.
+    const revivable = new Revivable('detector', state, device === undefined, (_, next) =>
+      startSearching(weights, { ...kept, ...(next !== undefined && { device: next }) }),
+    );
     return new FaceDetector(revivable, weights.inputSize, options);
   }
 
@@ -224,8 +226,7 @@ interface Searching extends OnDevice {
 
 async function startSearching(
   weights: DetectorWeights,
-  { powerPreference, minConfidence = DEFAULT_MIN_CONFIDENCE }: FaceDetectorOptions,
-  device: GPUDevice | undefined,
+  { device, powerPreference, signal, minConfidence = DEFAULT_MIN_CONFIDENCE }: FaceDetectorOptions,
 ): Promise<Searching> {
   const gpu = await Gpu.create({
     label: 'fullpose detector',
@@ -234,6 +235,9 @@ async function startSearching(
   });
   try {
     const scanner = await Scanner.create(gpu, weights, minConfidence);
+    await warmUp(gpu, signal, (frame) =>
+      scanner.scan(frame, [{ centreX: 0, centreY: 0, side: 1, size: weights.inputSize, roll: 0 }]),
+    );
     const frame = new FrameTexture(gpu);
     const destroy = () => {
       frame.destroy();

@@ -11,6 +11,7 @@ import {
   WebGPUUnavailableError,
 } from './errors.js';
 import { expectObject, refuse } from './expect.js';
+import { Nudge } from './nudge.js';
 import { PipelineCache } from './pipelines.js';
 
 /** What is known about the adapter behind a device. Strings are empty where the browser hides them. */
@@ -51,8 +52,8 @@ const USEFUL_LIMITS = [
 
 const SOFTWARE_ADAPTER = /swiftshader|llvmpipe|lavapipe|microsoft basic render|warp|software/i;
 
-/** How long a failed call waits to learn whether the device was lost. */
-const LOSS_NOTICE_MS = 100;
+/** How long a failed call waits to learn whether the device was lost. Firefox tells it from its timer of 100 ms. */
+const LOSS_NOTICE_MS = 300;
 
 type ErrorListener = (error: FullposeError) => void;
 
@@ -93,11 +94,13 @@ export class Gpu {
   readonly features: ReadonlySet<string>;
   readonly limits: GPUSupportedLimits;
   readonly adapter: AdapterSummary;
+  /** Of the device: shared with every other `Gpu` on it. */
   readonly pipelines: PipelineCache;
   /** Resolves, never rejects, once the device is lost; also after `destroy()` of an owned device. */
   readonly lost: Promise<DeviceLostError>;
 
   readonly #ownsDevice: boolean;
+  readonly #nudge: Nudge;
   readonly #buffers = new Map<GPUBuffer, number>();
   readonly #listeners = new Set<ErrorListener>();
   #bytes = 0;
@@ -139,7 +142,8 @@ export class Gpu {
     this.limits = device.limits;
     this.adapter = adapter;
     this.#ownsDevice = ownsDevice;
-    this.pipelines = new PipelineCache(device);
+    this.pipelines = PipelineCache.of(device);
+    this.#nudge = new Nudge(device.queue);
     this.lost = device.lost.then((info) => {
       this.#lostError = new DeviceLostError(info.reason, info.message);
       return this.#lostError;
@@ -188,13 +192,18 @@ export class Gpu {
     return { value, accepted };
   }
 
+  /** Waits for `done`, which the browser settles once the GPU is done (`mapAsync`, `onSubmittedWorkDone`), in Firefox without its timer. */
+  until<T>(done: Promise<T>): Promise<T> {
+    return this.#nudge.until(done);
+  }
+
   /**
    * `cause`, or the loss of the device where that is what made a call fail. A lost device fails its calls some time before it
    * settles its `lost` promise; this waits for that for a moment.
    */
   async lossOr<E>(cause: E): Promise<E | DeviceLostError> {
     if (this.#lossError() === undefined) {
-      await Promise.race([this.lost, new Promise((resolve) => setTimeout(resolve, LOSS_NOTICE_MS))]);
+      await this.until(Promise.race([this.lost, new Promise((resolve) => setTimeout(resolve, LOSS_NOTICE_MS))]));
     }
     return this.#lossError() ?? cause;
   }

@@ -1,6 +1,6 @@
 /**
  * Compiled kernels. A `Kernel` says what a WGSL entry point is and what it binds; `PipelineCache` compiles each distinct one
- * once, asynchronously, against explicit bind group layouts.
+ * once a device, asynchronously, against explicit bind group layouts.
  */
 import { KernelCompileError } from './errors.js';
 import type { UniformStruct } from './uniform.js';
@@ -39,13 +39,26 @@ export interface CompiledKernel {
   readonly params: GPUBindGroupLayout | undefined;
 }
 
+/** Whoever works on a device finds what others compiled there: an aligner, its detector, the next aligner. */
+const caches = new WeakMap<GPUDevice, PipelineCache>();
+
 export class PipelineCache {
   readonly #device: GPUDevice;
   readonly #pipelines = new Map<string, Promise<CompiledKernel>>();
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
   readonly #modules = new Map<string, GPUShaderModule>();
 
-  constructor(device: GPUDevice) {
+  /** The cache of `device`; it lives as long as that. */
+  static of(device: GPUDevice): PipelineCache {
+    let cache = caches.get(device);
+    if (cache === undefined) {
+      cache = new PipelineCache(device);
+      caches.set(device, cache);
+    }
+    return cache;
+  }
+
+  private constructor(device: GPUDevice) {
     this.#device = device;
   }
 

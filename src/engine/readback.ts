@@ -146,7 +146,7 @@ export async function readBuffer(
 async function mapAndCopy(gpu: Gpu, buffer: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
   gpu.assertAlive();
   try {
-    await buffer.mapAsync(GPUMapMode.READ, 0, buffer.size);
+    await gpu.until(buffer.mapAsync(GPUMapMode.READ, 0, buffer.size));
   } catch (cause) {
     throw await gpu.lossOr(
       new FullposeError('readback-failed', `Mapping '${buffer.label}' failed: ${String(cause)}`, { cause }),

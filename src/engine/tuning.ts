@@ -125,15 +125,16 @@ async function repeatsOf(gpu: Gpu, plan: Plan): Promise<number> {
 }
 
 /** Milliseconds of `repeats` runs in one pass, by the wall clock, on an idle queue. */
-async function time({ device }: Gpu, plan: Plan, repeats: number): Promise<number> {
+async function time(gpu: Gpu, plan: Plan, repeats: number): Promise<number> {
+  const { device } = gpu;
   const encoder = device.createCommandEncoder({ label: plan.label });
   const pass = encoder.beginComputePass({ label: plan.label });
   for (let repeat = 0; repeat < repeats; repeat++) plan.encode(pass);
   pass.end();
   const commands = encoder.finish();
-  await device.queue.onSubmittedWorkDone();
+  await gpu.until(device.queue.onSubmittedWorkDone());
   const start = performance.now();
   device.queue.submit([commands]);
-  await device.queue.onSubmittedWorkDone();
+  await gpu.until(device.queue.onSubmittedWorkDone());
   return performance.now() - start;
 }

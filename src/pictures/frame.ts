@@ -6,6 +6,7 @@ import type { Turn } from '../calls/turns.js';
 import type { Gpu } from '../engine/device.js';
 import { InputError } from '../engine/errors.js';
 import { refuse } from '../engine/expect.js';
+import { isFirefox } from '../engine/firefox.js';
 import { show } from '../engine/show.js';
 
 /** Pixels as the DOM's ImageData holds them: RGBA bytes, rows from the top. */
@@ -108,13 +109,13 @@ export class FrameTexture {
     const { width, height } = picture;
     const longest = this.#gpu.limits.maxTextureDimension2D;
     const shrink = Math.max(width / longest, height / longest, Math.sqrt((width * height) / this.#most));
-    if (shrink > 1 || is(source, 'HTMLImageElement')) {
+    if (shrink > 1 || is(source, 'HTMLImageElement') || (isVideo(source) && isFirefox())) {
       const texels = {
         width: Math.max(1, Math.floor(width / shrink)),
         height: Math.max(1, Math.floor(height / shrink)),
       };
       const bitmap = await copyPicture(source, shrink > 1 ? texels : undefined);
-      // Without shrinking the bitmap's size rules: it has been turned upright.
+      // Firefox copies no video to a texture, but bitmaps of one. Without shrinking the bitmap's size rules: it has been turned upright.
       const size = { width: bitmap.width, height: bitmap.height };
       return {
         picture: shrink > 1 ? picture : size,
@@ -342,6 +343,10 @@ interface DomSources {
 /** By the name that the object itself states, so that sources of other windows and hosts without some of the classes work. */
 function is<K extends keyof DomSources>(source: unknown, name: K): source is DomSources[K] {
   return Object.prototype.toString.call(source) === `[object ${name}]`;
+}
+
+function isVideo(source: unknown): boolean {
+  return is(source, 'HTMLVideoElement') || is(source, 'VideoFrame');
 }
 
 export function isTexture(source: unknown): source is GPUTexture {

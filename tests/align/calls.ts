@@ -36,9 +36,14 @@ const COUNTED: Readonly<Record<string, readonly string[]>> = {
   GPUComputePipeline: ['getBindGroupLayout'],
 };
 
+/** What not every browser has. */
+const OPTIONAL: readonly string[] = ['importExternalTexture'];
+
 export interface CountedCalls {
-  /** Calls by `Interface.method`; methods that were not called are not listed. */
+  /** Calls by `Interface.method`; methods that were not called are not listed. Without nudges. */
   readonly calls: ReadonlyMap<string, number>;
+  /** Submits of nothing. */
+  readonly nudges: number;
   /** Bytes that copyBufferToBuffer moved. */
   readonly bytes: number;
 }
@@ -46,7 +51,7 @@ export interface CountedCalls {
 /** Runs `action` and counts the calls meanwhile. */
 export async function countCalls(action: () => Promise<unknown>): Promise<CountedCalls> {
   const calls = new Map<string, number>();
-  let bytes = 0;
+  let [nudges, bytes] = [0, 0];
   const restore: (() => void)[] = [];
   for (const [owner, methods] of Object.entries(COUNTED)) {
     const type: unknown = Reflect.get(globalThis, owner);
@@ -54,10 +59,14 @@ export async function countCalls(action: () => Promise<unknown>): Promise<Counte
     const prototype: object = type.prototype;
     for (const method of methods) {
       const original: unknown = Reflect.get(prototype, method);
-      if (typeof original !== 'function') throw new Error(`there is no ${owner}.${method}`);
+      if (typeof original !== 'function') {
+        if (OPTIONAL.includes(method)) continue;
+        throw new Error(`there is no ${owner}.${method}`);
+      }
       const counted = function (this: unknown, ...args: unknown[]): unknown {
         const name = `${owner}.${method}`;
-        calls.set(name, (calls.get(name) ?? 0) + 1);
+        if (method === 'submit' && Array.isArray(args[0]) && args[0].length === 0) nudges++;
+        else calls.set(name, (calls.get(name) ?? 0) + 1);
         if (method === 'copyBufferToBuffer') bytes += Number(args[4]);
         return Reflect.apply(original, this, args);
       };
@@ -70,5 +79,5 @@ export async function countCalls(action: () => Promise<unknown>): Promise<Counte
   } finally {
     for (const undo of restore) undo();
   }
-  return { calls, bytes };
+  return { calls, nudges, bytes };
 }

@@ -8,10 +8,12 @@ import {
   ShapeError,
   WebGPUUnavailableError,
 } from '../../src/engine/errors.js';
+import { NUDGE_MS } from '../../src/engine/nudge.js';
 import type { Kernel } from '../../src/engine/pipelines.js';
 import { PlanBuilder, type Step } from '../../src/engine/plan.js';
 import { Profiler } from '../../src/engine/profiler.js';
 import { readBuffer, StagingRing } from '../../src/engine/readback.js';
+import { countCalls } from '../align/calls.js';
 import { expectEqual, expectError, expectThat } from '../browser/numbers.js';
 import { gpuSuite } from '../browser/suite.js';
 
@@ -171,9 +173,10 @@ export const device = gpuSuite('Gpu', (test) => {
     const errors: FullposeError[] = [];
     const stop = gpu.onError((error) => errors.push(error));
     const provoke = async (): Promise<void> => {
-      const happened = new Promise((resolve) =>
-        gpu.device.addEventListener('uncapturederror', resolve, { once: true }),
-      );
+      const happened = new Promise((resolve, reject) => {
+        gpu.device.addEventListener('uncapturederror', resolve, { once: true });
+        setTimeout(() => reject(new Error('no uncapturederror within 10 s')), 10_000);
+      });
       gpu.device.createBuffer({ label: 'nonsense', size: 4, usage: 0 });
       // Errors arrive with the next answer from the GPU process.
       await gpu.device.queue.onSubmittedWorkDone();
@@ -256,12 +259,15 @@ export const plans = gpuSuite('Plan', (test) => {
     expectEqual(counts, { createBuffer: 1 }, 'the counter itself');
   });
 
-  test('compiles every kernel variant once', async ({ gpu }) => {
+  test('compiles every kernel variant once a device', async () => {
+    const gpu = await Gpu.create();
+    const other = await Gpu.create({ device: gpu.device });
     const first = await chain(gpu).builder.build();
     expectEqual(gpu.pipelines.size, 2);
-    const second = await chain(gpu).builder.build();
-    expectEqual(gpu.pipelines.size, 2);
+    const second = await chain(other).builder.build();
+    expectEqual([gpu.pipelines.size, other.pipelines.size], [2, 2]);
     expectThat(first.steps[0]?.pipeline === second.steps[0]?.pipeline, 'compiled twice');
+    gpu.destroy();
   });
 
   test('frees its uniform buffer', async ({ gpu }) => {
@@ -370,6 +376,8 @@ export const plans = gpuSuite('Plan', (test) => {
   });
 
   test('a kernel that does not compile is reported with messages and source', async ({ gpu }) => {
+    await chain(gpu).builder.build();
+    const compiled = gpu.pipelines.size;
     const { builder, middle, output } = chain(gpu);
     const kernel = { ...scaleKernel, name: 'broken', code: scaleKernel.code.replace('f32(group.y)', 'nonsense') };
     builder.add({ ...scaleStep('broken', 1, 0, middle, output), kernel });
@@ -380,10 +388,10 @@ export const plans = gpuSuite('Plan', (test) => {
     );
     expectEqual([error.kernel, error.code, error.source], ['broken', 'kernel-compile', kernel.code]);
     expectThat(
-      error.messages.some((message) => /^error at \d+:\d+: .*nonsense/.test(message)),
+      error.messages.some((message) => /^error at \d+:\d+: [\s\S]*nonsense/.test(message)),
       error.messages.join('\n'),
     );
-    expectEqual(gpu.pipelines.size, 2, 'failed compiles stay cached');
+    expectEqual(gpu.pipelines.size, compiled, 'failed compiles stay cached');
   });
 
   test('an override that does not exist fails the compile', async ({ gpu }) => {
@@ -444,6 +452,18 @@ export const readback = gpuSuite('StagingRing', (test) => {
     await expectError(() => slot.copyFrom(encoder, source, 0, 12), ShapeError, /12 bytes from 0 to 0 in .* of 8/);
     await expectError(() => slot.copyFrom(encoder, source, 0, 8, 4), ShapeError, /8 bytes from 0 to 4/);
     await expectError(() => slot.copyFrom(encoder, source, 2, 4), ShapeError, /multiples of 4/);
+  });
+
+  test('nudges the queue in Firefox, and nowhere else; only while it reads', async ({ gpu }) => {
+    const source = storage(gpu, 'source', [1, 2, 3, 4]);
+    // Of the maps of some reads at least one is not done at once.
+    const reading = await countCalls(async () => {
+      for (let turn = 0; turn < 20; turn++) await readBuffer(gpu, source);
+    });
+    const after = await countCalls(() => new Promise((resolve) => setTimeout(resolve, 10 * NUDGE_MS)));
+    expectEqual(reading.calls.get('GPUQueue.submit'), 20, 'submits');
+    expectEqual(reading.nudges > 0, /Firefox/.test(navigator.userAgent), `${reading.nudges} nudges`);
+    expectEqual(after.nudges, 0, 'nudges while nothing is pending');
   });
 
   test('a map that fails is an error, never zeros', async ({ gpu }) => {
