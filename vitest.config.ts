@@ -10,7 +10,7 @@ export default defineConfig({
           name: 'unit',
           environment: 'node',
           include: ['tests/**/*.test.ts'],
-          exclude: ['tests/gpu.test.ts', 'tests/pages/**'],
+          exclude: ['tests/gpu.*.test.ts', 'tests/pages/**'],
           // Tests assert numbers, never times; a busy machine may take its time.
           testTimeout: 180_000,
           sequence: { groupOrder: 0 },
@@ -20,7 +20,7 @@ export default defineConfig({
         test: {
           name: 'gpu',
           environment: 'node',
-          include: ['tests/gpu.test.ts'],
+          include: ['tests/gpu.*.test.ts'],
           testTimeout: 300_000,
           hookTimeout: 600_000,
           sequence: { groupOrder: 1 },

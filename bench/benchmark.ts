@@ -1,4 +1,5 @@
 /** One whole run of the benchmark, in a page. */
+import { adapterName } from '../pages/adapter.js';
 import { decodePicture, fetchPicture } from '../pages/pictures.js';
 import type { NetworkDescription } from '../src/cascade/weights.js';
 import { FaceDetector } from '../src/detect/index.js';
@@ -91,12 +92,11 @@ export async function runBenchmark(options: BenchmarkOptions, listener: Benchmar
       ? await raceAll(bench, rounds, (text, fraction) => listener.progress(text, 0.5 + 0.5 * fraction))
       : [];
     const { gpu } = bench;
-    const { vendor, architecture, description, isSoftware } = gpu.adapter;
     return {
       date: new Date().toISOString(),
       seconds: (performance.now() - start) / 1000,
       browser: browserName(navigator.userAgent),
-      adapter: { name: [vendor, architecture, description].filter((part) => part !== '').join(' '), isSoftware },
+      adapter: { name: adapterName(gpu.adapter), isSoftware: gpu.adapter.isSoftware },
       features: [...gpu.features].sort(),
       limits: Object.fromEntries(SHOWN_LIMITS.map((name) => [name, gpu.limits[name]])),
       arithmetic: 'f32 arithmetic',

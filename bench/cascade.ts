@@ -69,7 +69,7 @@ export class CascadeBench {
     const opened = performance.now();
     const aligner = await FaceAligner.create({ weights, device: gpu.device, maxFaces, dtype: wanted });
     // Creation only submits its work; the queue is empty once this resolves.
-    await gpu.device.queue.onSubmittedWorkDone();
+    await gpu.until(gpu.device.queue.onSubmittedWorkDone());
     const prepared = performance.now();
     await aligner.align(picture, boxesFor(face, 1));
     const first = performance.now();

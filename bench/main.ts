@@ -1,5 +1,6 @@
 /** The benchmark's page: a person presses Run; a program calls `window.fullposeBench`. */
 
+import { adapterName } from '../pages/adapter.js';
 import { find, html } from '../pages/dom.js';
 import { Gpu } from '../src/engine/device.js';
 import { type BenchmarkOptions, runBenchmark } from './benchmark.js';
@@ -230,8 +231,8 @@ said(
 
 try {
   const gpu = await Gpu.create({ label: 'adapter', powerPreference: 'high-performance' });
-  const { vendor, architecture, description, isSoftware } = gpu.adapter;
-  const name = [vendor, architecture, description].filter((part) => part !== '').join(' ');
+  const { isSoftware } = gpu.adapter;
+  const name = adapterName(gpu.adapter);
   find('#adapter', HTMLElement).textContent = name;
   adapter = { name, isSoftware };
   showEstimate();

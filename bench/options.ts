@@ -13,12 +13,13 @@ export type BenchCommand =
       readonly markdown: string | undefined;
       /** Where the run goes as bench/results/ has it. */
       readonly run: string | undefined;
-      readonly browser: BrowserName;
+      /** Each once, in the order asked for. */
+      readonly browsers: readonly BrowserName[];
       readonly options: BenchmarkOptions;
     };
 
 export const benchUsage = `Usage: npm run --silent bench -- --json FILE [--markdown FILE] [--run FILE] [--quick] [--rivals] [--faces N] [--dtype f16|f32]
-       [--browser chromium|firefox]
+       [--browser chromium|firefox]...
 
 Measures the cascade in a headless browser. A short table goes to stdout, progress to stderr.
 
@@ -31,7 +32,8 @@ Measures the cascade in a headless browser. A short table goes to stdout, progre
   --faces N        faces of a frame for stages and frame, from 1 (the default) to 16
   --dtype DTYPE    how our weights are held on the GPU: f16 (the default), where they are halves and the device passes the
                    library's test of them, or f32; the report says which it was
-  --browser NAME   ${browserUsage}`;
+  --browser NAME   ${browserUsage}; given again, one after the other:
+                   FILE then has a member for each, and the report a section`;
 
 const MOST_FACES = 16;
 
@@ -54,7 +56,7 @@ export function parseBenchArguments(argv: readonly string[], folder: string): Be
         rivals: { type: 'boolean', default: false },
         faces: { type: 'string', default: '1' },
         dtype: { type: 'string', default: 'f16' },
-        browser: { type: 'string' },
+        browser: { type: 'string', multiple: true },
         help: { type: 'boolean', short: 'h', default: false },
       },
     }),
@@ -65,12 +67,14 @@ export function parseBenchArguments(argv: readonly string[], folder: string): Be
   if (faces > MOST_FACES) throw new UsageError(`--faces is ${faces}; wanted at most ${MOST_FACES}`);
   const dtype = dtypes.find((known) => known === values.dtype);
   if (dtype === undefined) throw new UsageError(`--dtype is "${values.dtype}"; wanted ${dtypes.join(' or ')}`);
+  const browsers = [...new Set((values.browser ?? [undefined]).map(parseBrowser))];
+  if (values.run !== undefined && browsers.length > 1) throw new UsageError('--run is for one browser');
   return {
     mode: 'run',
     json: resolve(folder, values.json),
     markdown: values.markdown === undefined ? undefined : resolve(folder, values.markdown),
     run: values.run === undefined ? undefined : resolve(folder, values.run),
-    browser: parseBrowser(values.browser),
+    browsers,
     options: { faces, quick: values.quick, rivals: values.rivals, dtype },
   };
 }

@@ -237,8 +237,15 @@ export function findings(report: Omit<Report, 'pipelines'>): readonly string[] {
   ];
 }
 
-/** The report for people. */
-export function toMarkdown(report: Omit<Report, 'pipelines'>): string {
+/** Reports for people: one as it is, several each under the name of its browser. */
+export function allToMarkdown(reports: readonly Omit<Report, 'pipelines'>[]): string {
+  const [only, ...others] = reports;
+  if (only !== undefined && others.length === 0) return toMarkdown(only);
+  return reports.map((report) => `### ${report.browser}\n\n${toMarkdown(report, '####')}`).join('\n');
+}
+
+/** @param heading marks of a part's heading */
+export function toMarkdown(report: Omit<Report, 'pipelines'>, heading = '###'): string {
   const { adapter, frame, coldStart, memory, peak, network } = report;
   const time = ['median ms', 'p95', 'MAD'];
   const parts = [
@@ -247,7 +254,7 @@ export function toMarkdown(report: Omit<Report, 'pipelines'>): string {
     findings(report)
       .map((finding) => `- ${finding}`)
       .join('\n'),
-    '### Frame',
+    `${heading} Frame`,
     table(
       ['', ...time],
       [
@@ -263,12 +270,12 @@ export function toMarkdown(report: Omit<Report, 'pipelines'>): string {
       `GPU memory: ${mebibytes(memory.bytes)} in ${memory.buffers} buffers, room for ${memory.maxFaces} faces.`,
     `Cold start: download ${digits(coldStart.downloadMs)} ms, device ${digits(coldStart.deviceMs)} ms, upload and ${coldStart.pipelines} pipelines ` +
       `${digits(coldStart.prepareMs)} ms, first frame ${digits(coldStart.firstFrameMs)} ms.`,
-    '### Stages (GPU time of a frame, each stage repeated until it lasts 2 ms)',
+    `${heading} Stages (GPU time of a frame, each stage repeated until it lasts 2 ms)`,
     table(
       ['stage', ...time, 'share', 'dispatches'],
       report.stages.map(({ name, ms, share, dispatches }) => [name, ...timeCells(ms), percent(share), dispatches]),
     ),
-    '### Faces in one frame',
+    `${heading} Faces in one frame`,
     table(
       ['faces', 'end to end, median ms', 'GPU, median ms', 'GPU ms a face'],
       report.faces.map(({ faces, endToEnd, gpu }) => [
@@ -278,7 +285,7 @@ export function toMarkdown(report: Omit<Report, 'pipelines'>): string {
         digits(gpu.median / faces),
       ]),
     ),
-    '### Roofline of Net^k, one face',
+    `${heading} Roofline of Net^k, one face`,
     `Measured peak: ${digits(peak.gflops)} GFLOP/s (${peak.form}). Net^k: ${digits(network.macs / 1e6)} M multiply-adds in ` +
       `${digits(network.gpu.median)} ms, ${digits(network.gflops)} GFLOP/s, ${percent(network.gflops / peak.gflops)} of the peak.`,
     table(
@@ -296,7 +303,7 @@ export function toMarkdown(report: Omit<Report, 'pipelines'>): string {
         ];
       }),
     ),
-    ...(report.rivals.length === 0 ? [] : rivalsMarkdown(report)),
+    ...(report.rivals.length === 0 ? [] : rivalsMarkdown(report, heading)),
   ];
   return `${parts.join('\n\n')}\n`;
 }
@@ -307,10 +314,10 @@ export const groupTitles = {
   convolution: 'The heaviest 3x3 convolution (GPU time)',
 } as const;
 
-function rivalsMarkdown({ rivals, ratios }: Pick<Report, 'rivals' | 'ratios'>): string[] {
+function rivalsMarkdown({ rivals, ratios }: Pick<Report, 'rivals' | 'ratios'>, heading: string): string[] {
   const groups = [...new Set(rivals.map(({ group }) => group))];
   return [
-    '### Rivals',
+    `${heading} Rivals`,
     ...ratioSentence(ratios),
     ...groups.map((group) => {
       const rows = rivals.filter((rival) => rival.group === group);

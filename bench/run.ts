@@ -3,9 +3,10 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { exitCodes, startFolder } from '../cli/options.js';
 import { runMain } from '../cli/run-main.js';
+import type { BrowserName } from '../scripts/browser.js';
 import { measureHeadless } from './headless.js';
 import { benchUsage, parseBenchArguments } from './options.js';
-import { digits, fillResults, percent, type Report, times, toJson, toMarkdown, weightsPhrase } from './report.js';
+import { allToMarkdown, digits, fillResults, percent, type Report, times, toJson, weightsPhrase } from './report.js';
 import { runToJson } from './saved.js';
 
 await runMain(async () => {
@@ -15,19 +16,30 @@ await runMain(async () => {
     return exitCodes.ok;
   }
   const start = Date.now();
-  const report = await measureHeadless(command.browser, command.options, (text, fraction) => {
-    const seconds = ((Date.now() - start) / 1000).toFixed(0);
-    process.stderr.write(`${seconds.padStart(4)} s ${(100 * fraction).toFixed(0).padStart(3)}% ${text}\n`);
-  });
-  await write(command.json, `${JSON.stringify(toJson(report), null, 2)}\n`);
+  const reports: Report[] = [];
+  for (const browser of command.browsers) {
+    const report = await measureHeadless(browser, command.options, (text, fraction) => {
+      const seconds = ((Date.now() - start) / 1000).toFixed(0);
+      process.stderr.write(`${seconds.padStart(4)} s ${(100 * fraction).toFixed(0).padStart(3)}% ${text}\n`);
+    });
+    reports.push(report);
+    process.stdout.write(summary(report));
+  }
+  await write(command.json, `${JSON.stringify(jsonOf(command.browsers, reports), null, 2)}\n`);
   if (command.markdown !== undefined) {
     const before = await readFile(command.markdown, 'utf8').catch(() => '');
-    await write(command.markdown, fillResults(before, toMarkdown(report)));
+    await write(command.markdown, fillResults(before, allToMarkdown(reports)));
   }
-  if (command.run !== undefined) await write(command.run, `${runToJson(report, 2)}\n`);
-  process.stdout.write(summary(report));
+  const [only] = reports;
+  if (command.run !== undefined && only !== undefined) await write(command.run, `${runToJson(only, 2)}\n`);
   return exitCodes.ok;
 });
+
+/** One report as it is, several by the names of their browsers. */
+function jsonOf(browsers: readonly BrowserName[], reports: readonly Report[]): unknown {
+  const [only, ...others] = reports.map(toJson);
+  return others.length === 0 ? only : Object.fromEntries(browsers.map((browser, i) => [browser, toJson(reports[i]!)]));
+}
 
 async function write(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
@@ -35,13 +47,13 @@ async function write(path: string, text: string): Promise<void> {
 }
 
 /** The table for the terminal. */
-function summary({ adapter, weights, stages, frame, faces, peak, network, rivals, ratios }: Report): string {
+function summary({ browser, adapter, weights, stages, frame, faces, peak, network, rivals, ratios }: Report): string {
   const lines = stages.map(({ name, ms, share }) => [name, digits(ms.median), percent(share)] as const);
   const width = Math.max(...lines.map(([name]) => name.length), ...rivals.map(({ name }) => name.length));
   const row = (name: string, time: string, rest: string) =>
     `${name.padEnd(width)} ${time.padStart(8)} ms ${rest}`.trimEnd();
   return [
-    `${adapter.name}${adapter.isSoftware ? ' (software)' : ''}, ${weightsPhrase(weights)}`,
+    `${browser}, ${adapter.name}${adapter.isSoftware ? ' (software)' : ''}, ${weightsPhrase(weights)}`,
     ...lines.map(([name, time, share]) => row(name, time, share.padStart(6))),
     row('frame, end to end', digits(frame.endToEnd.median), `p95 ${digits(frame.endToEnd.p95)}`),
     row(

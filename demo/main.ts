@@ -1,6 +1,8 @@
 /** The page that a visitor opens: a photo or a video in, faces with landmarks, mesh, PNCC and pose out. */
+
 import { DeviceLostError, type Face, WebGPUUnavailableError } from 'fullpose';
 import type { FaceTracker } from 'fullpose/track';
+import { adapterName } from '../pages/adapter.js';
 import { find, html } from '../pages/dom.js';
 import { keptForOffline } from '../pages/offline.js';
 import { decodePicture, fetchPicture } from '../pages/pictures.js';
@@ -377,11 +379,9 @@ async function start(): Promise<void> {
     progress.value = loaded / total;
     bytes.textContent = `${megabytes(loaded)} of ${megabytes(total)} MB`;
   });
-  const { vendor, architecture, description, isSoftware } = session.adapter;
-  find('#adapter', HTMLElement).textContent = `GPU: ${[vendor, architecture, description]
-    .filter((part) => part !== '')
-    .join(' ')}`;
-  if (isSoftware) warn('WebGPU runs on the processor here (a software adapter): the results are right, but slow.');
+  find('#adapter', HTMLElement).textContent = `GPU: ${adapterName(session.adapter)}`;
+  if (session.adapter.isSoftware)
+    warn('WebGPU runs on the processor here (a software adapter): the results are right, but slow.');
   watchDevice(session);
   connect(new Demo(session));
   void keptForOffline.then((kept) => {

@@ -1,4 +1,5 @@
 /** What one adapter makes of the golden crops and of the sample picture. Runs on the page and in Node. */
+import { adapterName } from '../pages/adapter.js';
 import { FaceAligner } from '../src/align/aligner.js';
 import { Cascade } from '../src/cascade/cascade.js';
 import { type CascadeWeights, parseWeights } from '../src/cascade/weights.js';
@@ -62,9 +63,8 @@ export async function measureAdapters(load: Load, sample: PixelData): Promise<re
       failures.push('weights in f16 and f32 give different landmarks');
     const maxError = Math.max(...[wide, halved].map(({ found, expected }) => largestDifference(found, expected)));
     const landmarks = await sampleLandmarks(gpu.device, weights, sample);
-    const { vendor, architecture, description } = gpu.adapter;
     gpu.destroy();
-    const name = [vendor, architecture, description].filter((part) => part !== '').join(' ') + suffix;
+    const name = `${adapterName(gpu.adapter)}${suffix}`;
     results.push({ name, maxError, landmarks, failures: [...failures, ...errors] });
   }
   least.destroy();

@@ -181,23 +181,24 @@ class Run {
       await page.evaluate((weights) => window.fullposeReliability!.startSoak(weights).then(() => {}), soakWeights);
       const advance = (frames: number) => page.evaluate((count) => window.fullposeReliability!.soak(count), frames);
       const start = await advance(WARM_UP);
-      const heapStart = await heapMB(page);
-      this.#note(`  warm: ${start.buffers} buffers, ${heapStart.toFixed(2)} MB of heap`);
+      const heapStart = await heapMB(this.#host.browser, page);
+      this.#note(`  warm: ${start.buffers} buffers, ${megabytes(heapStart)} of heap`);
       let end = start;
       while (end.frames - WARM_UP < soakFrames) {
         end = await advance(Math.min(SOAK_PIECE, soakFrames + WARM_UP - end.frames));
-        const grown = (await heapMB(page)) - heapStart;
+        const grown = difference(await heapMB(this.#host.browser, page), heapStart);
         this.#note(
-          `  ${end.frames - WARM_UP} of ${soakFrames} frames: ${end.buffers} buffers, ${grown.toFixed(2)} MB of heap more`,
+          `  ${end.frames - WARM_UP} of ${soakFrames} frames: ${end.buffers} buffers, ${megabytes(grown)} of heap more`,
         );
       }
-      const heapGrowthMB = Math.round(((await heapMB(page)) - heapStart) * 100) / 100;
+      const heapGrowthMB = difference(await heapMB(this.#host.browser, page), heapStart);
       await page.evaluate(() => window.fullposeReliability!.endSoak());
       failures.push(...end.failures, ...end.validationErrors);
       for (const what of ['buffers', 'textures', 'bytes'] as const) {
         if (end[what] !== start[what]) failures.push(`${what} went from ${start[what]} to ${end[what]}`);
       }
-      if (heapGrowthMB > MAX_HEAP_GROWTH_MB) failures.push(`the heap grew by ${heapGrowthMB} MB`);
+      if (heapGrowthMB !== null && heapGrowthMB > MAX_HEAP_GROWTH_MB)
+        failures.push(`the heap grew by ${heapGrowthMB} MB`);
       const frames = end.frames - WARM_UP;
       const validationErrors = end.validationErrors.length;
       const result = { frames, buffersStart: start.buffers, buffersEnd: end.buffers, heapGrowthMB, validationErrors };
@@ -307,7 +308,22 @@ class Run {
       failures.push(...found);
       return { cases: result.cases, result };
     });
-    const crashed = await this.#check('a GPU process that dies', nothing, async ({ page }, failures) => {
+    const crashed = await this.#crashes(crashes);
+    return {
+      cases: lost.cases + crashed.cases,
+      recovered: lost.recovered + crashed.recovered,
+      uncaught: this.#uncaught - before,
+    };
+  }
+
+  async #crashes(crashes: number): Promise<Omit<Report['deviceLoss'], 'uncaught'>> {
+    const nothing = { cases: 0, recovered: 0 };
+    const tried = 'a GPU process that dies';
+    if (this.#host.browser === 'firefox') {
+      this.#rows.push({ tried, cases: 0, failures: [], missing: 'Firefox has no command that ends it' });
+      return nothing;
+    }
+    return await this.#check(tried, nothing, async ({ page }, failures) => {
       const session = await page.browser().target().createCDPSession();
       // The command has no answer: the process that would give it is gone.
       await page.exposeFunction('crashGpuProcess', () => void session.send('Browser.crashGpuProcess').catch(() => {}));
@@ -318,11 +334,6 @@ class Run {
       failures.push(...found);
       return { cases: result.cases, result };
     });
-    return {
-      cases: lost.cases + crashed.cases,
-      recovered: lost.recovered + crashed.recovered,
-      uncaught: this.#uncaught - before,
-    };
   }
 }
 
@@ -353,8 +364,16 @@ function compareAdapters(
   });
 }
 
-/** The page's JavaScript heap after a collection, in MB. */
-async function heapMB(page: Page): Promise<number> {
+const megabytes = (value: number | null): string =>
+  value === null ? 'an unknown number of MB' : `${value.toFixed(2)} MB`;
+
+const difference = (after: number | null, before: number | null): number | null =>
+  after === null || before === null ? null : Math.round((after - before) * 100) / 100;
+
+/** The page's JavaScript heap after a collection, in MB; null where the browser does not tell. */
+async function heapMB(browser: BrowserName, page: Page): Promise<number | null> {
+  // A CDP session is Chromium's.
+  if (browser === 'firefox') return null;
   const session = await page.createCDPSession();
   try {
     // Twice: wrappers of GPU objects go in the second round.

@@ -70,7 +70,8 @@ export interface Report {
     readonly frames: number;
     readonly buffersStart: number;
     readonly buffersEnd: number;
-    readonly heapGrowthMB: number;
+    /** Null where the browser does not tell. */
+    readonly heapGrowthMB: number | null;
     readonly validationErrors: number;
   };
   readonly lifecycle: { readonly cycles: number; readonly leakedBuffers: number };
@@ -115,7 +116,9 @@ export function toMarkdown(rows: readonly Row[], { soak, adapters }: Report): st
       missing !== undefined ? `not tried: ${missing}` : failures.length === 0 ? '0' : `${failures.length}`;
     return `| ${tried} | ${cases} | ${verdict} |`;
   });
-  const memory = `${soak.buffersStart} buffers before, ${soak.buffersEnd} after; ${soak.heapGrowthMB} MB of heap more`;
+  const memory = `${soak.buffersStart} buffers before, ${soak.buffersEnd} after; ${
+    soak.heapGrowthMB === null ? 'the heap cannot be measured here' : `${soak.heapGrowthMB} MB of heap more`
+  }`;
   const errors = adapters.map(({ name, maxError }) => `| ${name} | ${maxError.toPrecision(2)} |`);
   return [
     '| tried | cases | failed |\n| --- | ---: | --- |',

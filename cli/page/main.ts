@@ -1,4 +1,5 @@
 /** The page in which `align` and `evaluate` run. It offers `window.fullposeCli` and shows nothing. */
+import { adapterName } from '../../pages/adapter.js';
 import { depthMap, pnccMap } from '../../pages/maps.js';
 import { drawAxes, drawBox, drawLandmarks, drawMesh } from '../../pages/overlay.js';
 import { fetchPicture } from '../../pages/pictures.js';
@@ -333,9 +334,7 @@ window.fullposeCli = {
       ...(maxFaces === undefined ? {} : { maxFaces }),
     });
     started = new Page(aligner, startDetector, detecting);
-    const { vendor, architecture, description, isSoftware } = gpu.adapter;
-    const adapter = [vendor, architecture, description].filter((part) => part !== '').join(' ');
-    return { adapter, isSoftware, iterations: aligner.iterations };
+    return { adapter: adapterName(gpu.adapter), isSoftware: gpu.adapter.isSoftware, iterations: aligner.iterations };
   },
 
   async align(job: AlignJob): Promise<AlignReply> {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseBenchArguments } from '../../bench/options.js';
-import { digits, fillResults, findings, type Report, toJson, toMarkdown } from '../../bench/report.js';
+import { allToMarkdown, digits, fillResults, findings, type Report, toJson, toMarkdown } from '../../bench/report.js';
 import { UsageError } from '../../cli/options.js';
 import { browserFrom, thisMachine } from '../../scripts/browser.js';
 import { sampleReport } from './sample-report.js';
@@ -61,6 +61,13 @@ describe('toMarkdown', () => {
   it('leaves rivals out where none ran', () => {
     expect(toMarkdown({ ...sampleReport(), rivals: [] })).not.toContain('Rivals');
   });
+
+  it('has a section for each of several browsers', () => {
+    expect(allToMarkdown([sampleReport()])).toBe(markdown);
+    const both = allToMarkdown([sampleReport(), { ...sampleReport(), browser: 'Firefox 153' }]);
+    expect(both.match(/^### .*$/gm)).toEqual([`### ${sampleReport().browser}`, '### Firefox 153']);
+    expect(both.match(/^#### .*$/gm)).toHaveLength(2 * (markdown.match(/^### .*$/gm)?.length ?? 0));
+  });
 });
 
 it('findings warn of a software adapter only where there is one', () => {
@@ -93,14 +100,17 @@ describe('parseBenchArguments', () => {
       mode: 'run',
       json: '/home/ada/out.json',
       markdown: undefined,
-      browser: browserFrom(thisMachine),
+      browsers: [browserFrom(thisMachine)],
       options: { faces: 1, quick: true, rivals: false, dtype: 'f16' },
     });
-    expect(parse('--json=/tmp/a.json', '--markdown', 'a.md', '--rivals', '--faces', '8', '--dtype', 'f32')).toEqual({
+    const both = ['--browser', 'firefox', '--browser', 'chromium', '--browser', 'firefox'];
+    expect(
+      parse('--json=/tmp/a.json', '--markdown', 'a.md', '--rivals', '--faces', '8', '--dtype', 'f32', ...both),
+    ).toEqual({
       mode: 'run',
       json: '/tmp/a.json',
       markdown: '/home/ada/a.md',
-      browser: browserFrom(thisMachine),
+      browsers: ['firefox', 'chromium'],
       options: { faces: 8, quick: false, rivals: true, dtype: 'f32' },
     });
     expect(parse('--help')).toEqual({ mode: 'help' });
@@ -113,6 +123,7 @@ describe('parseBenchArguments', () => {
     [['--json', 'a', '--fast'], '--fast'],
     [['--json', 'a', '--dtype', 'f64'], '--dtype is "f64"; wanted f16 or f32'],
     [['--json', 'a', '--browser', 'safari'], '--browser is "safari"; wanted one of chromium, firefox'],
+    [['--json', 'a', '--run', 'b', '--browser', 'chromium', '--browser', 'firefox'], '--run is for one browser'],
     [['--json', 'a', '--dtype', ''], '--dtype is ""; wanted f16 or f32'],
   ])('%j is refused', (argv, message) => {
     expect(() => parse(...argv)).toThrow(UsageError);

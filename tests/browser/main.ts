@@ -1,6 +1,7 @@
 /**
- * The page on which GPU cases run. A person opens it with `npm run dev` and clicks; `tests/gpu.test.ts` calls `window.runGpuCase`.
+ * The page on which GPU cases run. A person opens it with `npm run dev` and clicks; `tests/browser/runner.ts` calls `window.runGpuCase`.
  */
+import { adapterName } from '../../pages/adapter.js';
 import { find, html } from '../../pages/dom.js';
 import { Gpu } from '../../src/engine/device.js';
 import { failing } from './failing.js';
@@ -119,9 +120,8 @@ if (!new URLSearchParams(location.search).has('runner')) await listEverything();
 
 try {
   const gpu = await Gpu.create();
-  const { vendor, architecture, description, isSoftware } = gpu.adapter;
   find('#adapter', HTMLElement).textContent =
-    `${[vendor, architecture, description].join(' ')}${isSoftware ? ' (software)' : ''}`;
+    `${adapterName(gpu.adapter)}${gpu.adapter.isSoftware ? ' (software)' : ''}`;
   gpu.destroy();
 } catch (error) {
   find('#adapter', HTMLElement).textContent = String(error);

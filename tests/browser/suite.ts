@@ -1,5 +1,5 @@
 /**
- * GPU test suites: described in `*.gpu.ts` modules, listed in Node by `tests/gpu.test.ts`, run on a page (`tests/browser/`).
+ * GPU test suites: described in `*.gpu.ts` modules, listed in Node by `tests/browser/runner.ts`, run on a page (`tests/browser/`).
  *
  * A module exports one or more suites. It is also imported in Node, only to list its cases, so nothing outside a case may touch the GPU or
  * its globals (`GPUBufferUsage` and the like).

@@ -172,19 +172,20 @@ export const device = gpuSuite('Gpu', (test) => {
     const gpu = await Gpu.create();
     const errors: FullposeError[] = [];
     const stop = gpu.onError((error) => errors.push(error));
-    const provoke = async (): Promise<void> => {
+    // Firefox tells each message once: the second error is another one.
+    const provoke = async (usage: GPUBufferUsageFlags): Promise<void> => {
       const happened = new Promise((resolve, reject) => {
         gpu.device.addEventListener('uncapturederror', resolve, { once: true });
         setTimeout(() => reject(new Error('no uncapturederror within 10 s')), 10_000);
       });
-      gpu.device.createBuffer({ label: 'nonsense', size: 4, usage: 0 });
+      gpu.device.createBuffer({ label: 'nonsense', size: 4, usage });
       // Errors arrive with the next answer from the GPU process.
       await gpu.device.queue.onSubmittedWorkDone();
       await happened;
     };
-    await provoke();
+    await provoke(0);
     stop();
-    await provoke();
+    await provoke(GPUBufferUsage.MAP_READ | GPUBufferUsage.STORAGE);
     gpu.destroy();
     expectEqual(errors.length, 1);
     expectThat(errors[0] instanceof FullposeError && errors[0].code === 'gpu-error', 'wrong error');
