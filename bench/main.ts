@@ -89,7 +89,7 @@ function listHistory(): void {
       return html(
         'li',
         {},
-        html('span', {}, `${ms}: ${nameOf(run)}`),
+        html('p', { class: 'fine' }, `${ms}: ${nameOf(run)}`),
         button('Show', () => show(run)),
         button('Compare', () => show(shown ?? run, run)),
       );
