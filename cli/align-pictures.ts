@@ -3,12 +3,13 @@ import { readFile, rm } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { repositoryRoot } from '../scripts/page-host.js';
 import { writeWhole } from './files.js';
-import { drawnEndings, findPictures, overwritten, type PictureInput } from './inputs.js';
+import { drawnEndings, drawnFormats, type FaceFormat, type Format, faceFormats } from './formats.js';
+import { findPictures, overwritten, type PictureInput } from './inputs.js';
 import type { Interrupt } from './interrupt.js';
 import { openSession } from './open-session.js';
-import { type AlignOptions, exitCodes, type Format, UsageError } from './options.js';
+import { type AlignOptions, exitCodes, UsageError } from './options.js';
 import { createProgress, forEachConcurrent, type Progress } from './progress.js';
-import type { AlignReply, DrawnFormat, FaceFormat, FaceReply } from './protocol.js';
+import type { AlignReply, FaceReply } from './protocol.js';
 import { faceResult, short } from './results.js';
 import { type AlignSession, jobsInFlight } from './session.js';
 
@@ -17,15 +18,6 @@ type PicturesOptions = Extract<AlignOptions, { mode: 'pictures' }>;
 const samplePicture = join(repositoryRoot, 'assets/astronaut.png');
 
 type Aligned = Extract<AlignReply, { status: 'aligned' }>;
-
-/** What the page has to make. */
-export function drawnFormats(formats: readonly Format[]): readonly DrawnFormat[] {
-  return formats.filter((format) => format !== 'json');
-}
-
-function faceFormats(formats: readonly Format[]): readonly FaceFormat[] {
-  return formats.filter((format) => format !== 'json' && format !== 'png');
-}
 
 /** Files of `faces` faces: the overlay, the numbers, and those of each face, the second's as `NAME.2.obj`. */
 function filesOf(stem: string, formats: readonly Format[], faces: number): readonly string[] {

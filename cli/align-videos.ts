@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
-import { describeFace, drawnFormats, writeDrawn } from './align-pictures.js';
+import { describeFace, writeDrawn } from './align-pictures.js';
+import { drawnFormats } from './formats.js';
 import { distinctStems } from './inputs.js';
 import type { Interrupt } from './interrupt.js';
 import { Journal } from './journal.js';

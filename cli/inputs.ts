@@ -2,22 +2,10 @@ import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve, sep } from 'node:path';
 import { glob } from 'tinyglobby';
-import { type Format, formats } from './options.js';
-import type { DrawnFormat } from './protocol.js';
+import { drawnEndings, type Format, formats } from './formats.js';
 
 /** Files that folders and patterns yield; what is named outright is tried whatever it is called. */
 const extensions = ['jpg', 'jpeg', 'jfif', 'png', 'apng', 'webp', 'avif', 'gif', 'bmp', 'ico'] as const;
-
-/** What the drawn files end in; `png` is the overlay. */
-export const drawnEndings: Readonly<Record<DrawnFormat, string>> = {
-  png: '.overlay.png',
-  obj: '.obj',
-  ply: '.ply',
-  gltf: '.glb',
-  pncc: '.pncc.png',
-  depth: '.depth.png',
-  texture: '.texture.png',
-};
 
 /** A picture to align, and where its files go. */
 export interface PictureInput {

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type BrowserName, browserFrom, browserNamed, thisMachine } from '../scripts/browser.js';
 import type { Search } from '../src/detect/index.js';
+import { type Format, formats } from './formats.js';
 
 /** The command line cannot be understood. The message says which argument and what was wanted. */
 export class UsageError extends Error {
@@ -14,10 +15,6 @@ export class UsageError extends Error {
 }
 
 export const exitCodes = { ok: 0, someFailed: 1, usage: 2, interrupted: 130 } as const;
-
-/** What `--format` can ask for. `png` is the overlay, `gltf` a binary glTF file; the last three are PNG files of a face. */
-export const formats = ['json', 'obj', 'ply', 'gltf', 'png', 'pncc', 'depth', 'texture'] as const;
-export type Format = (typeof formats)[number];
 
 /** Where the detector may be told to look. */
 const searches: readonly Search[] = ['whole', 'until-found', 'everywhere'];

@@ -1,7 +1,7 @@
 /** What the command line and its page say to each other. Everything here survives JSON. */
 import type { Search } from '../src/detect/index.js';
+import type { DrawnFormat, FaceFormat } from './formats.js';
 import type { BoxSpec } from './list.js';
-import type { Format } from './options.js';
 
 export interface StartOptions {
   /** Undefined for all that the weights have. */
@@ -20,11 +20,6 @@ export interface StartReply {
   /** Iterations that the weights have. */
   readonly iterations: number;
 }
-
-/** Formats of which every face has a file of its own. */
-export type FaceFormat = Exclude<Format, 'json' | 'png'>;
-/** Formats that the page makes; JSON is made from its reply. */
-export type DrawnFormat = FaceFormat | 'png';
 
 export interface AlignJob {
   /** The picture at `/pictures/<picture>`. */

@@ -1,5 +1,34 @@
-/** Pictures of what the rasteriser makes of a face's crop; transparent where there is no face. */
-import type { FaceRendering } from '../src/index.js';
+/** A face's outputs as pictures. Those in its crop are transparent where there is no face. */
+import type { Face, FaceAligner, FaceRendering, OutputName, PictureSource, PixelData } from '../src/index.js';
+
+/** A face of a picture, to be looked at. */
+export class ShownFace {
+  readonly aligner: FaceAligner;
+  readonly picture: PictureSource;
+  readonly face: Face;
+  #rendering: Promise<FaceRendering> | undefined;
+
+  constructor(aligner: FaceAligner, picture: PictureSource, face: Face) {
+    this.aligner = aligner;
+    this.picture = picture;
+    this.face = face;
+  }
+
+  /** Drawn when first asked for. */
+  get rendering(): Promise<FaceRendering> {
+    this.#rendering ??= this.aligner.render(this.face);
+    return this.#rendering;
+  }
+}
+
+/** The outputs of a face (`FaceOutputs`) that are pictures. */
+export const facePictures = {
+  pncc: async (shown: ShownFace) => pnccMap(await shown.rendering),
+  depth: async (shown: ShownFace) => depthMap(await shown.rendering),
+  texture: ({ aligner, picture, face }: ShownFace) => aligner.texture(picture, face, { mirror: true }),
+} as const satisfies { readonly [Name in OutputName]?: (shown: ShownFace) => Promise<PixelData> };
+
+export type PictureOutput = keyof typeof facePictures;
 
 /** The projected normalised coordinate code as colours. */
 export function pnccMap({ size, pncc }: FaceRendering): ImageData {

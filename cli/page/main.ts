@@ -1,6 +1,6 @@
 /** The page in which `align` and `evaluate` run. It offers `window.fullposeCli` and shows nothing. */
 import { adapterName } from '../../pages/adapter.js';
-import { depthMap, pnccMap } from '../../pages/maps.js';
+import { facePictures, ShownFace } from '../../pages/maps.js';
 import { drawAxes, drawBox, drawLandmarks, drawMesh } from '../../pages/overlay.js';
 import { fetchPicture } from '../../pages/pictures.js';
 import { picturesBase } from '../../pages/routes.js';
@@ -9,25 +9,10 @@ import { sureFaces } from '../../src/align/sure.js';
 import { FaceDetector } from '../../src/detect/index.js';
 import { Gpu } from '../../src/engine/device.js';
 import { encodePng, writeGlb, writeObj, writePly } from '../../src/export.js';
-import {
-  type AlignOptions,
-  type Face,
-  FaceAligner,
-  type FaceRendering,
-  type UploadedPicture,
-} from '../../src/index.js';
+import { type AlignOptions, type Face, FaceAligner, type UploadedPicture } from '../../src/index.js';
+import { type DrawnFormat, type FaceFormat, faceFormats } from '../formats.js';
 import type { BoxSpec } from '../list.js';
-import type {
-  AlignJob,
-  AlignReply,
-  DrawnFormat,
-  FaceFormat,
-  FaceReply,
-  FrameJob,
-  FrameReply,
-  StartOptions,
-  StartReply,
-} from '../protocol.js';
+import type { AlignJob, AlignReply, FaceReply, FrameJob, FrameReply, StartOptions, StartReply } from '../protocol.js';
 import { FollowedFaces } from './followed.js';
 import type { VideoFrames } from './video.js';
 
@@ -190,25 +175,23 @@ class Page {
     const { model } = this.#aligner;
     const { triangles, uv } = model;
     const mesh = { vertices, triangles, uv, pictureHeight: image.height, comment };
-    const texture = (alpha: boolean) =>
-      this.#aligner.texture(uploaded, face, { mirror: true }).then((pixels) => encodePng(pixels, { alpha }));
-    let rendered: Promise<FaceRendering> | undefined;
-    const rendering = () => {
-      rendered ??= this.#aligner.render(face);
-      return rendered;
-    };
-    const writers: Readonly<Record<FaceFormat, () => BlobPart | Promise<BlobPart>>> = {
-      obj: () => writeObj(mesh),
-      ply: () => writePly(mesh),
-      gltf: async () => writeGlb(model, face, { texture: await texture(false) }),
-      pncc: async () => encodePng(pnccMap(await rendering())),
-      depth: async () => encodePng(depthMap(await rendering())),
-      texture: () => texture(true),
+    const shown = new ShownFace(this.#aligner, uploaded, face);
+    const fileOf = async (format: FaceFormat): Promise<BlobPart> => {
+      switch (format) {
+        case 'obj':
+          return writeObj(mesh);
+        case 'ply':
+          return writePly(mesh);
+        case 'gltf':
+          return writeGlb(model, face, {
+            texture: await encodePng(await facePictures.texture(shown), { alpha: false }),
+          });
+        default:
+          return encodePng(await facePictures[format](shown));
+      }
     };
     const files: Partial<Record<FaceFormat, string>> = {};
-    for (const format of formats) {
-      if (format !== 'png') files[format] = await toBase64(new Blob([await writers[format]()]));
-    }
+    for (const format of faceFormats(formats)) files[format] = await toBase64(new Blob([await fileOf(format)]));
     return files;
   }
 

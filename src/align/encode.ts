@@ -53,6 +53,25 @@ export interface EncodeOutput {
 /** Bytes of one face in each buffer of an EncodeOutput. */
 export type OutputBytes = Readonly<Record<keyof EncodeOutput, number>>;
 
+/** What `encode` can copy: where it lies in the cascade, face after face. */
+interface EncodedPart {
+  readonly name: keyof EncodeOutput;
+  readonly buffer: GPUBuffer;
+  /** Of one face. */
+  readonly bytes: number;
+}
+
+/** One row for every member of `EncodeOutput`. */
+function encodedParts({ output, outputBytes, geometry, faces, model }: Cascade): readonly EncodedPart[] {
+  const { spec } = model.whole;
+  return [
+    { name: 'faces', buffer: output, bytes: outputBytes },
+    { name: 'vertices', buffer: geometry.vertices, bytes: vertexBytes(spec) },
+    { name: 'visibility', buffer: geometry.visibility, bytes: visibilityBytes(spec) },
+    { name: 'crops', buffer: faces, bytes: CROP_RECORD_BYTES },
+  ];
+}
+
 /** Frames with boxes that may be encoded before the first of them is submitted. */
 const UNSUBMITTED = 8;
 
@@ -63,6 +82,7 @@ export class FrameEncoder {
   /** Crop records of the last frames that came with boxes, a slot each: the queue writes them before it runs any of these frames. */
   readonly #slots: GPUBuffer;
   readonly #records: DataView<ArrayBuffer>;
+  readonly #parts: readonly EncodedPart[];
   readonly bytes: OutputBytes;
   #slot = 0;
 
@@ -75,13 +95,8 @@ export class FrameEncoder {
       UNSUBMITTED * this.#records.byteLength,
       GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
     );
-    const { model } = cascade;
-    this.bytes = {
-      faces: cascade.outputBytes,
-      vertices: vertexBytes(model.whole.spec),
-      visibility: visibilityBytes(model.whole.spec),
-      crops: CROP_RECORD_BYTES,
-    };
+    this.#parts = encodedParts(cascade);
+    this.bytes = Object.fromEntries(this.#parts.map(({ name, bytes }) => [name, bytes])) as OutputBytes;
   }
 
   /**
@@ -106,16 +121,9 @@ export class FrameEncoder {
     const boxes = 'boxes' in input ? cropsOf(input.boxes, picture, cascade.network.cropSize) : [];
     const faces = crops?.count ?? boxes.length;
     this.#checkCount(faces);
-    const sources = {
-      faces: cascade.output,
-      vertices: cascade.geometry.vertices,
-      visibility: cascade.geometry.visibility,
-      crops: cascade.faces,
-    };
-    const names = ['faces', 'vertices', 'visibility', 'crops'] as const;
-    const targets = names.flatMap((name) => {
+    const targets = this.#parts.flatMap(({ name, buffer: source, bytes }) => {
       const range = output[name];
-      return range === undefined ? [] : [{ name, ...this.#checkRange(name, range, faces * this.bytes[name]) }];
+      return range === undefined ? [] : [{ source, ...this.#checkRange(name, range, faces * bytes) }];
     });
 
     const recordBytes = faces * CROP_RECORD_BYTES;
@@ -131,8 +139,8 @@ export class FrameEncoder {
     const pass = encoder.beginComputePass({ label: 'fullpose' });
     cascade.encode(pass, texture, plan, faces);
     pass.end();
-    for (const { name, buffer, offset, size } of targets) {
-      encoder.copyBufferToBuffer(sources[name], 0, buffer, offset, size);
+    for (const { source, buffer, offset, size } of targets) {
+      encoder.copyBufferToBuffer(source, 0, buffer, offset, size);
     }
     return { faces, dispatches: plan.dispatches };
   }

@@ -3,9 +3,8 @@
  * dropped where either is another.
  */
 import type { Gpu } from '../engine/device.js';
-import type { Conv2dVariant } from '../engine/kernels/conv2d.js';
 import type { NetworkGraph } from '../engine/network.js';
-import { chooseVariants, fitsGraph, type LayerVariants, measureVariants } from '../engine/tuning.js';
+import { chooseVariants, fitsGraph, measureVariants, type VariantsByLayer } from '../engine/tuning.js';
 
 /** Plain JSON: keep it where you like and give it to the next `FaceAligner.create` as `tuning`. */
 export interface Tuning {
@@ -15,7 +14,7 @@ export interface Tuning {
   /** What was measured: a hash of the network's layers. */
   readonly network: string;
   /** The fastest variant by layer, of those that have a choice. */
-  readonly variants: Readonly<Record<string, Conv2dVariant>>;
+  readonly variants: Readonly<Record<string, string>>;
 }
 
 /** Where measurements are remembered: `localStorage` is one. */
@@ -51,7 +50,7 @@ const KEY = 'fullpose.tuning';
 export async function findTuning(gpu: Gpu, graph: NetworkGraph, options: TuningOptions): Promise<Tuning> {
   const { tuning = 'remembered', tuningStorage = defaultStorage() } = options;
   const adapter = adapterOf(gpu);
-  const from = (variants: LayerVariants): Tuning => ({
+  const from = (variants: VariantsByLayer): Tuning => ({
     format: FORMAT,
     adapter,
     network: hash(JSON.stringify(graph.nodes)),
@@ -78,7 +77,7 @@ function adapterOf({ adapter: { vendor, architecture, description }, features, l
   return [vendor, architecture, description, hash(granted.join())].filter((part) => part !== '').join(' ');
 }
 
-export function variantsOf({ variants }: Tuning): LayerVariants {
+export function variantsOf({ variants }: Tuning): VariantsByLayer {
   return new Map(Object.entries(variants));
 }
 

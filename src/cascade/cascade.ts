@@ -11,7 +11,7 @@ import { PlanBuilder, type PreparedStep, Sequence } from '../engine/plan.js';
 import { requireFloats, type SafeTensors } from '../engine/safetensors.js';
 import { show } from '../engine/show.js';
 import { createTensor, type Tensor } from '../engine/tensor.js';
-import { chooseVariants, type LayerVariants, withVariants } from '../engine/tuning.js';
+import { chooseVariants, type VariantsByLayer, withVariants } from '../engine/tuning.js';
 import { FrameStep } from '../pictures/frame-step.js';
 import { CROP_RECORD_BYTES } from '../pictures/kernels/crop.js';
 import type { Geometry } from './kernels/common.js';
@@ -27,7 +27,7 @@ export interface CascadeOptions {
   /** Faces that one frame may hold. */
   readonly maxFaces: number;
   /** Of the network's layers that have a choice; default: what their shapes suggest. */
-  readonly variants?: LayerVariants;
+  readonly variants?: VariantsByLayer;
   /** How weights that are halves are held (default f32). */
   readonly dtype?: DType;
 }

@@ -3,54 +3,54 @@
  * (`chooseVariants`); `measureVariants` asks the device.
  */
 import type { Gpu } from './device.js';
-import {
-  type Conv2dDevice,
-  type Conv2dSpec,
-  type Conv2dVariant,
-  chooseConv2dVariant,
-  conv2dVariants,
-  packConv2dBiasSlope,
-  packConv2dWeights,
-  planConv2d,
-  recordConv2d,
-} from './kernels/conv2d.js';
-import type { NetworkGraph } from './network.js';
+import { ShapeError } from './errors.js';
+import type { TensorSource } from './kernels/common.js';
+import { kindOf } from './network/kinds.js';
+import type { LayerWeights, VariantDevice } from './network/layer.js';
+import type { NetworkGraph, NetworkNode } from './network.js';
 import { type Plan, PlanBuilder } from './plan.js';
-import { createTensor } from './tensor.js';
+import { createTensor, type FeatureShape } from './tensor.js';
 
 /** The variant of every layer that has a choice, by the layer's name. */
-export type LayerVariants = ReadonlyMap<string, Conv2dVariant>;
+export type VariantsByLayer = ReadonlyMap<string, string>;
 
-/** The layers of `graph` that have a choice. */
+/** The layers of `graph` that have a choice, with what they can choose, the likeliest to be fast first. */
 function layersWithChoice(
-  device: Conv2dDevice,
+  device: VariantDevice,
   graph: NetworkGraph,
-): { readonly name: string; readonly spec: Conv2dSpec }[] {
-  return graph.nodes.flatMap((node) =>
-    node.op === 'conv2d' && conv2dVariants(node.spec, device).length > 1 ? [{ name: node.name, spec: node.spec }] : [],
-  );
+): { readonly node: NetworkNode; readonly choices: readonly string[] }[] {
+  return graph.nodes
+    .map((node) => ({ node, choices: kindOf(node).variants?.worthMeasuring(node.spec, device) ?? [] }))
+    .filter(({ choices }) => choices.length > 1);
 }
 
 /** What the shapes and the kind of adapter make the likeliest to be fast. */
-export function chooseVariants(device: Conv2dDevice, graph: NetworkGraph): LayerVariants {
-  return new Map(layersWithChoice(device, graph).map(({ name, spec }) => [name, chooseConv2dVariant(spec, device)]));
+export function chooseVariants(device: VariantDevice, graph: NetworkGraph): VariantsByLayer {
+  return new Map(layersWithChoice(device, graph).map(({ node, choices }) => [node.name, choices[0]!]));
 }
 
-/** `graph` with these variants; other layers stay as they are. */
-export function withVariants(graph: NetworkGraph, variants: LayerVariants): NetworkGraph {
+/** `graph` with these variants; other layers stay as they are. @throws ShapeError for a variant that a layer cannot have. */
+export function withVariants(graph: NetworkGraph, variants: VariantsByLayer): NetworkGraph {
   const nodes = graph.nodes.map((node) => {
     const variant = variants.get(node.name);
-    return node.op === 'conv2d' && variant !== undefined ? { ...node, spec: { ...node.spec, variant } } : node;
+    return variant === undefined ? node : withVariant(node, variant);
   });
   return { ...graph, nodes };
 }
 
+function withVariant(node: NetworkNode, variant: string): NetworkNode {
+  const { op, variants } = kindOf(node);
+  if (variants === undefined) throw new ShapeError(`Layer '${node.name}' is a ${op}, which has no variants.`);
+  // A kind makes specs of its own layers only; the compiler does not know that.
+  return { ...node, spec: variants.choose(node.spec, variant) } as NetworkNode;
+}
+
 /** Whether `variants` names every layer of `graph` that has a choice on the device, no other, and a choice that it has. */
-export function fitsGraph(device: Conv2dDevice, graph: NetworkGraph, variants: LayerVariants): boolean {
+export function fitsGraph(device: VariantDevice, graph: NetworkGraph, variants: VariantsByLayer): boolean {
   const layers = layersWithChoice(device, graph);
   return (
     layers.length === variants.size &&
-    layers.every(({ name, spec }) => conv2dVariants(spec, device).some((variant) => variant === variants.get(name)))
+    layers.every(({ node, choices }) => choices.some((variant) => variant === variants.get(node.name)))
   );
 }
 
@@ -66,21 +66,23 @@ const ROUNDS = 3;
  * Runs every variant of every layer that has a choice and returns the fastest of each. Takes about a second on a GPU; what it makes is freed.
  * @throws as `PlanBuilder.build`
  */
-export async function measureVariants(gpu: Gpu, graph: NetworkGraph): Promise<LayerVariants> {
-  const fastest = new Map<string, Conv2dVariant>();
-  for (const { name, spec } of layersWithChoice(gpu, graph)) {
+export async function measureVariants(gpu: Gpu, graph: NetworkGraph): Promise<VariantsByLayer> {
+  const fastest = new Map<string, string>();
+  for (const { node, choices } of layersWithChoice(gpu, graph)) {
     const candidates = [];
-    for (const variant of conv2dVariants(spec, gpu)) candidates.push(await prepare(gpu, name, { ...spec, variant }));
     try {
+      for (const variant of choices) candidates.push({ variant, ...(await prepare(gpu, graph, node, variant)) });
       // Also the warm-up.
       let repeats = 1;
       for (const { plan } of candidates) repeats = Math.max(repeats, await repeatsOf(gpu, plan));
+      const times = new Map(choices.map((variant) => [variant, Number.POSITIVE_INFINITY]));
       for (let round = 0; round < ROUNDS; round++) {
-        for (const candidate of candidates)
-          candidate.ms = Math.min(candidate.ms, await time(gpu, candidate.plan, repeats));
+        for (const { variant, plan } of candidates) {
+          times.set(variant, Math.min(times.get(variant)!, await time(gpu, plan, repeats)));
+        }
       }
-      const [best] = candidates.sort((a, b) => a.ms - b.ms);
-      if (best !== undefined) fastest.set(name, best.variant);
+      const [best] = [...times].sort(([, a], [, b]) => a - b);
+      if (best !== undefined) fastest.set(node.name, best[0]);
     } finally {
       for (const { destroy } of candidates) destroy();
     }
@@ -88,34 +90,43 @@ export async function measureVariants(gpu: Gpu, graph: NetworkGraph): Promise<La
   return fastest;
 }
 
-/** One layer on tensors of zeros: kernels do not look at what they multiply. */
-async function prepare(gpu: Gpu, name: string, spec: Conv2dSpec) {
-  const { variant, output: shape } = planConv2d(spec);
-  const weights = new Float32Array(spec.outChannels * spec.kernel[0] * spec.kernel[1] * spec.inChannels);
-  const input = createTensor(gpu, `tuning.${name}.input`, spec.input);
-  const output = createTensor(gpu, `tuning.${name}.output`, shape);
-  const channels = new Float32Array(spec.outChannels);
-  const uploads = {
-    weights: gpu.uploadBuffer(`tuning.${name}.weights`, packConv2dWeights(spec, weights)),
-    biasSlope: gpu.uploadBuffer(`tuning.${name}.bias`, packConv2dBiasSlope(spec, channels, channels)),
+/** One layer on tensors and weights of zeros: kernels do not look at what they multiply. */
+async function prepare(gpu: Gpu, graph: NetworkGraph, node: NetworkNode, variant: string) {
+  const label = `tuning.${node.name}`;
+  const buffers: GPUBuffer[] = [];
+  const zeros = (name: string, shape: FeatureShape) => {
+    const tensor = createTensor(gpu, `${label}.${name}`, shape);
+    buffers.push(tensor.buffer);
+    return tensor;
   };
-  const builder = new PlanBuilder(gpu, `tuning.${name}`);
-  recordConv2d(builder, { label: name, stage: name }, spec, {
-    input,
-    output,
-    weights: { buffer: uploads.weights },
-    biasSlope: { buffer: uploads.biasSlope },
+  const source: TensorSource = (_, shape) => new Float32Array(shape.reduce((product, size) => product * size, 1));
+  const { spec } = withVariant(node, variant);
+  const kind = kindOf(node);
+  const packed = new Map(
+    kind.pack?.(spec, source).map(({ part, values }) => [part, gpu.uploadBuffer(`${label}.${part}`, values)]),
+  );
+  buffers.push(...packed.values());
+  const weights: LayerWeights = { binding: (part) => ({ buffer: packed.get(part)! }), areHalves: () => false };
+  const [first, ...others] = node.inputs.map((name) => zeros(name, shapeOf(graph, name)));
+  const builder = new PlanBuilder(gpu, label);
+  kind.record(builder, { label: node.name, stage: node.name }, spec, {
+    inputs: [first!, ...others],
+    output: zeros('output', node.shape),
+    weights,
   });
   const plan = await builder.build();
   return {
-    variant,
     plan,
-    ms: Number.POSITIVE_INFINITY,
     destroy: () => {
       plan.destroy();
-      for (const buffer of [input.buffer, output.buffer, uploads.weights, uploads.biasSlope]) gpu.destroyBuffer(buffer);
+      for (const buffer of buffers) gpu.destroyBuffer(buffer);
     },
   };
+}
+
+/** Shape of what a layer reads. */
+function shapeOf({ nodes, inputs }: NetworkGraph, name: string): FeatureShape {
+  return inputs.get(name) ?? nodes.find(({ output }) => output === name)!.shape;
 }
 
 async function repeatsOf(gpu: Gpu, plan: Plan): Promise<number> {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseAlignArguments, startFolder, UsageError } from '../../cli/options.js';
+import { alignUsage, parseAlignArguments, startFolder, UsageError } from '../../cli/options.js';
 import { browserFrom, thisMachine } from '../../scripts/browser.js';
 
 const parse = (...argv: readonly string[]) => parseAlignArguments(argv, '/home/ada');
@@ -47,6 +47,10 @@ describe('parseAlignArguments', () => {
   it('takes formats in any order, each once', () => {
     expect(parse('--format', 'ply, json,ply')).toMatchObject({ formats: ['json', 'ply'] });
     expect(parse('--format=png', '--video', 'a.mp4')).toMatchObject({ formats: ['png'] });
+    const pictures = 'pncc,depth,texture';
+    expect(parse('--format', pictures)).toMatchObject({ formats: pictures.split(',') });
+    expect(alignUsage).toContain('json, obj, ply, gltf, png, pncc, depth, texture\n');
+    expect(() => parse('--format', 'vertices')).toThrow('--format has "vertices"');
   });
 
   it('takes a list with its results', () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ShapeError, WeightsError } from '../../src/engine/errors.js';
 import { packNetworkWeights, parseNetwork } from '../../src/engine/network.js';
 import { parseSafetensors } from '../../src/engine/safetensors.js';
+import { withVariants } from '../../src/engine/tuning.js';
 import { depthwiseLayers, tinyFile, tinyInputs, tinyLayers, tinyWeights } from './tiny-network.js';
 
 describe('parseNetwork', () => {
@@ -211,5 +212,26 @@ describe('packNetworkWeights', () => {
     const file = parseSafetensors(tinyFile(rest));
     expect(() => packNetworkWeights(graph, file)).toThrow(WeightsError);
     expect(() => packNetworkWeights(graph, file)).toThrow(message);
+  });
+});
+
+describe('withVariants', () => {
+  const graph = parseNetwork(tinyLayers, tinyInputs);
+  const conv = graph.nodes.find(({ op }) => op === 'conv2d')?.name ?? '';
+  const other = graph.nodes.find(({ op }) => op !== 'conv2d')?.name ?? '';
+
+  it('changes the layers it names, and no other', () => {
+    const chosen = withVariants(graph, new Map([[conv, 'general']]));
+    for (const [i, node] of chosen.nodes.entries()) {
+      if (node.name === conv) expect(node.spec).toEqual({ ...graph.nodes[i]?.spec, variant: 'general' });
+      else expect(node).toBe(graph.nodes[i]);
+    }
+  });
+
+  it('refuses a variant that the kernel, or the operator, does not have', () => {
+    expect(() => withVariants(graph, new Map([[conv, 'winograd']]))).toThrow(
+      "conv2d has no variant 'winograd'; it has general, windows, split, quads.",
+    );
+    expect(() => withVariants(graph, new Map([[other, 'general']]))).toThrow(ShapeError);
   });
 });

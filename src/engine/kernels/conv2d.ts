@@ -3,9 +3,8 @@
  * of at most three strides a side, with fewer loads. Their headers give arithmetic and layouts.
  */
 import source from '../../shaders/conv2d.wgsl?raw';
-import type { Gpu } from '../device.js';
 import { ShapeError } from '../errors.js';
-import type { LayerKind } from '../network/layer.js';
+import type { LayerKind, VariantDevice } from '../network/layer.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
@@ -25,7 +24,7 @@ import {
   type Window,
   WORKGROUP_SIZE,
 } from './common.js';
-import type { Conv2dSpec, Conv2dVariant } from './conv2dSpec.js';
+import { CONV2D_VARIANTS, type Conv2dSpec, type Conv2dVariant } from './conv2dSpec.js';
 import {
   fitsSplit,
   fitsWindows,
@@ -39,16 +38,13 @@ import { isHalving } from './pool.js';
 
 export type { Conv2dSpec, Conv2dVariant } from './conv2dSpec.js';
 
-/** What decides between variants. */
-export type Conv2dDevice = Pick<Gpu, 'adapter' | 'features'>;
-
 /** Invocations for one item below which a wide GPU has idle parts. */
 const FEW_INVOCATIONS = 8192;
 
 /** The variants worth measuring for `spec` on a device, at most two. `general` and, where it is among them, `windows` run on every device. */
 export function conv2dVariants(
   spec: Window & Pick<Conv2dSpec, 'inChannels'>,
-  { adapter, features }: Conv2dDevice,
+  { adapter, features }: VariantDevice,
 ): readonly Conv2dVariant[] {
   if (!fitsWindows(spec)) return ['general'];
   if (adapter.isSoftware) return features.has('subgroups') ? ['windows', 'quads'] : ['windows'];
@@ -59,7 +55,7 @@ export function conv2dVariants(
  * The variant that the shape and the kind of adapter make the likeliest to be fast. A GPU wants many invocations, also for one small picture; a
  * software adapter wants few, as long as those of `quads`, which do twice the work in the same time, do not do it on padding.
  */
-export function chooseConv2dVariant(spec: Conv2dSpec, device: Conv2dDevice): Conv2dVariant {
+export function chooseConv2dVariant(spec: Conv2dSpec, device: VariantDevice): Conv2dVariant {
   const [first = 'general', second] = conv2dVariants(spec, device);
   if (second === undefined || second === 'general') return first;
   const { output } = planConv2d(spec);
@@ -285,6 +281,19 @@ export const conv2dKind: LayerKind<'conv2d', Conv2dSpec> = {
   shape: (spec) => planConv2d(spec).output,
   stage: () => 'conv',
   macs: conv2dMacs,
+  variants: {
+    worthMeasuring(spec, device) {
+      const likeliest = chooseConv2dVariant(spec, device);
+      return [likeliest, ...conv2dVariants(spec, device).filter((variant) => variant !== likeliest)];
+    },
+    choose(spec, name) {
+      const variant = CONV2D_VARIANTS.find((known) => known === name);
+      if (variant === undefined) {
+        throw new ShapeError(`conv2d has no variant '${name}'; it has ${CONV2D_VARIANTS.join(', ')}.`);
+      }
+      return { ...spec, variant };
+    },
+  },
   fuse: (spec, next) => (isHalving(next) ? { ...spec, pool: true } : undefined),
   pack(spec, source) {
     const { outChannels, kernel, inChannels, activation } = spec;

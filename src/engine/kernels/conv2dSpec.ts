@@ -2,14 +2,16 @@
 import type { FeatureShape } from '../tensor.js';
 import type { Activation, Window } from './common.js';
 
+export const CONV2D_VARIANTS = ['general', 'windows', 'split', 'quads'] as const;
+
 /** Of the kernels for windows of at most three strides a side (conv2dWindows.ts). */
-export type WindowsVariant = 'windows' | 'split' | 'quads';
+export type WindowsVariant = Exclude<Conv2dVariant, 'general'>;
 
 /**
  * `general` computes any window; `windows` those of at most three strides a side, `split` the same with four invocations a tile, `quads` with
  * four invocations that share what they read, which wants subgroups.
  */
-export type Conv2dVariant = 'general' | WindowsVariant;
+export type Conv2dVariant = (typeof CONV2D_VARIANTS)[number];
 
 export interface Conv2dSpec extends Window {
   /** Shape of one input item. Its channels may exceed `inChannels` within the last block, where the weights are 0. */

@@ -1,4 +1,5 @@
 /** What an operator of networks is: one value, kept beside its kernel, and collected in kinds.ts. */
+import type { Gpu } from '../device.js';
 import type { LayerPart, StepNames, TensorSource } from '../kernels/common.js';
 import type { PlanBuilder } from '../plan.js';
 import type { FeatureShape, Tensor } from '../tensor.js';
@@ -28,6 +29,17 @@ export interface LayerTensors {
   readonly weights: LayerWeights;
 }
 
+/** What decides between variants of a kernel. */
+export type VariantDevice = Pick<Gpu, 'adapter' | 'features'>;
+
+/** Kernels of one operator that compute the same, and of which one or the other is the faster on a device. */
+export interface LayerVariants<Spec> {
+  /** The names of those that are worth measuring for a layer, the likeliest to be fast first; at least one. */
+  worthMeasuring(spec: Spec, device: VariantDevice): readonly [string, ...string[]];
+  /** The spec of the same layer, computed by a variant. @throws ShapeError for a name that is none. */
+  choose(spec: Spec, variant: string): Spec;
+}
+
 /**
  * An operator of networks. `Spec` is all that its kernel wants to know of a layer, the shapes of its inputs included.
  *
@@ -48,6 +60,8 @@ export interface LayerKind<Op extends string = string, Spec = unknown> {
   macs?(spec: Spec): number;
   /** The spec of a layer that computes this one and `next`, which alone reads its result; undefined where no kernel does both. */
   fuse?(spec: Spec, next: { readonly op: string; readonly spec: unknown }): Spec | undefined;
+  /** Which kernels may compute it; without it there is one. */
+  readonly variants?: LayerVariants<Spec>;
   /** Its weights in the kernel's layouts; without it, it has none. @throws WeightsError where the source lacks one. */
   pack?(spec: Spec, source: TensorSource): readonly LayerTensor[];
   /** Adds its steps to a plan. @throws ShapeError where a tensor has another shape than `spec` says. */
