@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { findCycle } from './graphs.js';
 
 /** Rooms of src/, each with those that it may import (docs/architecture.md). */
 const rooms: Readonly<Record<string, readonly string[]>> = {
@@ -33,26 +34,6 @@ function importsOf(folder: string): Map<string, string[]> {
 /** "engine" of src/engine/kernels/add.ts; undefined of the entry points beside the rooms. */
 function roomOf(path: string): string | undefined {
   return /^src\/([^/]+)\//.exec(path)?.[1];
-}
-
-/** The first way from a module back to itself. */
-function findCycle(graph: ReadonlyMap<string, readonly string[]>): readonly string[] | undefined {
-  const done = new Set<string>();
-  const visit = (path: string, way: readonly string[]): readonly string[] | undefined => {
-    if (way.includes(path)) return [...way.slice(way.indexOf(path)), path];
-    if (done.has(path)) return undefined;
-    for (const next of graph.get(path) ?? []) {
-      const cycle = visit(next, [...way, path]);
-      if (cycle !== undefined) return cycle;
-    }
-    done.add(path);
-    return undefined;
-  };
-  for (const path of graph.keys()) {
-    const cycle = visit(path, []);
-    if (cycle !== undefined) return cycle;
-  }
-  return undefined;
 }
 
 describe('imports run one way', () => {

@@ -73,7 +73,7 @@ def check_costs(model: face_model.FaceModel, rng: np.random.Generator) -> None:
         if hasattr(cost, "weights"):  # constants of the gradient: freeze them for the differences too
             weights = cost.weights(p, label)
             frozen = lambda x, *_, w=weights, c=cost: ((w * c.whitened(x, label).square()).mean(), None)
-        check(f"gradient of {name} against differences", relative(variable.grad, gradient(lambda x: frozen(x, label, points, valid)[0], p)), 1e-6)
+        check(f"gradient of {name} against differences", relative(variable.grad, gradient(lambda x, frozen=frozen: frozen(x, label, points, valid)[0], p)), 1e-6)
         check(f"{name} at its label costs nothing", float(cost(label, label, decoder(label)[:, :68, :2], valid)[0] - getattr(cost, "turn_weight", 0) * turned(label)), 1e-3)
 
     moved = torch.zeros_like(p)
@@ -121,7 +121,7 @@ def check_network(rng: np.random.Generator) -> None:
         dead = again.load_folded(net.folded(), inputs)
         check("dead units: found, and none other", abs(dead["pncc.fc1"] - 150) + dead["paf.fc1"], 0)
         check("dead units: inference stays", relative(again.eval()(*inputs[0]), net(*inputs[0])), 1e-4)
-        *_, (_, _, least, largest) = (seen for name, seen in again.watch(inputs).items() if name == "pncc.fc1")
+        *_, (_, _, _, largest) = (seen for name, seen in again.watch(inputs).items() if name == "pncc.fc1")
         norm = again.layers["pncc_fc1"].norm
         reached = (largest - norm.running_mean) * norm.weight / torch.sqrt(norm.running_var + norm.eps) + norm.bias > 0
         check("dead units: all live again", float((~reached).sum()), 0)

@@ -15,10 +15,10 @@ from .crops import CROP
 from .data import Samples
 from .decimate import decimate
 from .evaluate import exported
-from .export import load_weights
 from .labels import nme
 from .render import Renderer
 from .train import landmark_steps
+from .weights import load_weights
 
 
 def coarse_model(model: face_model.FaceModel, triangles: np.ndarray) -> face_model.FaceModel:

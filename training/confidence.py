@@ -19,10 +19,11 @@ import numpy as np
 from . import face_model
 from .crops import CROP, Crops, Recropper, around, turn
 from .data import cut
-from .export import WEIGHTS, forward, load_weights, manifest, read, write
+from .export import forward, manifest, write
 from .face_model import ROOT
 from .network import description
 from .render import Renderer
+from .weights import WEIGHTS, load_weights, read
 
 ROW = 7
 RIDGE = 30.0  # the largest that costs the faces and windows held back nothing

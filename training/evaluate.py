@@ -22,10 +22,11 @@ import torch
 from . import face_model
 from .crops import around
 from .data import Batch, Samples, cut, eye_openings, mouth_opening
-from .export import forward, layer_results, load_weights
+from .export import forward, layer_results
 from .face_model import ROOT
 from .labels import CACHE, face_size
 from .train import Cascade, landmark_steps, load_cascade
+from .weights import load_weights
 
 SPLITS = ("val-afw", "val-infant", "val-cfp", "val-closed-eyes")
 ROLLS = (0, 30, 60, 90, 135, 180)

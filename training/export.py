@@ -14,7 +14,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from safetensors import safe_open
 from safetensors.numpy import save_file
 from torch.nn import functional as F
 
@@ -25,8 +24,10 @@ from .geometry import multiply
 from .labels import CACHE
 from .network import description
 from .render import Renderer, gather, key_bits, raster, resolve
+from .train import load_cascade
+from .weights import WEIGHTS, load_weights, read
 
-WEIGHTS, FIXTURES = ROOT / "weights", ROOT / "tests" / "fixtures"
+FIXTURES = ROOT / "tests" / "fixtures"
 SAMPLE, SAMPLE_BOX = ROOT / "assets" / "astronaut.png", (180.0, 86.0, 268.0, 178.0)  # tight box of the 68 points, by eye
 
 
@@ -37,14 +38,8 @@ def write(tensors: dict[str, np.ndarray], path: Path, metadata: dict[str, str]) 
     print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
 
 
-def read(path: Path) -> dict[str, np.ndarray]:
-    with safe_open(path, "np") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}
-
-
 def export_weights(run: str, only: list[int] | None) -> None:
     """The averaged iterations of a run, or those named by `only` of them beside the others that weights/ has. p^0 goes with iteration 0."""
-    from .train import load_cascade
     start, nets = load_cascade(CACHE / "runs" / run)
     for k, net in enumerate(nets):
         if only and k not in only:
@@ -161,11 +156,6 @@ def export_onnx() -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, target)
     print(f"{target.relative_to(ROOT)}: {target.stat().st_size / 1e6:.2f} MB")
-
-
-def load_weights(folder: Path = WEIGHTS) -> list[dict[str, np.ndarray]]:
-    """The exported iterations, in order."""
-    return [read(folder / name) for name in json.loads((folder / "manifest.json").read_text())["iterations"]]
 
 
 def cut(picture: np.ndarray, box: tuple[float, float, float, float], size: int, margin: float = 1) -> np.ndarray:

@@ -374,7 +374,7 @@ def build(data: Path) -> None:
     parts: dict[str, list[np.ndarray]] = {name: [] for name in ("parameters", "residual")}
     CACHE.mkdir(parents=True, exist_ok=True)
     done = 0
-    mirror_pairs = [int(np.where((PAIRS == pair).all(1))[0][0]) for pair in MIRROR[PAIRS]]
+    mirror_pairs = [int(np.where((pair == PAIRS).all(1))[0][0]) for pair in MIRROR[PAIRS]]
     for group in SPLITS:
         rows = np.where(np.isin(split, group))[0]
         sides = []

@@ -2,6 +2,7 @@
 
     python -m training.pictures curves --run main     # docs/images/learning-curves.svg, from the run's log
     python -m training.pictures failures              # docs/images/failures.jpg, the public-domain sample made hard, aligned with weights/
+    python -m training.pictures profiles              # docs/images/profiling.jpg, the sample turned out of plane
 """
 from __future__ import annotations
 
@@ -12,12 +13,16 @@ import cv2
 import numpy as np
 
 from . import face_model
-from .crops import around, plane
+from .crops import CROP, Crops, around, plane
 from .data import Batch, cut
 from .evaluate import exported
-from .export import SAMPLE, SAMPLE_BOX, load_weights
+from .export import SAMPLE, SAMPLE_BOX
+from .export import cut as cut_sample
 from .face_model import ROOT
-from .labels import CACHE, face_size
+from .labels import CACHE, SIZE, face_size
+from .profiling import Profiler
+from .render import Renderer
+from .weights import load_weights
 
 IMAGES = ROOT / "docs" / "images"
 SCALE = 2  # tiles are SCALE times the crop
@@ -102,10 +107,35 @@ def failures() -> None:
     cv2.imwrite(str(IMAGES / "failures.jpg"), np.concatenate(rows), [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
+def profiles() -> None:
+    """The public-domain sample, aligned with the exported weights, turned in steps of yaw (and of pitch, below)."""
+    model = face_model.load()
+    picture = cv2.imread(str(SAMPLE), cv2.IMREAD_COLOR)[..., ::-1]
+    wide = (cut_sample(picture, SAMPLE_BOX, SIZE, margin=SIZE / CROP) * 255).astype(np.uint8)[None]
+    middle = Crops(np.full((1, 2), (SIZE - 1) / 2), np.full(1, float(CROP)), np.zeros(1))
+    p, crops = exported(load_weights(), model).run(Batch.unlabelled(wide, middle))[-1]
+    p = crops.pose_in_picture(p, SIZE)
+    points = Renderer(model, SIZE).decode(p)[:, model.landmarks, :2]
+    profiler, shift = Profiler(model), np.array([[[1, 0, (CROP - SIZE) / 2], [0, 1, (CROP - SIZE) / 2]]], np.float32)
+    rows = []
+    for turns in ([(yaw, 0) for yaw in (0, 25, 50, 70, 88)], [(yaw, pitch) for yaw, pitch in ((0, -35), (0, 30), (-45, -25), (-60, 20), (-88, 0))]):
+        tiles = []
+        for yaw, pitch in turns:
+            turned = profiler.plan(p, points, np.deg2rad([yaw]), np.deg2rad([pitch]))
+            image = np.empty((1, CROP, CROP, 3), np.float32)
+            profiler.draw(wide, np.zeros(1, np.int64), np.zeros(1, np.bool_), p, turned, shift, image)
+            tile = cv2.resize((image[0, ..., ::-1] * 255).astype(np.uint8), (192, 192), interpolation=cv2.INTER_CUBIC)
+            for x, y in turned.points[0]:
+                cv2.circle(tile, (round((float(x) - SIZE / 2 + CROP / 2) * 1.5), round((float(y) - SIZE / 2 + CROP / 2) * 1.5)), 2, (0, 255, 0), -1, cv2.LINE_AA)
+            tiles.append(tile)
+        rows.append(np.concatenate(tiles, 1))
+    cv2.imwrite(str(IMAGES / "profiling.jpg"), np.concatenate(rows), [cv2.IMWRITE_JPEG_QUALITY, 85])
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["curves", "failures"])
+    parser.add_argument("what", choices=["curves", "failures", "profiles"])
     parser.add_argument("--run", default="main")
     args = parser.parse_args()
     IMAGES.mkdir(parents=True, exist_ok=True)
-    curves(args.run) if args.what == "curves" else failures()
+    {"curves": lambda: curves(args.run), "failures": failures, "profiles": profiles}[args.what]()

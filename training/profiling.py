@@ -5,7 +5,7 @@ surface that falls back from the rim, as a head does. The surface turns with the
 the background stays. Triangles carry their source pixels and are drawn with a z-buffer straight into the network's crop. Faces
 are only turned further from frontal, so the texture that is needed was visible.
 
-    python -m training.profiling --data ../shared/data --picture docs/images/profiling.jpg
+    python -m training.profiling --data ../shared/data
 """
 from __future__ import annotations
 
@@ -226,44 +226,7 @@ def draw_batch(crops, rows, mirrored, mesh, triangles, matrix, centre, face_size
         draw_one(crops[rows[n]], mirrored[n], mesh[n], triangles, matrix[n], centre[n], face_size[n], inverse[n], out[n])
 
 
-def sheet(target: Path) -> None:
-    """The picture of docs/training.md: the public-domain sample, aligned with the exported weights, turned in steps of yaw (and of pitch, below)."""
-    import cv2
-
-    from .crops import CROP, Crops
-    from .data import Batch
-    from .evaluate import exported
-    from .export import SAMPLE, SAMPLE_BOX, cut, load_weights
-    from .render import Renderer
-    model = face_model.load()
-    picture = cv2.imread(str(SAMPLE), cv2.IMREAD_COLOR)[..., ::-1]
-    wide = (cut(picture, SAMPLE_BOX, SIZE, margin=SIZE / CROP) * 255).astype(np.uint8)[None]
-    middle = Crops(np.full((1, 2), (SIZE - 1) / 2), np.full(1, float(CROP)), np.zeros(1))
-    p, crops = exported(load_weights(), model).run(Batch.unlabelled(wide, middle))[-1]
-    p = crops.pose_in_picture(p, SIZE)
-    points = Renderer(model, SIZE).decode(p)[:, model.landmarks, :2]
-    profiler, shift = Profiler(model), np.array([[[1, 0, (CROP - SIZE) / 2], [0, 1, (CROP - SIZE) / 2]]], np.float32)
-    rows = []
-    for turns in ([(yaw, 0) for yaw in (0, 25, 50, 70, 88)], [(yaw, pitch) for yaw, pitch in ((0, -35), (0, 30), (-45, -25), (-60, 20), (-88, 0))]):
-        tiles = []
-        for yaw, pitch in turns:
-            turned = profiler.plan(p, points, np.deg2rad([yaw]), np.deg2rad([pitch]))
-            image = np.empty((1, CROP, CROP, 3), np.float32)
-            profiler.draw(wide, np.zeros(1, np.int64), np.zeros(1, np.bool_), p, turned, shift, image)
-            tile = cv2.resize((image[0, ..., ::-1] * 255).astype(np.uint8), (192, 192), interpolation=cv2.INTER_CUBIC)
-            for x, y in turned.points[0]:
-                cv2.circle(tile, (round((float(x) - SIZE / 2 + CROP / 2) * 1.5), round((float(y) - SIZE / 2 + CROP / 2) * 1.5)), 2, (0, 255, 0), -1, cv2.LINE_AA)
-            tiles.append(tile)
-        rows.append(np.concatenate(tiles, 1))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(target), np.concatenate(rows), [cv2.IMWRITE_JPEG_QUALITY, 85])
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=ROOT / ".." / "shared" / "data")
-    parser.add_argument("--picture", type=Path)
-    args = parser.parse_args()
-    pack_wide(args.data)
-    if args.picture:
-        sheet(args.picture)
+    pack_wide(parser.parse_args().data)

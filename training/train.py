@@ -28,12 +28,12 @@ from . import face_model
 from .costs import COSTS
 from .crops import COSINE, CROP, SINE, Crops, Recropper, turn
 from .data import Batch, Samples, cut
-from .export import load_weights
 from .geometry import COUNT
 from .labels import CACHE, SIZE, face_size
 from .network import Net
 from .regeneration import Regeneration
 from .render import Renderer
+from .weights import load_weights
 
 FINISH = 0.7  # from this part of the schedule on, data.Samples.batch finishes
 
@@ -131,7 +131,7 @@ def take(waiting: multiprocessing.Queue, timeout: float) -> int | None:
         return waiting.get(timeout=timeout)
     except queue.Empty:
         if not multiprocessing.parent_process().is_alive():
-            raise SystemExit
+            raise SystemExit from None
         return None
 
 
@@ -303,7 +303,7 @@ def train(args: argparse.Namespace) -> None:
             running.append(ring.done.get(timeout=10))
         except queue.Empty:
             if not all(worker.is_alive() for worker in workers):
-                raise RuntimeError("a process of the training ended early: see the error above")
+                raise RuntimeError("a process of the training ended early: see the error above") from None
             continue
         step += 1
         ring.progress.value = max(step / args.steps, (time.time() - began) / (60 * args.minutes))

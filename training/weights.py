@@ -1,0 +1,22 @@
+"""The tensors of weights/, by name (docs/formats.md)."""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+
+from .face_model import ROOT
+
+WEIGHTS = ROOT / "weights"
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    with safe_open(path, "np") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dictionary)
+
+
+def load_weights(folder: Path = WEIGHTS) -> list[dict[str, np.ndarray]]:
+    """The exported iterations, in order."""
+    return [read(folder / name) for name in json.loads((folder / "manifest.json").read_text())["iterations"]]
