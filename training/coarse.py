@@ -1,5 +1,5 @@
 """How coarse the mesh may be that the features are drawn from: the error of the bundled weights with the whole one and with coarser ones
-(docs/performance.md). Landmarks are those of the whole mesh.
+(docs/notes/coarse-mesh.md). Landmarks are those of the whole mesh.
 
     python -m training.coarse --triangles 6500 3300 2200
 """

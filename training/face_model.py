@@ -23,7 +23,7 @@ MODEL_FILE = ROOT / "weights" / "face_model.safetensors"
 NETWORK_FILE = ROOT / "weights" / "network.json"
 
 IDENTITY_COUNT = 48
-COARSE_TRIANGLES = 3910  # at most; the network sees hardly a difference from all 13,120 (docs/performance.md)
+COARSE_TRIANGLES = 3910  # at most; the network sees hardly a difference from all 13,120 (docs/notes/coarse-mesh.md)
 # Gaze shapes turn the eyeballs, which are not part of the face area; pupils do nothing on the skin.
 DROPPED_EXPRESSIONS = ("PupilDilate", "eyeLook")
 

@@ -116,7 +116,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var p4b = vec4f(); var p5b = vec4f(); var p6b = vec4f(); var p7b = vec4f();
 
   var weight = group * params.kernel_height * params.kernel_width * params.input_blocks * 2u;
-  // Loops that test at their end: docs/performance.md, "Loops".
+  // Loops that test at their end: docs/notes/loops.md.
   var ky = 0;
   loop {
     let upper_y = origin_y + ky;

@@ -74,7 +74,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var sum7 = mat4x4f();
 
   var weight = i32(o4) * params.stride_y * params.stride_x * params.input_channels * 3;
-  // The loops round that of the channels test at their end: docs/performance.md, "Loops".
+  // The loops round that of the channels test at their end: docs/notes/loops.md.
   var phase_y = 0;
   loop {
     let y = origin_y + phase_y;

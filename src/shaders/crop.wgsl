@@ -35,7 +35,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let crop = crops[id.z];
   let spacing = 1.0 / f32(crop.taps);
   var sum = vec3f();
-  // Loops that test at their end: docs/performance.md, "Loops".
+  // Loops that test at their end: docs/notes/loops.md.
   var v = 0u;
   loop {
     var u = 0u;

@@ -59,7 +59,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 
   var sum0 = vec4f(); var sum1 = vec4f(); var sum2 = vec4f(); var sum3 = vec4f();
   var weight = c4;
-  // Loops that test at their end: docs/performance.md, "Loops".
+  // Loops that test at their end: docs/notes/loops.md.
   var ky = 0;
   loop {
     let source_y = origin_y + ky;

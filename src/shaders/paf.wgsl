@@ -166,7 +166,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let w1 = filters[1];
   let w2 = filters[2];
   let w3 = filters[3];
-  // A loop that tests at its end: docs/performance.md, "Loops".
+  // A loop that tests at its end: docs/notes/loops.md.
   var at = id.x;
   loop {
     convolve(at, id.y, w0, w1, w2, w3);

@@ -69,7 +69,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let right = (vec3i(b.y, c.y, a.y) - vec3i(c.y, a.y, b.y)) * SUBPIXEL;
   let down = (vec3i(c.x, a.x, b.x) - vec3i(b.x, c.x, a.x)) * SUBPIXEL;
   var at = (id.y * params.size + u32(low.y)) * params.size + u32(low.x);
-  // One loop for rows and columns, that tests at its end: docs/performance.md, "Loops".
+  // One loop for rows and columns, that tests at its end: docs/notes/loops.md.
   let width = high.x - low.x;
   let next_row = down - width * right;
   var left = width;

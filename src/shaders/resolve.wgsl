@@ -90,7 +90,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (covered == 0) {
     return;
   }
-  // Not a branch a pixel: docs/performance.md, "Loops".
+  // Not a branch a pixel: docs/notes/loops.md.
   loop {
     let row = select(select(select(3u, 2u, (covered & 4) != 0), 1u, (covered & 2) != 0), 0u, (covered & 1) != 0);
     let pixel = first + row * params.size;

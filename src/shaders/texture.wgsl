@@ -51,7 +51,7 @@ fn colour_at(position: vec2f, crop: Crop) -> vec3f {
   let taps = clamp(u32(ceil(max(length(crop.right), length(crop.down)) * side)), 1u, MAX_TAPS);
   let limit = vec2f(f32(crop.width), f32(crop.height)) - 1.0;
   var sum = vec3f();
-  // Loops that test at their end: docs/performance.md, "Loops".
+  // Loops that test at their end: docs/notes/loops.md.
   var v = 0u;
   loop {
     var u = 0u;
