@@ -88,7 +88,7 @@ export class CascadeBench {
       const crop = cropOf(box, size, weights.network.cropSize);
       writeCropRecord(records, index, cropRecord(crop, size, texels));
     }
-    gpu.device.queue.writeBuffer(cascade.faces, 0, records.buffer);
+    gpu.device.queue.writeBuffer(cascade.crops, 0, records.buffer);
     const coldStart = {
       downloadMs: downloaded - start,
       deviceMs: opened - downloaded,
@@ -129,7 +129,7 @@ export class CascadeBench {
     this.#picture = picture;
     this.#face = face;
     this.#texture = texture;
-    this.#staging = new StagingRing(gpu, 'bench.staging', cascade.maxFaces * cascade.outputBytes);
+    this.#staging = new StagingRing(gpu, 'bench.staging', cascade.maxFaces * cascade.faceBytes);
   }
 
   get iterations(): number {
@@ -199,7 +199,7 @@ export class CascadeBench {
     const slot = this.#staging.take();
     const start = performance.now();
     const encoder = this.gpu.device.createCommandEncoder();
-    slot.copyFrom(encoder, this.#cascade.output, 0, faces * this.#cascade.outputBytes);
+    slot.copyFrom(encoder, this.#cascade.output, 0, faces * this.#cascade.faceBytes);
     this.gpu.device.queue.submit([encoder.finish()]);
     await slot.read();
     return performance.now() - start;

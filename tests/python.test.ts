@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { PositionEncoding, Workspace } from '@astral-sh/ruff-wasm-nodejs';
+import { type Diagnostic, PositionEncoding, Workspace } from '@astral-sh/ruff-wasm-nodejs';
 import { parse } from 'smol-toml';
 import { describe, expect, it } from 'vitest';
 import { findCycle } from './graphs.js';
@@ -16,7 +16,9 @@ describe('Python', () => {
   it('passes ruff with the rules of ruff.toml', () => {
     const ruff = new Workspace(parse(readFileSync('ruff.toml', 'utf8')), PositionEncoding.Utf16);
     const complaints = (text: string, file: string) =>
-      ruff.check(text).map(({ start_location: { row }, code, message }) => `${file}:${row} ${code} ${message}`);
+      ruff
+        .check(text)
+        .map(({ start_location: { row }, code, message }: Diagnostic) => `${file}:${row} ${code} ${message}`);
     expect(files.length).toBeGreaterThan(20);
     expect(files.flatMap((file) => complaints(readFileSync(file, 'utf8'), file))).toEqual([]);
     const [broken = ''] = complaints('for x in 1 print(x)\n', 'a.py');

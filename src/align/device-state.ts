@@ -75,7 +75,7 @@ export class DeviceState {
     this.encoder = encoder;
     this.tuning = tuning;
     this.dtype = dtype;
-    const { model, geometry, faces: crops, stem, maxFaces } = cascade;
+    const { model, geometry, crops, stem, maxFaces } = cascade;
     this.#inspector = new Lazy(() => Inspector.create(gpu, weights, model, textureSize));
     this.#renderings = new Lazy(() =>
       Renderings.create(gpu, weights.model, { mesh: model.whole, geometry, crops, stem, maxFaces, textureSize }),

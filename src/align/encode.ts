@@ -62,13 +62,13 @@ interface EncodedPart {
 }
 
 /** One row for every member of `EncodeOutput`. */
-function encodedParts({ output, outputBytes, geometry, faces, model }: Cascade): readonly EncodedPart[] {
+function encodedParts({ output, faceBytes, geometry, crops, model }: Cascade): readonly EncodedPart[] {
   const { spec } = model.whole;
   return [
-    { name: 'faces', buffer: output, bytes: outputBytes },
+    { name: 'faces', buffer: output, bytes: faceBytes },
     { name: 'vertices', buffer: geometry.vertices, bytes: vertexBytes(spec) },
     { name: 'visibility', buffer: geometry.visibility, bytes: visibilityBytes(spec) },
-    { name: 'crops', buffer: faces, bytes: CROP_RECORD_BYTES },
+    { name: 'crops', buffer: crops, bytes: CROP_RECORD_BYTES },
   ];
 }
 
@@ -132,9 +132,9 @@ export class FrameEncoder {
       this.#slot = (this.#slot + 1) % UNSUBMITTED;
       for (const [i, crop] of boxes.entries()) writeCropRecord(this.#records, i, cropRecord(crop, picture, picture));
       this.#gpu.device.queue.writeBuffer(this.#slots, at, this.#records.buffer, 0, recordBytes);
-      encoder.copyBufferToBuffer(this.#slots, at, cascade.faces, 0, recordBytes);
+      encoder.copyBufferToBuffer(this.#slots, at, cascade.crops, 0, recordBytes);
     } else {
-      encoder.copyBufferToBuffer(crops.buffer, crops.offset ?? 0, cascade.faces, 0, recordBytes);
+      encoder.copyBufferToBuffer(crops.buffer, crops.offset ?? 0, cascade.crops, 0, recordBytes);
     }
     const pass = encoder.beginComputePass({ label: 'fullpose' });
     cascade.encode(pass, texture, plan, faces);

@@ -39,11 +39,11 @@ export class FrameLayout {
     more: readonly FramePart[] = [],
   ): FrameLayout {
     const steps = Array.from({ length: path }, (_, i): FramePart => {
-      return { name: `p${i + 1}`, buffer: cascade.step(i + 1), bytes: cascade.parameterBytes };
+      return { name: `p${i + 1}`, buffer: cascade.parametersAfter(i + 1), bytes: cascade.parameterBytes };
     });
-    const output: FramePart = { name: 'output', buffer: cascade.output, bytes: cascade.outputBytes };
+    const output: FramePart = { name: 'output', buffer: cascade.output, bytes: cascade.faceBytes };
     const records = crops.map((k): FramePart => {
-      return { name: `crop${k}`, buffer: cascade.faces, offset: cascade.cropsAt(k), bytes: CROP_RECORD_BYTES };
+      return { name: `crop${k}`, buffer: cascade.crops, offset: cascade.cropsAt(k), bytes: CROP_RECORD_BYTES };
     });
     return new FrameLayout([output, ...steps, ...records, ...more], faces);
   }

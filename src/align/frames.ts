@@ -151,9 +151,9 @@ export class Frames {
       if (parameters !== undefined) this.#parameters.set(parameters, face * count);
     }
     const { queue } = gpu.device;
-    queue.writeBuffer(cascade.faces, 0, this.#records.buffer, 0, starts.length * CROP_RECORD_BYTES);
+    queue.writeBuffer(cascade.crops, 0, this.#records.buffer, 0, starts.length * CROP_RECORD_BYTES);
     if (run.from === 'faces') {
-      const first = cascade.step(cascade.iterations - run.iterations);
+      const first = cascade.parametersAfter(cascade.iterations - run.iterations);
       queue.writeBuffer(first, 0, this.#parameters, 0, starts.length * count);
     }
   }

@@ -4,7 +4,7 @@
  */
 
 import { keyLayout, SUBPIXEL } from '../cascade/kernels/common.js';
-import { STEM_CHANNELS } from '../cascade/kernels/crop.js';
+import { PNCC_CHANNEL, STEM_CHANNELS } from '../cascade/kernels/crop.js';
 import { type MeshSpec, vertexBytes, visibilityBytes } from '../cascade/mesh.js';
 import { refuse } from '../engine/expect.js';
 import { tensorBytes } from '../engine/tensor.js';
@@ -108,8 +108,7 @@ export const OUTPUT_KINDS: { readonly [Name in OutputName]: OutputKind<FaceOutpu
     parse(data) {
       const stem = new Float32Array(data);
       const pncc = new Float32Array((stem.length / STEM_CHANNELS) * 3);
-      // After r, g, b.
-      for (let from = 3, to = 0; from < stem.length; from += STEM_CHANNELS, to += 3) {
+      for (let from = PNCC_CHANNEL, to = 0; from < stem.length; from += STEM_CHANNELS, to += 3) {
         pncc.set(stem.subarray(from, from + 3), to);
       }
       return pncc;
@@ -150,12 +149,13 @@ export function parseOutputs<Name extends OutputName>(
   return Object.fromEntries(parsed);
 }
 
+const MIN_TEXTURE_SIZE = 16;
 /** A texture is at most this wide: beyond, one dispatch cannot reach all texels. */
 const MAX_TEXTURE_SIZE = 2048;
 
 /** @throws InputError */
 export function checkTextureSize(size: unknown): void {
-  if (typeof size !== 'number' || !Number.isInteger(size) || size < 16 || size > MAX_TEXTURE_SIZE) {
-    refuse('textureSize', size, `a whole number from 16 to ${MAX_TEXTURE_SIZE}`);
+  if (typeof size !== 'number' || !Number.isInteger(size) || size < MIN_TEXTURE_SIZE || size > MAX_TEXTURE_SIZE) {
+    refuse('textureSize', size, `a whole number from ${MIN_TEXTURE_SIZE} to ${MAX_TEXTURE_SIZE}`);
   }
 }

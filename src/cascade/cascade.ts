@@ -16,7 +16,7 @@ import { FrameStep } from '../pictures/frame-step.js';
 import { CROP_RECORD_BYTES } from '../pictures/kernels/crop.js';
 import type { Geometry } from './kernels/common.js';
 import { cascadeCropStep, pixelBytes, STEM_CHANNELS } from './kernels/crop.js';
-import { outputBytes, recordOutputs } from './kernels/outputs.js';
+import { faceBytes, recordOutputs } from './kernels/outputs.js';
 import { recordPaf, uploadFilters } from './kernels/paf.js';
 import { recordTurn } from './kernels/recrop.js';
 import { recordResolve } from './kernels/resolve.js';
@@ -42,14 +42,14 @@ interface Parts {
   readonly model: ModelBuffers;
   readonly pixels: GPUBuffer;
   readonly stem: Tensor;
-  readonly start: Tensor;
+  readonly initialStem: Tensor;
   readonly paf: Tensor;
   readonly delta: Tensor;
   readonly parameters: readonly Tensor[];
   readonly initial: Geometry;
   readonly geometry: Geometry;
   readonly workspace: NetworkWorkspace;
-  readonly faces: GPUBuffer;
+  readonly crops: GPUBuffer;
   readonly maxFaces: number;
   readonly output: GPUBuffer;
 }
@@ -70,13 +70,13 @@ export class Cascade {
    * Crop records, one a face (`writeCropRecord`); write them before the frame is submitted. Where the crop follows the face, they become those of the last iteration, and
    * `cropsAt(k)` says where those of iteration k are kept.
    */
-  readonly faces: GPUBuffer;
-  /** Crops in unorm16, each in a frame of zeros; the stem holds the same as floats. */
+  readonly crops: GPUBuffer;
+  /** Colours of the crops in unorm16, each in a frame of zeros; the stem holds the same as floats. */
   readonly pixels: GPUBuffer;
   /** p^0 .. p^K, each [N,1,1,count]; those of iterations that a frame did not run are left from an earlier one. */
   readonly parameters: readonly Tensor[];
   /** The PNCC of p^0 in channels 3 to 5 of [1,S,S,8]: the same for every face, so the crop writes it into the stem. */
-  readonly start: Tensor;
+  readonly initialStem: Tensor;
   /** Inputs of the two streams, as the last iteration left them. */
   readonly stem: Tensor;
   readonly paf: Tensor;
@@ -85,7 +85,7 @@ export class Cascade {
   /** Per face: parameters, then x, y, z, visible of every landmark. */
   readonly output: GPUBuffer;
   /** Bytes of one face in `output`. */
-  readonly outputBytes: number;
+  readonly faceBytes: number;
   /** Bytes of one face's parameters. */
   readonly parameterBytes: number;
 
@@ -109,10 +109,10 @@ export class Cascade {
       recordAll(gpu, { ...weights, network }, maxFaces, dtype),
     );
     const { parts, start, iterations, endings } = value;
-    const { faces } = parts;
+    const { crops } = parts;
     await accepted;
     const [cropper, startPlan, ...rest] = await Promise.all([
-      FrameStep.create(gpu, (frame) => cascadeCropStep(frame, faces, parts)),
+      FrameStep.create(gpu, (frame) => cascadeCropStep(frame, crops, parts)),
       start.build(),
       ...[...iterations, ...endings].map((builder) => builder.build()),
     ]);
@@ -148,15 +148,15 @@ export class Cascade {
     this.network = parts.network;
     this.maxFaces = parts.maxFaces;
     this.model = parts.model;
-    this.faces = parts.faces;
+    this.crops = parts.crops;
     this.pixels = parts.pixels;
     this.parameters = parts.parameters;
-    this.start = parts.start;
+    this.initialStem = parts.initialStem;
     this.stem = parts.stem;
     this.paf = parts.paf;
     this.geometry = parts.geometry;
     this.output = parts.output;
-    this.outputBytes = parts.output.size / parts.maxFaces;
+    this.faceBytes = parts.output.size / parts.maxFaces;
     this.parameterBytes = parts.network.parameters.count * 4;
     this.#plans = plans;
     this.#refinements = refinements;
@@ -192,7 +192,7 @@ export class Cascade {
   }
 
   /**
-   * From the crops and given parameters to `output`: the last `iterations` iterations, which start from `step(K - iterations)`.
+   * From the crops and given parameters to `output`: the last `iterations` iterations, which start from `parametersAfter(K - iterations)`.
    * Not the first one: it knows only p^0, and draws nothing.
    * @throws InputError where there are not more iterations than that.
    */
@@ -207,7 +207,7 @@ export class Cascade {
   }
 
   /** p^k of all faces, [N,1,1,count]: what `refinement(K - k)` starts from, if it is written before the frame is submitted. */
-  step(k: number): GPUBuffer {
+  parametersAfter(k: number): GPUBuffer {
     return parameterBuffer(this.parameters, k);
   }
 
@@ -216,13 +216,13 @@ export class Cascade {
     return this.network.recrop !== undefined;
   }
 
-  /** Where the records of iteration k's crops (1 <= k < K) are kept in `faces`, in bytes: of frames that ran the iteration before, where the crop follows the face. */
+  /** Where the records of iteration k's crops (1 <= k < K) are kept in `crops`, in bytes: of frames that ran the iteration before, where the crop follows the face. */
   cropsAt(k: number): number {
     return k * this.maxFaces * CROP_RECORD_BYTES;
   }
 
   /**
-   * Records a frame into `pass`: the crops of `texture` that the first `batch` records of `faces` describe, and `plan` (one of this
+   * Records a frame into `pass`: the crops of `texture` that the first `batch` records of `crops` describe, and `plan` (one of this
    * cascade's) on them. Allocates nothing, save once a texture.
    */
   encode(pass: GPUComputePassEncoder, texture: GPUTexture, { parts }: CascadePlan, batch: number): void {
@@ -244,7 +244,7 @@ function recordAll(gpu: Gpu, weights: CascadeWeights, maxFaces: number, dtype: D
     parameters: parameterBuffer(parameters, 0),
     geometry: initial,
   });
-  const drawn = { ...coarse, geometry: initial, stem: parts.start };
+  const drawn = { ...coarse, geometry: initial, stem: parts.initialStem };
   recordResolve(start, { label: 'resolve', stage: 'resolve' }, coarse.spec, drawn);
   const iterations = weights.iterations.map((file, k) => recordIteration(parts, file, k, dtype));
   const endings = weights.iterations.map((_, k) => recordEnding(parts, k + 1));
@@ -269,22 +269,22 @@ function createParts(gpu: Gpu, weights: CascadeWeights, maxFaces: number): Parts
     model: buffers,
     pixels: gpu.createBuffer('pixels', maxFaces * pixelBytes(size), GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST),
     stem: createTensor(gpu, 'stem', image, maxFaces),
-    start: createTensor(gpu, 'start', image),
+    initialStem: createTensor(gpu, 'initial stem', image),
     paf: createTensor(gpu, 'paf', { height: pac.rows, width: pac.columns, channels: pac.outChannels }, maxFaces),
     delta: createTensor(gpu, 'delta', vector, maxFaces),
     parameters,
     initial: createGeometry(gpu, 'initial', buffers.coarse.spec, 1, true),
     geometry: createGeometry(gpu, 'geometry', buffers.whole.spec, maxFaces, false),
     workspace: new NetworkWorkspace(gpu, 'workspace', graph, maxFaces),
-    faces: gpu.createBuffer(
-      'faces',
+    crops: gpu.createBuffer(
+      'crops',
       (network.recrop === undefined ? 1 : weights.iterations.length) * maxFaces * CROP_RECORD_BYTES,
       GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
     ),
     maxFaces,
     output: gpu.createBuffer(
       'output',
-      maxFaces * outputBytes(layout.count, buffers.table.count),
+      maxFaces * faceBytes(layout.count, buffers.table.count),
       GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC,
     ),
   };
@@ -326,7 +326,7 @@ function recordIteration(parts: Parts, file: SafeTensors, k: number, dtype: DTyp
   if (network.recrop === undefined) {
     recordAdd(builder, update, 'none', { left: before, right: delta, output: after });
   } else {
-    const { faces: crops, maxFaces: faces, model } = parts;
+    const { crops, maxFaces: faces, model } = parts;
     const next = { crops, faces, slot: k + 1, points: model.points, size: network.cropSize, ...network.recrop };
     const isLast = k + 2 === parameters.length;
     recordTurn(builder, update, { before, update: delta, after }, isLast ? undefined : next);

@@ -3,7 +3,7 @@
 // frame: the picture from its top left corner; texels beyond a crop's width and height are not part of it. Outside the picture is black.
 // crops [N]; image [N, size, size, blocks] vec4: block 0 = r, g, b, 0 in [black, black + range], not linearised; the others are not touched.
 // With CASCADE (black 0, range 1, 2 blocks) also pixels [N, size + 8, size + 8] = r | g << 16, b in unorm16, the crop in their middle and nothing
-// else, and the other five channels of the image are those of start [size, size, 2] vec4, the same for every crop.
+// else, and the other five channels of the image are those of initial [size, size, 2] vec4, the same for every crop.
 // Each crop pixel averages taps x taps bilinear samples spread evenly over its footprint (taps = 1: one sample at its centre).
 // One invocation computes one crop pixel: global id x, y = pixel, z = crop.
 // The host guarantees that positions stay within 2^24 of 0.
@@ -23,9 +23,13 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> image: array<vec4f>;
 //#if CASCADE
 @group(0) @binding(3) var<storage, read_write> pixels: array<vec2u>;
-@group(0) @binding(4) var<storage, read> start: array<vec4f>;
+@group(0) @binding(4) var<storage, read> initial: array<vec4f>;
 //#endif
 @group(1) @binding(0) var<uniform> params: Params;
+//#if CASCADE
+// Of kernels/crop.ts: pixels of zeros on every side of the crop.
+const PIXEL_FRAME = 4u;
+//#endif
 
 @compute @workgroup_size(8, 8)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -56,10 +60,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let colour = params.black + params.range * (sum * spacing * spacing);
 //#if CASCADE
   let first = 2 * (id.y * params.size + id.x);
-  image[2 * at] = vec4f(colour, start[first].w);
-  image[2 * at + 1] = start[first + 1];
-  let pitch = params.size + 8;
-  pixels[(id.z * pitch + id.y + 4) * pitch + id.x + 4] = vec2u(pack2x16unorm(colour.rg), pack2x16unorm(vec2f(colour.b, 0.0)));
+  image[2 * at] = vec4f(colour, initial[first].w);
+  image[2 * at + 1] = initial[first + 1];
+  let pitch = params.size + 2 * PIXEL_FRAME;
+  pixels[(id.z * pitch + id.y + PIXEL_FRAME) * pitch + id.x + PIXEL_FRAME] = vec2u(pack2x16unorm(colour.rg), pack2x16unorm(vec2f(colour.b, 0.0)));
 //#else
   image[at * params.blocks] = vec4f(colour, 0.0);
 //#endif

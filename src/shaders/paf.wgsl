@@ -16,6 +16,9 @@
 
 //#include "lib/triangle.wgsl"
 
+// Of kernels/crop.ts: pixels of zeros on every side of the crop.
+const PIXEL_FRAME = 4;
+
 override THREADS: u32 = 64u;
 
 struct Params {
@@ -121,8 +124,8 @@ fn gather(index: u32, face: u32) -> Samples {
     let base = floor(position.xy);
     let weight = position.xy - base;
     // A patch that lies further out is moved to where the frame is as wide as it is.
-    let corner = vec2u(clamp(vec2i(base) + 3, vec2i(0), vec2i(i32(params.size) + 4)));
-    let pitch = params.size + 8;
+    let corner = vec2u(clamp(vec2i(base) + PIXEL_FRAME - 1, vec2i(0), vec2i(i32(params.size) + PIXEL_FRAME)));
+    let pitch = params.size + 2 * u32(PIXEL_FRAME);
     let first = (face * pitch + corner.y) * pitch + corner.x;
     let row0 = across(first, weight.x);
     let row1 = across(first + pitch, weight.x);

@@ -58,11 +58,15 @@ fn pncc(key: u32, first: u32, point: vec2i) -> vec3f {
   return vec3f(colour & vec3u(0xffffff00u)) / 4294967296.0;
 }
 
+// Of kernels/crop.ts: floats of a pixel of the stem, and where the PNCC is among them.
+const STEM_CHANNELS = 8u;
+const PNCC_CHANNEL = 3u;
+
 fn store(pixel: u32, value: vec3f) {
-  let at = pixel * 8;
-  stem[at + 3] = value.x;
-  stem[at + 4] = value.y;
-  stem[at + 5] = value.z;
+  let at = pixel * STEM_CHANNELS + PNCC_CHANNEL;
+  stem[at] = value.x;
+  stem[at + 1] = value.y;
+  stem[at + 2] = value.z;
 }
 
 // Bit `row` where the pixel shows the face; any other is written at once.

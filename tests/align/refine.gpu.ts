@@ -61,14 +61,18 @@ export const refine = gpuSuite('a frame that starts from known faces', (test) =>
     runPlan(context, cascade.plan(3), faces);
     const buffers = cascade.parameters.map(({ buffer }) => buffer);
     const steps = await Promise.all(buffers.map((buffer) => readBuffer(gpu, buffer, 0, faces * parameters.count * 4)));
-    const output = await readBuffer(gpu, cascade.output, 0, faces * cascade.outputBytes);
+    const output = await readBuffer(gpu, cascade.output, 0, faces * cascade.faceBytes);
     for (const iterations of [1, 2]) {
       // Another result in the output, and nothing usable in what may not be read.
       runPlan(context, cascade.plan(1), faces);
       for (const buffer of buffers.slice(1)) poison(gpu.device, buffer);
-      gpu.device.queue.writeBuffer(cascade.step(3 - iterations), 0, steps[3 - iterations] ?? new ArrayBuffer(0));
+      gpu.device.queue.writeBuffer(
+        cascade.parametersAfter(3 - iterations),
+        0,
+        steps[3 - iterations] ?? new ArrayBuffer(0),
+      );
       runPlan(context, cascade.refinement(iterations), faces);
-      const again = await readBuffer(gpu, cascade.output, 0, faces * cascade.outputBytes);
+      const again = await readBuffer(gpu, cascade.output, 0, faces * cascade.faceBytes);
       expectEqual(new Uint32Array(again), new Uint32Array(output), `output of the last ${iterations} iterations`);
     }
     for (const wrong of [0, 3, 1.5]) {
@@ -94,7 +98,7 @@ export const refine = gpuSuite('a frame that starts from known faces', (test) =>
           const image = cropReference(now, crop.centreX, crop.centreY, crop.side, cropSize);
           const cascade = await Cascade.create(gpu, weights, { maxFaces: 1 });
           await writeCrops(cascade, image);
-          gpu.device.queue.writeBuffer(cascade.step(3 - iterations), 0, start);
+          gpu.device.queue.writeBuffer(cascade.parametersAfter(3 - iterations), 0, start);
           runPlan(context, cascade.refinement(iterations), 1);
           const end = new Float32Array(await readBuffer(gpu, cascade.output, 0, layout.count * 4));
           expectClose(face.parameters, end, { atol: 1e-4, label: `parameters of face ${i}` });

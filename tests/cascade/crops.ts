@@ -21,8 +21,8 @@ export function packPixels(image: ArrayLike<number>, size: number, frame = 0): U
 }
 
 /** Writes crops [n,S,S,3] where the cascade's iterations read them, the PNCC of p^0 beside them. */
-export async function writeCrops({ gpu, start, stem, pixels }: Cascade, image: ArrayLike<number>): Promise<void> {
-  const first = unpackTensor(new Float32Array(await readBuffer(gpu, start.buffer)), 8);
+export async function writeCrops({ gpu, initialStem, stem, pixels }: Cascade, image: ArrayLike<number>): Promise<void> {
+  const first = unpackTensor(new Float32Array(await readBuffer(gpu, initialStem.buffer)), 8);
   const channels = Float32Array.from({ length: (image.length / 3) * 8 }, (_, i) =>
     i % 8 < 3 ? (image[Math.floor(i / 8) * 3 + (i % 8)] ?? 0) : (first[i % first.length] ?? 0),
   );
@@ -67,7 +67,7 @@ export async function runOnPicture(
   picture: { readonly width: number; readonly height: number; readonly rgb: Uint8Array },
   crop: Crop,
 ): Promise<CascadeRun> {
-  const { gpu, iterations, network, outputBytes, parameterBytes } = cascade;
+  const { gpu, iterations, network, faceBytes, parameterBytes } = cascade;
   const { width, height, rgb } = picture;
   const usage = GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST;
   const texture = gpu.device.createTexture({ size: [width, height], format: 'rgba8unorm', usage });
@@ -77,7 +77,7 @@ export async function runOnPicture(
   gpu.device.queue.writeTexture({ texture }, rgba, { bytesPerRow: 4 * width }, [width, height]);
   const record = new DataView(new ArrayBuffer(CROP_RECORD_BYTES));
   writeCropRecord(record, 0, cropRecord(crop, picture, picture));
-  gpu.device.queue.writeBuffer(cascade.faces, 0, record.buffer);
+  gpu.device.queue.writeBuffer(cascade.crops, 0, record.buffer);
   const encoder = gpu.device.createCommandEncoder();
   const pass = encoder.beginComputePass();
   cascade.encode(pass, texture, cascade.plan(iterations), 1);
@@ -86,16 +86,16 @@ export async function runOnPicture(
   const parameters: Float32Array<ArrayBuffer>[] = [];
   const crops = [crop];
   for (let k = 0; k <= iterations; k++) {
-    parameters.push(new Float32Array(await readBuffer(gpu, cascade.step(k), 0, parameterBytes)));
+    parameters.push(new Float32Array(await readBuffer(gpu, cascade.parametersAfter(k), 0, parameterBytes)));
     if (k === 0 || k === iterations) continue;
     const words = cascade.followsFace
-      ? await readBuffer(gpu, cascade.faces, cascade.cropsAt(k), CROP_RECORD_BYTES)
+      ? await readBuffer(gpu, cascade.crops, cascade.cropsAt(k), CROP_RECORD_BYTES)
       : undefined;
     crops.push(
       words === undefined ? crop : cropOfRecord(new Float32Array(words, 0, 6), picture, picture, network.cropSize),
     );
   }
-  const output = new Float32Array(await readBuffer(gpu, cascade.output, 0, outputBytes));
+  const output = new Float32Array(await readBuffer(gpu, cascade.output, 0, faceBytes));
   texture.destroy();
   return { parameters, crops, landmarks: output.slice(network.parameters.count) };
 }

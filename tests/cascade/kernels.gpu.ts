@@ -596,8 +596,8 @@ export const cropKernel = gpuSuite('crop', (test) => {
       const words = (crops.length * pixelBytes(size)) / 4;
       const pixels = poisoned(gpu, 'pixels', words * 4 + 64);
       const given = randomFloats(5, size * size * 8, 2, 3);
-      const start = uploadTensor(gpu, 'start', batchOf(1, wide, given));
-      const target = { stem, pixels, start };
+      const initialStem = uploadTensor(gpu, 'initial stem', batchOf(1, wide, given));
+      const target = { stem, pixels, initialStem };
       await runSteps(gpu, (builder) => builder.add(cascadeCropStep(frame.createView(), faces, target)), crops.length);
       const colours = expected.map((value) => (value - black) / (white - black));
       for (let pixel = 0; pixel * 3 < colours.length; pixel++) {

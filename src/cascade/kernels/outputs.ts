@@ -51,7 +51,7 @@ export function packLandmarks(model: FaceModel): LandmarkTable {
 }
 
 /** Bytes of one face's outputs: its parameters and a vec4 a landmark. */
-export function outputBytes(parameterCount: number, landmarks: number): number {
+export function faceBytes(parameterCount: number, landmarks: number): number {
   return parameterCount * 4 + landmarks * 16;
 }
 

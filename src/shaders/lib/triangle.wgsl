@@ -2,6 +2,7 @@
 // adapter and the CPU reference agree bit for bit.
 
 const SUBPIXEL = 256;
+// Triangles that are wider or higher are skipped: so the products of their edges stay inside an i32.
 const MAX_EXTENT = 90 * SUBPIXEL;
 // How much nearer than a surface the visibility buffer must be to hide it: 4 px on the sum of three vertices.
 const OCCLUSION_TOLERANCE = 3 * SUBPIXEL * 4;
@@ -20,11 +21,11 @@ fn magnitude(v: vec3f) -> vec3i {
   return bitcast<vec3i>(v) & vec3i(0x7fffffff);
 }
 
-// Below 2048: compared as bits, because a compiler may assume that no f32 is NaN.
-const RANGE = vec3i(0x45000000);
+// Coordinates of this many pixels or more are out of range, and so is NaN: 2048.0 as bits, because a compiler may assume that no f32 is NaN.
+const MAX_COORDINATE = vec3i(0x45000000);
 
 fn in_range(v: vec3f) -> bool {
-  return all(magnitude(v) < RANGE);
+  return all(magnitude(v) < MAX_COORDINATE);
 }
 
 // v is in range, so that the sum is in [2^23, 2^24) and its fraction is the integer: a software adapter has no cheap conversion.
@@ -38,7 +39,7 @@ fn snap_triangle(a: vec3f, b: vec3f, c: vec3f) -> SnappedTriangle {
   t.a = snap(a);
   t.b = snap(b);
   t.c = snap(c);
-  let inside = max(magnitude(a), max(magnitude(b), magnitude(c))) < RANGE;
+  let inside = max(magnitude(a), max(magnitude(b), magnitude(c))) < MAX_COORDINATE;
   let extent = max(t.a.xy, max(t.b.xy, t.c.xy)) - min(t.a.xy, min(t.b.xy, t.c.xy));
   t.area = select(0, edge(t.a.xy, t.b.xy, t.c.xy), all(inside) & all(extent <= vec2i(MAX_EXTENT)));
   return t;
