@@ -1,5 +1,6 @@
 /**
- * fullpose/track: the faces of a video, from frame to frame. Apart from `fullpose`, so that an app for photos does not carry it.
+ * fullpose/track: the faces of a video, from frame to frame. Apart from `fullpose`, so that an app for photos does not
+ * carry it.
  *
  * ```ts
  * import { FaceTracker } from 'fullpose/track';

@@ -1,6 +1,7 @@
 /**
- * Where the bundled weights lie: beside the module, wherever that was loaded from. Every file is named by a `new URL` of its own, which is
- * what bundlers look for when they copy files and rename them; it is looked at when the weights are loaded, not when the module is.
+ * Where the bundled weights lie: beside the module, wherever that was loaded from. Every file is named by a `new URL`
+ * of its own, which is what bundlers look for when they copy files and rename them; it is looked at when the weights
+ * are loaded, not when the module is.
  *
  * ```ts
  * import { weights } from 'fullpose/weights';

@@ -34,7 +34,10 @@ import { checkFace, checkStart, startsAt } from './starts.js';
 import { sureFaces } from './sure.js';
 import type { Tuning } from './tuning.js';
 
-/** Takes a picture and its boxes to faces, on a GPU of its own or the caller's. Make one with `create`, free it with `destroy`. */
+/**
+ * Takes a picture and its boxes to faces, on a GPU of its own or the caller's. Make one with `create`, free it with
+ * `destroy`.
+ */
 export class FaceAligner {
   /** Mean, bases, triangles, texture coordinates: what the mesh writers need. */
   readonly model: FaceModel;
@@ -47,8 +50,8 @@ export class FaceAligner {
 
   /**
    * Loads weights, finds a GPU and prepares everything; `align` then compiles and allocates nothing.
-   * @throws WebGPUUnavailableError, LimitError, OutOfMemoryError, DeviceLostError, WeightsError, KernelCompileError, InputError; the reason of
-   * `signal` where it aborts.
+   * @throws WebGPUUnavailableError, LimitError, OutOfMemoryError, DeviceLostError, WeightsError, KernelCompileError,
+   * InputError; the reason of `signal` where it aborts.
    */
   static async create(options: AlignerOptions = {}): Promise<FaceAligner> {
     checkOptions(options);
@@ -126,16 +129,18 @@ export class FaceAligner {
   }
 
   /**
-   * Puts a picture on the GPU once for several calls: of this aligner, and of whatever else takes pictures on its device, as a `FaceDetector`.
+   * Puts a picture on the GPU once for several calls: of this aligner, and of whatever else takes pictures on its
+   * device, as a `FaceDetector`.
    *
    * ```ts
    * const picture = await aligner.upload(photo);
    * const faces = await aligner.align(picture, await detector.detect(picture));
    * picture.destroy();
    * ```
-   * @param into one that no unfinished call of others reads; it is filled anew and returned where it is of the device in use
-   * @throws InputError for a source that cannot be used; DeviceLostError; FullposeError `busy`; OutOfMemoryError. What the GPU refuses, the
-   * calls that are given the picture throw.
+   * @param into one that no unfinished call of others reads; it is filled anew and returned where it is of the device
+   * in use
+   * @throws InputError for a source that cannot be used; DeviceLostError; FullposeError `busy`; OutOfMemoryError. What
+   * the GPU refuses, the calls that are given the picture throw.
    */
   async upload(source: PictureSource, into?: UploadedPicture): Promise<UploadedPicture> {
     const turn = this.#turns.enter();
@@ -148,10 +153,12 @@ export class FaceAligner {
   }
 
   /**
-   * Aligns the faces in `boxes`; result i belongs to box i, unless `minConfidence` leaves some out. Up to `maxFaces` boxes are one submit and one
-   * readback. Calls may overlap; they are served in order. Do not change the source before the promise resolves.
-   * @throws InputError for a source, box or option that cannot be used; DeviceLostError, after which `recover` helps; FullposeError `busy`
-   * where `maxPending` calls are unfinished, `gpu-error` where the GPU refused the frame or gave no face; OutOfMemoryError.
+   * Aligns the faces in `boxes`; result i belongs to box i, unless `minConfidence` leaves some out. Up to `maxFaces`
+   * boxes are one submit and one readback. Calls may overlap; they are served in order. Do not change the source before
+   * the promise resolves.
+   * @throws InputError for a source, box or option that cannot be used; DeviceLostError, after which `recover` helps;
+   * FullposeError `busy` where `maxPending` calls are unfinished, `gpu-error` where the GPU refused the frame or gave
+   * no face; OutOfMemoryError.
    */
   async align<Name extends OutputName = never>(
     source: PictureSource,
@@ -176,10 +183,13 @@ export class FaceAligner {
   }
 
   /**
-   * Aligns faces again in a picture that is nearly the same, as the next of a video: each from the pose it has, in the crop that its landmarks
-   * give, by the last `iterations` iterations alone. Otherwise as `align`; `FaceTracker` is built on it.
-   * @param options.iterations one fewer than `aligner.iterations` by default; all of them forget the pose and keep the crop
-   * @returns result i belongs to face i; undefined where that face has left the picture, or is too small or large to be seen.
+   * Aligns faces again in a picture that is nearly the same, as the next of a video: each from the pose it has, in the
+   * crop that its landmarks give, by the last `iterations` iterations alone. Otherwise as `align`; `FaceTracker` is
+   * built on it.
+   * @param options.iterations one fewer than `aligner.iterations` by default; all of them forget the pose and keep the
+   * crop
+   * @returns result i belongs to face i; undefined where that face has left the picture, or is too small or large to be
+   * seen.
    * @throws as `align`; InputError for a face of another model.
    */
   async refine<Name extends OutputName = never>(
@@ -226,7 +236,8 @@ export class FaceAligner {
   /**
    * The picture unwrapped over the model's texture coordinates for a face that was aligned in it.
    * @param options.mirror whether the hidden half is filled from the other one (default false)
-   * @throws InputError for a source that cannot be used or a face of another model; DeviceLostError; FullposeError `busy`; OutOfMemoryError.
+   * @throws InputError for a source that cannot be used or a face of another model; DeviceLostError; FullposeError
+   * `busy`; OutOfMemoryError.
    */
   async texture(source: PictureSource, face: Face, options: Pick<AlignOptions, 'mirror'> = {}): Promise<FaceTexture> {
     const turn = this.#turns.enter();
@@ -253,17 +264,18 @@ export class FaceAligner {
   }
 
   /**
-   * Records a frame into an encoder of the caller's: crops, cascade, and copies into buffers of the caller's. Nothing is submitted or read
-   * back, and nothing of the caller's is destroyed. Layouts are in docs/gpu.md. Up to 8 frames with boxes may be recorded before they are
-   * submitted; frames with crop records of the caller's have no such limit. They may be mixed with `align`.
+   * Records a frame into an encoder of the caller's: crops, cascade, and copies into buffers of the caller's. Nothing
+   * is submitted or read back, and nothing of the caller's is destroyed. Layouts are in docs/gpu.md. Up to 8 frames
+   * with boxes may be recorded before they are submitted; frames with crop records of the caller's have no such limit.
+   * They may be mixed with `align`.
    *
    * ```ts
    * const encoder = aligner.device.createCommandEncoder();
    * aligner.encode(encoder, { texture, boxes }, { faces: { buffer } });
    * device.queue.submit([encoder.finish()]);
    * ```
-   * @throws InputError for an input or output that cannot be used; DeviceLostError. What the GPU refuses, as a buffer of another device, is
-   * the encoder's error.
+   * @throws InputError for an input or output that cannot be used; DeviceLostError. What the GPU refuses, as a buffer
+   * of another device, is the encoder's error.
    */
   encode(encoder: GPUCommandEncoder, input: EncodeInput, output: EncodeOutput): void {
     this.#counters.addFrame(this.#alive.encoder.encode(encoder, input, output));
@@ -292,11 +304,12 @@ export class FaceAligner {
   }
 
   /**
-   * Brings the aligner back after its device was lost: a new device, the same weights, the same results. Does nothing while the device lives.
-   * Calls that were lost stay lost; faces from before stay good.
+   * Brings the aligner back after its device was lost: a new device, the same weights, the same results. Does nothing
+   * while the device lives. Calls that were lost stay lost; faces from before stay good.
    * @param options.device the new device, where the old one was the caller's
-   * @throws InputError where the caller's device was lost and there is no new one; DeviceLostError after `destroy`, or where the new device is
-   * lost too; otherwise as `create`. The aligner stays lost then, and `recover` may be called again.
+   * @throws InputError where the caller's device was lost and there is no new one; DeviceLostError after `destroy`, or
+   * where the new device is lost too; otherwise as `create`. The aligner stays lost then, and `recover` may be called
+   * again.
    */
   recover(options: { readonly device?: GPUDevice } = {}): Promise<void> {
     return this.#device.recover(options);

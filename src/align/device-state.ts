@@ -1,5 +1,6 @@
 /**
- * What lives and dies with one device: the cascade's buffers and plans, the frame texture, the staging ring and, once asked for, the inspector.
+ * What lives and dies with one device: the cascade's buffers and plans, the frame texture, the staging ring and, once
+ * asked for, the inspector.
  */
 
 import { Cascade } from '../cascade/cascade.js';
@@ -93,8 +94,9 @@ export class DeviceState {
   }
 
   /**
-   * Staging buffers for frames of up to `maxFaces` faces that return `bytes` in all. Those for more than landmarks are made when first asked
-   * for, and again for more than ever before; only in a turn, so that nobody waits for a slot of those that are given up.
+   * Staging buffers for frames of up to `maxFaces` faces that return `bytes` in all. Those for more than landmarks are
+   * made when first asked for, and again for more than ever before; only in a turn, so that nobody waits for a slot of
+   * those that are given up.
    */
   async stagingFor(bytes: number): Promise<StagingRing> {
     if (bytes <= this.staging.bytes) return this.staging;

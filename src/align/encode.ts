@@ -1,6 +1,6 @@
 /**
- * A frame in an encoder of the caller's (docs/gpu.md): a texture and boxes or crop records in, buffers of the caller's out. Nothing is
- * submitted and nothing is read back here.
+ * A frame in an encoder of the caller's (docs/gpu.md): a texture and boxes or crop records in, buffers of the caller's
+ * out. Nothing is submitted and nothing is read back here.
  */
 
 import type { Cascade } from '../cascade/cascade.js';
@@ -79,7 +79,10 @@ const UNSUBMITTED = 8;
 export class FrameEncoder {
   readonly #gpu: Gpu;
   readonly #cascade: Cascade;
-  /** Crop records of the last frames that came with boxes, a slot each: the queue writes them before it runs any of these frames. */
+  /**
+   * Crop records of the last frames that came with boxes, a slot each: the queue writes them before it runs any of
+   * these frames.
+   */
   readonly #slots: GPUBuffer;
   readonly #records: DataView<ArrayBuffer>;
   readonly #parts: readonly EncodedPart[];

@@ -37,8 +37,8 @@ export interface Face {
   /** [68,3] picture pixels, iBUG order, 3D jaw line. z is 0 at the origin of the face model. */
   readonly landmarks: Float32Array<ArrayBuffer>;
   /**
-   * The tight box of the landmarks: what `align` takes for the next picture of a video. Turned with the head (`roll`) where the crop is, or follows the face.
-   * `toUnitSquare` gives the 0..1 twins of points.
+   * The tight box of the landmarks: what `align` takes for the next picture of a video. Turned with the head (`roll`)
+   * where the crop is, or follows the face. `toUnitSquare` gives the 0..1 twins of points.
    */
   readonly box: FaceBox;
   /** [68], 1 where the landmark faces the viewer and nothing of the face hides it, else 0. */
@@ -70,9 +70,10 @@ export function faceWith<F extends object, T extends object>(face: F, more: T): 
 }
 
 /**
- * Where the last iterations start from, for a face that is known: not where the face ended, but where the cascade would be before them. Each
- * iteration has learned to go on from the one before it, and to start from the end would push the face on in every frame, further and further
- * (docs/tracking.md). The pose is as far from the face's as it was in the run in full, and the shape is that run's.
+ * Where the last iterations start from, for a face that is known: not where the face ended, but where the cascade would
+ * be before them. Each iteration has learned to go on from the one before it, and to start from the end would push the
+ * face on in every frame, further and further (docs/tracking.md). The pose is as far from the face's as it was in the
+ * run in full, and the shape is that run's.
  * @param to the crop to start in
  * @param iteration k, of 1 and more
  * @returns p^k
@@ -130,7 +131,8 @@ export class FaceReader {
   /**
    * Reads one face's part of the frame's output (docs/passes.md).
    * @param crop the last that was looked at
-   * @param path of the last run in full that this face was refined from; or the steps of this one, up to the one before its end
+   * @param path of the last run in full that this face was refined from; or the steps of this one, up to the one before
+   * its end
    * @throws FullposeError `gpu-error` for numbers that are no face.
    */
   read(
@@ -164,7 +166,10 @@ export class FaceReader {
     return steps.map((step) => Float32Array.from(movedTo(step, end)));
   }
 
-  /** The same steps, in the crop that the last of them gives: as in the crop that a known face gives, the head is upright there and as large. */
+  /**
+   * The same steps, in the crop that the last of them gives: as in the crop that a known face gives, the head is
+   * upright there and as large.
+   */
   #uprightPath(path: FacePath, size: number, margin: number): FacePath {
     const [middle, last] = [(size - 1) / 2, path.at(-1)];
     if (last === undefined) return path;
@@ -179,7 +184,8 @@ export class FaceReader {
   }
 
   /**
-   * Where a known face is looked for again, and p^k there: in the crop that its landmarks give, or where the crop follows the face that p^k gives.
+   * Where a known face is looked for again, and p^k there: in the crop that its landmarks give, or where the crop
+   * follows the face that p^k gives.
    * @param iteration k
    * @returns undefined where the picture has no such crop
    */
@@ -211,13 +217,19 @@ export class FaceReader {
     return landmarksBox(landmarks, wrapDegrees(crop.roll + headRoll(quaternionToMatrix(quaternionOf(parameters)))));
   }
 
-  /** A face with other parameters in the same crop, as smoothing makes them. What can be seen, and how sure that is, stays. */
+  /**
+   * A face with other parameters in the same crop, as smoothing makes them. What can be seen, and how sure that is,
+   * stays.
+   */
   repose(face: Face, parameters: Float32Array<ArrayBuffer>): Face {
     const landmarks = Float32Array.from(decodeVertices(this.#landmarks, this.#layout, parameters, face.crop.size));
     return faceWith(face, this.#describe(parameters, landmarks, face.crop, face.visibility));
   }
 
-  /** All that follows from the parameters. `landmarks` [68,3] come in crop pixels, and are moved to the picture in place. */
+  /**
+   * All that follows from the parameters. `landmarks` [68,3] come in crop pixels, and are moved to the picture in
+   * place.
+   */
   #describe(
     parameters: Float32Array<ArrayBuffer>,
     landmarks: Float32Array<ArrayBuffer>,

@@ -1,4 +1,7 @@
-/** The bytes that a frame returns: one place for their size, the copies into a staging buffer, and where a face's are in it. */
+/**
+ * The bytes that a frame returns: one place for their size, the copies into a staging buffer, and where a face's are in
+ * it.
+ */
 import type { Cascade } from '../cascade/cascade.js';
 import { ShapeError } from '../engine/errors.js';
 import type { StagingSlot } from '../engine/readback.js';
@@ -27,7 +30,8 @@ export class FrameLayout {
   }
 
   /**
-   * What a frame of the cascade returns: the output of its faces, then p^1 to p^`path`, the crops of some iterations, then more.
+   * What a frame of the cascade returns: the output of its faces, then p^1 to p^`path`, the crops of some iterations,
+   * then more.
    * @param steps.path steps before the output that return, too
    * @param steps.crops iterations whose crops do
    * @param more the sources of further outputs

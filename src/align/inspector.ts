@@ -1,6 +1,6 @@
 /**
- * Looks at one face after the fact: its vertices, PNCC, depth and texture, from its parameters alone. Off the frame's path, with buffers of
- * its own.
+ * Looks at one face after the fact: its vertices, PNCC, depth and texture, from its parameters alone. Off the frame's
+ * path, with buffers of its own.
  */
 
 import { STEM_CHANNELS } from '../cascade/kernels/crop.js';

@@ -16,23 +16,27 @@ import { TUNING_MODES, type TuningOptions } from './tuning.js';
 
 export interface AlignerOptions extends LoadOptions, TuningOptions {
   /**
-   * URL of the weights' manifest, or URLs of all files, or their contents, or weights already parsed. Default: the weights of the package,
-   * from where the package's own module was loaded (`fullpose/weights`).
+   * URL of the weights' manifest, or URLs of all files, or their contents, or weights already parsed. Default: the
+   * weights of the package, from where the package's own module was loaded (`fullpose/weights`).
    */
   readonly weights?: string | URL | WeightUrls | WeightBuffers | CascadeWeights;
   /** The caller's device. It is never destroyed here. Without it the aligner makes one of its own. */
   readonly device?: GPUDevice;
   readonly powerPreference?: GPUPowerPreference;
   /**
-   * How the network's weights are held on the GPU (default `f16`). `f16`: in 16 bits where that changes none, as of the package's weights, after a test on
-   * the device; where it fails, and with `f32`, in 32. Arithmetic is f32 either way. `aligner.dtype` says which it is.
+   * How the network's weights are held on the GPU (default `f16`). `f16`: in 16 bits where that changes none, as of the
+   * package's weights, after a test on the device; where it fails, and with `f32`, in 32. Arithmetic is f32 either way.
+   * `aligner.dtype` says which it is.
    */
   readonly dtype?: DType;
   /** Faces that travel together (default 4). More boxes than this are aligned in several frames. */
   readonly maxFaces?: number;
   /** Side of the textures that `outputs: ['texture']` gives, in texels (default 512). */
   readonly textureSize?: number;
-  /** Calls that may be unfinished at once (default 64); one more is refused, so that a caller who never waits fills no memory. */
+  /**
+   * Calls that may be unfinished at once (default 64); one more is refused, so that a caller who never waits fills no
+   * memory.
+   */
   readonly maxPending?: number;
 }
 
@@ -40,8 +44,9 @@ export interface AlignOptions<Name extends OutputName = OutputName> {
   /** Iterations of the cascade, 1 to `aligner.iterations` (the default). Fewer are faster and less exact. */
   readonly iterations?: number;
   /**
-   * What each face has beside the landmarks; everything comes in the same readback. Default: nothing, which is about 2 KB a face.
-   * `vertices`, `normals` or both add 107 KB with the shipped model, `depth` 66 KB, `pncc` 0.5 MB, `texture` 1 MB at the default size.
+   * What each face has beside the landmarks; everything comes in the same readback. Default: nothing, which is about 2
+   * KB a face. `vertices`, `normals` or both add 107 KB with the shipped model, `depth` 66 KB, `pncc` 0.5 MB, `texture`
+   * 1 MB at the default size.
    */
   readonly outputs?: readonly Name[];
   /** Whether the hidden half of a texture is filled from the other one (default false). */
@@ -50,8 +55,8 @@ export interface AlignOptions<Name extends OutputName = OutputName> {
 
 export interface AlignBoxesOptions<Name extends OutputName = OutputName> extends AlignOptions<Name> {
   /**
-   * Faces of less confidence are left out, 0 to 1, and of faces that come to lie on each other all but the surest. 0.5 is the usual limit for boxes
-   * that a detector found. Default: nothing is left out, and face i belongs to box i.
+   * Faces of less confidence are left out, 0 to 1, and of faces that come to lie on each other all but the surest. 0.5
+   * is the usual limit for boxes that a detector found. Default: nothing is left out, and face i belongs to box i.
    */
   readonly minConfidence?: number;
 }

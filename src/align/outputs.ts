@@ -1,6 +1,6 @@
 /**
- * What a face can give beside its landmarks: one table, which `align`, `profile` and the inspector read. A new output is a member of
- * `FaceOutputs` and a row of `OUTPUT_KINDS`.
+ * What a face can give beside its landmarks: one table, which `align`, `profile` and the inspector read. A new output
+ * is a member of `FaceOutputs` and a row of `OUTPUT_KINDS`.
  */
 
 import { keyLayout, SUBPIXEL } from '../cascade/kernels/common.js';
@@ -20,8 +20,9 @@ export interface FaceOutputs {
   /** Dense vertices [V,3] in picture pixels. */
   readonly vertices: Float32Array<ArrayBuffer>;
   /**
-   * Unit normals [V,3] of the dense vertices, out of the face, on the picture's axes: x right, y down, z toward the viewer. For a scene whose y
-   * points up, as of three.js, turn the sign of y. Read from what `vertices` is read from: together they cost as much as one.
+   * Unit normals [V,3] of the dense vertices, out of the face, on the picture's axes: x right, y down, z toward the
+   * viewer. For a scene whose y points up, as of three.js, turn the sign of y. Read from what `vertices` is read from:
+   * together they cost as much as one.
    */
   readonly normals: Float32Array<ArrayBuffer>;
   /** Depth [S,S] in the crop, crop pixels, larger is nearer, flat per triangle; NaN where there is no face. */
@@ -29,8 +30,8 @@ export interface FaceOutputs {
   /** Projected normalised coordinate code [S,S,3] in [0,1], in the crop; 0 where there is no face. */
   readonly pncc: Float32Array<ArrayBuffer>;
   /**
-   * The picture unwrapped over the model's texture coordinates, row 0 at v = 1. Alpha says how well the surface is seen there: 0 hidden or
-   * off the face, 255 facing the viewer. What is hidden has the colour of whatever hides it.
+   * The picture unwrapped over the model's texture coordinates, row 0 at v = 1. Alpha says how well the surface is seen
+   * there: 0 hidden or off the face, 255 facing the viewer. What is hidden has the colour of whatever hides it.
    */
   readonly texture: FaceTexture;
 }

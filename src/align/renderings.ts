@@ -1,6 +1,6 @@
 /**
- * What a face's geometry can be turned into beside its landmarks: the passes that run after it was drawn, and the buffers that they fill.
- * outputs.ts says what is read from these.
+ * What a face's geometry can be turned into beside its landmarks: the passes that run after it was drawn, and the
+ * buffers that they fill. outputs.ts says what is read from these.
  */
 
 import type { Geometry } from '../cascade/kernels/common.js';

@@ -22,7 +22,10 @@ export function runFromMean<Name extends OutputName>(options: AlignOptions<Name>
   return { iterations: checkIterations(options.iterations ?? all, all), from: 'mean', wanted };
 }
 
-/** A run from known faces; all iterations but the first by default. One of all starts from the mean face again. As `runFromMean`. */
+/**
+ * A run from known faces; all iterations but the first by default. One of all starts from the mean face again. As
+ * `runFromMean`.
+ */
 export function runFromFaces<Name extends OutputName>(options: AlignOptions<Name>, all: number): Run<Name> {
   const wanted = checkOutputs(options);
   const iterations = checkIterations(options.iterations ?? Math.max(1, all - 1), all);
@@ -42,8 +45,8 @@ export function planOf(cascade: Cascade, { iterations, from }: Omit<Run, 'wanted
 }
 
 /**
- * The iterations whose crops a frame returns, the one that its end is given in last: those of all steps from the mean face, otherwise the last
- * alone. None where all are those that it was given.
+ * The iterations whose crops a frame returns, the one that its end is given in last: those of all steps from the mean
+ * face, otherwise the last alone. None where all are those that it was given.
  */
 export function keptCrops(
   { followsFace, iterations: all }: Cascade,

@@ -11,8 +11,8 @@ export function squareOf({ landmarks }: Pick<Face, 'landmarks'>): Square {
 }
 
 /**
- * The faces of at least this confidence, in their order. Where several lie on each other, as from boxes of one face, only the surest of them, and
- * of equally sure ones the first.
+ * The faces of at least this confidence, in their order. Where several lie on each other, as from boxes of one face,
+ * only the surest of them, and of equally sure ones the first.
  */
 export function sureFaces<F extends Pick<Face, 'landmarks' | 'confidence'>>(
   faces: readonly F[],

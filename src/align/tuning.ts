@@ -1,6 +1,6 @@
 /**
- * Variants of the network's kernels, as an aligner uses and remembers them. What was measured holds for one adapter and one network, and is
- * dropped where either is another.
+ * Variants of the network's kernels, as an aligner uses and remembers them. What was measured holds for one adapter and
+ * one network, and is dropped where either is another.
  */
 import type { Gpu } from '../engine/device.js';
 import type { NetworkGraph } from '../engine/network.js';
@@ -24,9 +24,10 @@ export interface TuningStorage {
 }
 
 /**
- * Where the choice of variants comes from. `remembered`: from the storage, where an earlier `measure` left one for this adapter and these
- * weights, else from the shapes. `measure`: the same, but where there is none it measures, which takes about a second, and remembers.
- * `shapes`: nothing is read or measured. A `Tuning`: that one, unless it is of another adapter or other weights.
+ * Where the choice of variants comes from. `remembered`: from the storage, where an earlier `measure` left one for this
+ * adapter and these weights, else from the shapes. `measure`: the same, but where there is none it measures, which
+ * takes about a second, and remembers. `shapes`: nothing is read or measured. A `Tuning`: that one, unless it is of
+ * another adapter or other weights.
  */
 export type TuningMode = (typeof TUNING_MODES)[number] | Tuning;
 

@@ -1,5 +1,6 @@
 /**
- * Calls take turns: they may overlap, but their uploads and submits happen in order, and only so many may be unfinished.
+ * Calls take turns: they may overlap, but their uploads and submits happen in order, and only so many may be
+ * unfinished.
  *
  * ```ts
  * const turn = turns.enter();          // refused where too many are unfinished
@@ -89,8 +90,8 @@ export class Turn {
   }
 
   /**
-   * Takes a place behind all that have one, and waits until it may prepare. One call prepares ahead of its turn, not all that wait: what it
-   * prepares may be large.
+   * Takes a place behind all that have one, and waits until it may prepare. One call prepares ahead of its turn, not
+   * all that wait: what it prepares may be large.
    */
   async next(): Promise<void> {
     this.#place = this.#queue(

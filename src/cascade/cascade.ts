@@ -1,7 +1,7 @@
 /**
- * The cascade p^{k+1} = p^k + Net^k(PAF(p^k, I), PNCC(p^k, I)) on the GPU (TPAMI eq. 1 and 2): all its buffers, and one prepared sequence a frame
- * for every number of iterations. Where the network says so the crop follows the face: it is made anew before each iteration.
- * docs/passes.md lists the frame line by line.
+ * The cascade p^{k+1} = p^k + Net^k(PAF(p^k, I), PNCC(p^k, I)) on the GPU (TPAMI eq. 1 and 2): all its buffers, and one
+ * prepared sequence a frame for every number of iterations. Where the network says so the crop follows the face: it is
+ * made anew before each iteration. docs/passes.md lists the frame line by line.
  */
 import type { Gpu } from '../engine/device.js';
 import { InputError } from '../engine/errors.js';
@@ -67,8 +67,8 @@ export class Cascade {
   readonly maxFaces: number;
   readonly model: ModelBuffers;
   /**
-   * Crop records, one a face (`writeCropRecord`); write them before the frame is submitted. Where the crop follows the face, they become those of the last iteration, and
-   * `cropsAt(k)` says where those of iteration k are kept.
+   * Crop records, one a face (`writeCropRecord`); write them before the frame is submitted. Where the crop follows the
+   * face, they become those of the last iteration, and `cropsAt(k)` says where those of iteration k are kept.
    */
   readonly crops: GPUBuffer;
   /** Colours of the crops in unorm16, each in a frame of zeros; the stem holds the same as floats. */
@@ -95,9 +95,10 @@ export class Cascade {
   readonly #cropper: FrameStep;
 
   /**
-   * Uploads the weights, compiles all kernels and draws the first iteration's geometry, which is the same for every face.
-   * What it makes belongs to `gpu` and is freed with it.
-   * @throws InputError for an impossible number of faces; LimitError where the device is too small; WeightsError where a tensor is missing.
+   * Uploads the weights, compiles all kernels and draws the first iteration's geometry, which is the same for every
+   * face. What it makes belongs to `gpu` and is freed with it.
+   * @throws InputError for an impossible number of faces; LimitError where the device is too small; WeightsError where
+   * a tensor is missing.
    */
   static async create(gpu: Gpu, weights: CascadeWeights, options: CascadeOptions): Promise<Cascade> {
     const { maxFaces, dtype = 'f32', variants = chooseVariants(gpu, weights.network.graph) } = options;
@@ -192,8 +193,8 @@ export class Cascade {
   }
 
   /**
-   * From the crops and given parameters to `output`: the last `iterations` iterations, which start from `parametersAfter(K - iterations)`.
-   * Not the first one: it knows only p^0, and draws nothing.
+   * From the crops and given parameters to `output`: the last `iterations` iterations, which start from
+   * `parametersAfter(K - iterations)`. Not the first one: it knows only p^0, and draws nothing.
    * @throws InputError where there are not more iterations than that.
    */
   refinement(iterations: number): CascadePlan {
@@ -206,7 +207,10 @@ export class Cascade {
     return plan;
   }
 
-  /** p^k of all faces, [N,1,1,count]: what `refinement(K - k)` starts from, if it is written before the frame is submitted. */
+  /**
+   * p^k of all faces, [N,1,1,count]: what `refinement(K - k)` starts from, if it is written before the frame is
+   * submitted.
+   */
   parametersAfter(k: number): GPUBuffer {
     return parameterBuffer(this.parameters, k);
   }
@@ -216,14 +220,17 @@ export class Cascade {
     return this.network.recrop !== undefined;
   }
 
-  /** Where the records of iteration k's crops (1 <= k < K) are kept in `crops`, in bytes: of frames that ran the iteration before, where the crop follows the face. */
+  /**
+   * Where the records of iteration k's crops (1 <= k < K) are kept in `crops`, in bytes: of frames that ran the
+   * iteration before, where the crop follows the face.
+   */
   cropsAt(k: number): number {
     return k * this.maxFaces * CROP_RECORD_BYTES;
   }
 
   /**
-   * Records a frame into `pass`: the crops of `texture` that the first `batch` records of `crops` describe, and `plan` (one of this
-   * cascade's) on them. Allocates nothing, save once a texture.
+   * Records a frame into `pass`: the crops of `texture` that the first `batch` records of `crops` describe, and `plan`
+   * (one of this cascade's) on them. Allocates nothing, save once a texture.
    */
   encode(pass: GPUComputePassEncoder, texture: GPUTexture, { parts }: CascadePlan, batch: number): void {
     const crop = this.cropPlan(texture);
@@ -290,7 +297,10 @@ function createParts(gpu: Gpu, weights: CascadeWeights, maxFaces: number): Parts
   };
 }
 
-/** Iteration k: the coarse geometry of p^k and its PNCC (drawn at load for k = 0), both streams' inputs, the network, p^{k+1} = p^k + update. */
+/**
+ * Iteration k: the coarse geometry of p^k and its PNCC (drawn at load for k = 0), both streams' inputs, the network,
+ * p^{k+1} = p^k + update.
+ */
 function recordIteration(parts: Parts, file: SafeTensors, k: number, dtype: DType): PlanBuilder {
   const { gpu, network, pixels, stem, paf, delta, parameters, workspace } = parts;
   const { coarse, anchors } = parts.model;

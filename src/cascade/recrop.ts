@@ -1,5 +1,6 @@
 /**
- * The crop that follows the face, on the processor in float64: the twin of recrop.wgsl (and of training/crops.py), for what happens between frames.
+ * The crop that follows the face, on the processor in float64: the twin of recrop.wgsl (and of training/crops.py), for
+ * what happens between frames.
  */
 
 import { decodeVertices } from '../mmm/decode.js';
@@ -15,7 +16,8 @@ const [SMALLEST, LARGEST] = [1 / 16, 4];
 const IDENTITY = { scale: 1, x0: 0, y0: 0 } as const;
 
 /**
- * Parameters with the turn that an update left in them applied, and taken out: the head turned clockwise as seen by atan2(sine, 1 + cosine).
+ * Parameters with the turn that an update left in them applied, and taken out: the head turned clockwise as seen by
+ * atan2(sine, 1 + cosine).
  * @param parameters [count]: cosine - 1 at `TURN_OFFSET`, the sine in the last float
  */
 export function applyTurn(parameters: ArrayLike<number>): Float64Array<ArrayBuffer> {
@@ -38,8 +40,8 @@ export interface Placed<Floats extends ArrayLike<number> = ArrayLike<number>> {
 }
 
 /**
- * The crop of the next iteration, upright round the landmarks that parameters show, and the parameters in it. All stays where a number is not finite, or
- * the new crop would be less than 1/16 or more than 4 times as wide.
+ * The crop of the next iteration, upright round the landmarks that parameters show, and the parameters in it. All stays
+ * where a number is not finite, or the new crop would be less than 1/16 or more than 4 times as wide.
  * @param landmarks the shape of the landmarks alone
  * @param parameters [count] in `crop`
  * @param margin side of the new crop over the longer side of the landmarks' box
@@ -61,7 +63,8 @@ export function recrop(
   };
   if (!(next.side >= SMALLEST * crop.size && next.side <= LARGEST * crop.size)) return stays;
   const moved = moveParameters(parameters, { size: crop.size, toPicture: IDENTITY }, poseFrame(next));
-  // The next update is added to q, so that its sign must not depend on the way that the head came: upright it has q0 > 0.
+  // The next update is added to q, so that its sign must not depend on the way that the head came: upright it has q0 >
+  // 0.
   if (moved[0]! < 0) moved.set(quaternionOf(moved).map((value) => -value));
   return { crop: cropWithin(crop, next), parameters: moved };
 }

@@ -1,5 +1,6 @@
 /**
- * The cascade's weights (docs/formats.md): face model, network description and one file per iteration, parsed and checked.
+ * The cascade's weights (docs/formats.md): face model, network description and one file per iteration, parsed and
+ * checked.
  */
 import { WeightsError } from '../engine/errors.js';
 import { type NetworkGraph, parseNetwork } from '../engine/network.js';
@@ -22,8 +23,8 @@ export interface NetworkDescription {
     readonly outChannels: number;
   };
   /**
-   * Where the network turns heads upright and wants its crop made anew between iterations: how wide that is over the longer side of the landmarks' box. A network
-   * without it sees one crop throughout.
+   * Where the network turns heads upright and wants its crop made anew between iterations: how wide that is over the
+   * longer side of the landmarks' box. A network without it sees one crop throughout.
    */
   readonly recrop: { readonly margin: number } | undefined;
   /** The layers after it, from `stem` [S,S,8] and `paf` [rows,columns,outChannels] to the parameter update. */

@@ -1,4 +1,6 @@
-/** Where the package's own detector files lie: beside the module, wherever that was loaded from (see src/weights.ts). */
+/**
+ * Where the package's own detector files lie: beside the module, wherever that was loaded from (see src/weights.ts).
+ */
 import { besideModule, type WeightUrls } from '../files/download.js';
 
 /**

@@ -22,18 +22,26 @@ import { type DetectorBuffers, type DetectorWeights, parseDetectorWeights } from
 
 /**
  * Where to look:
- * - `whole`: at the picture as a whole, once. For video, and wherever heads are about upright (up to some 60 degrees) and at least a twentieth of
- *   the picture's longer side.
- * - `until-found` (the default): at the whole every way up, then with a wide margin, then in ever smaller tiles, until a step finds faces.
- * - `everywhere`: all of that: every face of 20 pixels and up, small ones beside large ones. (20 texels, where the picture is larger than a texture
- *   of the device may be.) The number of looks grows with the picture: some 20 at 640 x 480, 400 at 6000 x 4000.
+ * - `whole`: at the picture as a whole, once. For video, and wherever heads are about upright (up to some 60 degrees)
+ *   and at least a twentieth of the picture's longer side.
+ * - `until-found` (the default): at the whole every way up, then with a wide margin, then in ever smaller tiles, until
+ *   a step finds faces.
+ * - `everywhere`: all of that: every face of 20 pixels and up, small ones beside large ones. (20 texels, where the
+ *   picture is larger than a texture of the device may be.) The number of looks grows with the picture: some 20 at 640
+ *   x 480, 400 at 6000 x 4000.
  */
 export type Search = 'whole' | 'until-found' | 'everywhere';
 
 export interface FaceDetectorOptions extends DownloadOptions {
-  /** URL of the detector's manifest, or URLs of all files, or their contents, or weights already parsed. Default: those of the package. */
+  /**
+   * URL of the detector's manifest, or URLs of all files, or their contents, or weights already parsed. Default: those
+   * of the package.
+   */
   readonly weights?: string | URL | WeightUrls | DetectorBuffers | DetectorWeights;
-  /** The caller's device, for instance an aligner's. It is never destroyed here. Without it the detector makes one of its own. */
+  /**
+   * The caller's device, for instance an aligner's. It is never destroyed here. Without it the detector makes one of
+   * its own.
+   */
   readonly device?: GPUDevice;
   readonly powerPreference?: GPUPowerPreference;
   /** What has a lower `score` is no face: between 0 and 1, both excluded (default 0.5). */
@@ -73,7 +81,10 @@ const SEARCHES: readonly Search[] = ['whole', 'until-found', 'everywhere'];
 
 const DEFAULT_MIN_CONFIDENCE = 0.5;
 
-/** YuNet on WebGPU: faces at every yaw and, where the search looks every way up, at every roll, as boxes that carry the roll. */
+/**
+ * YuNet on WebGPU: faces at every yaw and, where the search looks every way up, at every roll, as boxes that carry the
+ * roll.
+ */
 export class FaceDetector implements Detector {
   readonly #device: Revivable<Searching>;
   readonly #inputSize: number;
@@ -83,8 +94,8 @@ export class FaceDetector implements Detector {
 
   /**
    * Loads weights, finds a GPU and prepares everything; `detect` then compiles and allocates nothing.
-   * @throws WebGPUUnavailableError, LimitError, OutOfMemoryError, DeviceLostError, WeightsError, ShapeError, KernelCompileError, InputError; the
-   * reason of `signal` where it aborts.
+   * @throws WebGPUUnavailableError, LimitError, OutOfMemoryError, DeviceLostError, WeightsError, ShapeError,
+   * KernelCompileError, InputError; the reason of `signal` where it aborts.
    */
   static async create(options: FaceDetectorOptions = {}): Promise<FaceDetector> {
     checkOptions(options);
@@ -123,11 +134,11 @@ export class FaceDetector implements Detector {
   }
 
   /**
-   * Finds the faces of a picture, the largest first, each with its roll. Calls may overlap; they are served in order. Do not change the source
-   * before the promise resolves.
-   * @throws InputError for a source or option that cannot be used; DeviceLostError; FullposeError `busy` where `maxPending` calls are
-   * unfinished, `gpu-error` where the GPU refused the picture; OutOfMemoryError; the reason of `signal` where it aborts; what
-   * `onProgress` throws.
+   * Finds the faces of a picture, the largest first, each with its roll. Calls may overlap; they are served in order.
+   * Do not change the source before the promise resolves.
+   * @throws InputError for a source or option that cannot be used; DeviceLostError; FullposeError `busy` where
+   * `maxPending` calls are unfinished, `gpu-error` where the GPU refused the picture; OutOfMemoryError; the reason of
+   * `signal` where it aborts; what `onProgress` throws.
    */
   async detect(source: PictureSource, options: DetectOptions = {}): Promise<readonly DetectedFace[]> {
     const turn = this.#turns.enter();
@@ -151,8 +162,9 @@ export class FaceDetector implements Detector {
    * Brings the detector back after its device was lost, as `FaceAligner.recover` does: `await aligner.recover()`, then
    * `await detector.recover({ device: aligner.device })` where the device is the aligner's.
    * @param options.device the new device, where the old one was the caller's
-   * @throws InputError where the caller's device was lost and there is no new one; DeviceLostError after `destroy`, or where the new device is
-   * lost too; otherwise as `create`. The detector stays lost then, and `recover` may be called again.
+   * @throws InputError where the caller's device was lost and there is no new one; DeviceLostError after `destroy`, or
+   * where the new device is lost too; otherwise as `create`. The detector stays lost then, and `recover` may be called
+   * again.
    */
   recover(options: { readonly device?: GPUDevice } = {}): Promise<void> {
     return this.#device.recover(options);

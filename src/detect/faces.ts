@@ -40,14 +40,16 @@ interface Corners {
 /** Candidates that overlap the best one by more than this are the same face. */
 const LARGEST_OVERLAP = 0.3;
 
-/** Of two boxes from different regions, the smaller is the same face where more than this part of it lies in the larger. */
+/**
+ * Of two boxes from different regions, the smaller is the same face where more than this part of it lies in the larger.
+ */
 const LARGEST_SHARE = 0.5;
 
 /**
- * From the network's box, hair line to chin and ear to ear, to the square that the aligner expects of kind `detector`, in units of the mean of the
- * box's width and height: its side, and how far its middle is shifted toward the chin. Medians of 300 faces at every roll, so that the
- * landmarks' box, which `DETECTOR_TO_CROP` makes the crop of, is where the landmarks are: 90% of the faces need a side within 0.87 and
- * 1.09 and a shift within 0.00 and 0.14.
+ * From the network's box, hair line to chin and ear to ear, to the square that the aligner expects of kind `detector`,
+ * in units of the mean of the box's width and height: its side, and how far its middle is shifted toward the chin.
+ * Medians of 300 faces at every roll, so that the landmarks' box, which `DETECTOR_TO_CROP` makes the crop of, is where
+ * the landmarks are: 90% of the faces need a side within 0.87 and 1.09 and a shift within 0.00 and 0.14.
  */
 const TO_BOX = { side: 0.968, down: 0.087 } as const;
 
@@ -85,8 +87,8 @@ function corners({ values: [x = 0, y = 0, width = 0, height = 0] }: Candidate): 
 }
 
 /**
- * Weighted non-maximum suppression of one item's candidates: the best takes all that overlap it, and becomes their mean weighted by score, with
- * its own score; then the next best of the rest.
+ * Weighted non-maximum suppression of one item's candidates: the best takes all that overlap it, and becomes their mean
+ * weighted by score, with its own score; then the next best of the rest.
  */
 export function suppress(candidates: readonly Candidate[]): Candidate[] {
   const faces: Candidate[] = [];
@@ -107,8 +109,8 @@ export function suppress(candidates: readonly Candidate[]): Candidate[] {
 }
 
 /**
- * Degrees clockwise by which five points are turned from those of an upright face: the similarity that fits them best (least squares). In profile,
- * where both eyes are one point, eyes and mouth tell it.
+ * Degrees clockwise by which five points are turned from those of an upright face: the similarity that fits them best
+ * (least squares). In profile, where both eyes are one point, eyes and mouth tell it.
  */
 export function rollOf({ rightEye, leftEye, nose, rightMouthCorner, leftMouthCorner }: Keypoints): number {
   let [cosine, sine] = [0, 0];
@@ -155,7 +157,8 @@ export function toFace(candidate: Candidate, region: Crop): DetectedFace {
 }
 
 /**
- * Whether a region's border cuts a face off where the picture goes on: another region, shifted or larger, sees it whole.
+ * Whether a region's border cuts a face off where the picture goes on: another region, shifted or larger, sees it
+ * whole.
  */
 export function isCutOff(face: Corners, region: Crop, { width, height }: PictureSize): boolean {
   const { x0, y0, x1, y1 } = face;
@@ -172,7 +175,8 @@ export function isCutOff(face: Corners, region: Crop, { width, height }: Picture
 }
 
 /**
- * The faces of all regions, the largest first. Of a face that several regions show, or show a part of, the surest view is kept.
+ * The faces of all regions, the largest first. Of a face that several regions show, or show a part of, the surest view
+ * is kept.
  * @param regions the faces of each
  */
 export function distinctFaces(regions: readonly (readonly DetectedFace[])[]): DetectedFace[] {

@@ -18,7 +18,10 @@ interface Manifest {
 
 const MANIFEST_FORMAT = 'fullpose-detector-manifest/1';
 
-/** Fetches the detector that a manifest lists. @throws as `fetchListed`; ShapeError where layers do not fit each other. */
+/**
+ * Fetches the detector that a manifest lists.
+ * @throws as `fetchListed`; ShapeError where layers do not fit each other.
+ */
 export function fetchDetectorWeights(
   from: string | URL | WeightUrls,
   options: DownloadOptions = {},

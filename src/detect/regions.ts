@@ -8,7 +8,9 @@ export const SMALLEST_FACE = 20;
 /** Such a face is to be as large in the network's input: it finds few that are smaller. */
 const SMALLEST_IN_INPUT = 13;
 
-/** Of a tile's side, what the next tile sees too. A face larger than that lies whole in a tile of the next coarser step. */
+/**
+ * Of a tile's side, what the next tile sees too. A face larger than that lies whole in a tile of the next coarser step.
+ */
 const OVERLAP = 0.25;
 
 /** A step of more tiles than these looks at each of them upright only. */
@@ -21,9 +23,10 @@ const ROLLS = [0, 90, 180, -90] as const;
 const LEAST_SEEN = 0.5;
 
 /**
- * Squares to look at, in steps: the picture as a whole, every way up; the same with a wide margin, for a face that fills it; then overlapping tiles,
- * each step's half as large as those of the step before, until a face of `SMALLEST_FACE` texels is large enough in them. The first square is the
- * whole picture, upright; it is the only one where the picture is too narrow for a face.
+ * Squares to look at, in steps: the picture as a whole, every way up; the same with a wide margin, for a face that
+ * fills it; then overlapping tiles, each step's half as large as those of the step before, until a face of
+ * `SMALLEST_FACE` texels is large enough in them. The first square is the whole picture, upright; it is the only one
+ * where the picture is too narrow for a face.
  * @param texels size of the frame that is looked at, smaller than the picture's where that was shrunk
  * @param size side of the network's input, the size of every region
  */

@@ -1,4 +1,7 @@
-/** Looks for faces in squares of a picture, on the GPU: crops, network and candidates of all squares in one submit, one small readback. */
+/**
+ * Looks for faces in squares of a picture, on the GPU: crops, network and candidates of all squares in one submit, one
+ * small readback.
+ */
 import type { Gpu } from '../engine/device.js';
 import { FullposeError } from '../engine/errors.js';
 import { NetworkWeights, NetworkWorkspace, packNetworkWeights, recordNetwork } from '../engine/network.js';
@@ -19,8 +22,8 @@ const BATCH = 8;
 export const MOST_REGIONS = 32;
 
 /**
- * Candidates that are read back with every scan: 7,696 bytes. A face is 5 to 20 of them. Where there are more, the rest takes a readback of
- * its own.
+ * Candidates that are read back with every scan: 7,696 bytes. A face is 5 to 20 of them. Where there are more, the rest
+ * takes a readback of its own.
  */
 const USUAL_CANDIDATES = 96;
 
@@ -74,7 +77,8 @@ export class Scanner {
   }
 
   /**
-   * Looks into at most `MOST_REGIONS` regions of a frame. One scan at a time: the next may begin when this one has its result.
+   * Looks into at most `MOST_REGIONS` regions of a frame. One scan at a time: the next may begin when this one has its
+   * result.
    * @throws DeviceLostError; FullposeError `gpu-error` where the GPU refused the frame or gave what no network gives.
    */
   async scan(frame: Frame, regions: readonly Crop[]): Promise<Scan> {

@@ -16,8 +16,8 @@ export interface DetectorBuffers {
 }
 
 /**
- * A layer [rows, columns, 16] that says of every cell of a grid how likely a face has its middle there, and where its box and points are
- * (candidates.wgsl).
+ * A layer [rows, columns, 16] that says of every cell of a grid how likely a face has its middle there, and where its
+ * box and points are (candidates.wgsl).
  */
 export interface DetectorHead {
   readonly name: string;

@@ -1,9 +1,9 @@
 /**
- * The arena: where intermediate tensors live. From the order of steps and what each reads and writes it finds lifetimes, and gives
- * tensors that are never alive together the same bytes.
+ * The arena: where intermediate tensors live. From the order of steps and what each reads and writes it finds
+ * lifetimes, and gives tensors that are never alive together the same bytes.
  *
- * Memory comes in banks, one GPU buffer each, because WebGPU forbids a dispatch to read one range of a buffer and write another:
- * what a step reads and what it writes are always in different banks.
+ * Memory comes in banks, one GPU buffer each, because WebGPU forbids a dispatch to read one range of a buffer and write
+ * another: what a step reads and what it writes are always in different banks.
  */
 import { ShapeError } from './errors.js';
 

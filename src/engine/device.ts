@@ -1,6 +1,6 @@
 /**
- * `Gpu`: one GPUDevice, owned or borrowed, with what the rest of the engine asks of it: granted features and limits, the
- * pipeline cache, buffers that are counted, and loss and stray errors turned into typed ones.
+ * `Gpu`: one GPUDevice, owned or borrowed, with what the rest of the engine asks of it: granted features and limits,
+ * the pipeline cache, buffers that are counted, and loss and stray errors turned into typed ones.
  */
 import {
   DeviceLostError,
@@ -60,7 +60,9 @@ type ErrorListener = (error: FullposeError) => void;
 /** What `Gpu.watch` returns. */
 export interface Watched<T> {
   readonly value: T;
-  /** Settles when the GPU process has looked at the calls. Nobody need await it: an unheard rejection is not reported. */
+  /**
+   * Settles when the GPU process has looked at the calls. Nobody need await it: an unheard rejection is not reported.
+   */
   readonly accepted: Promise<void>;
 }
 
@@ -109,7 +111,8 @@ export class Gpu {
 
   /**
    * Finds an adapter and makes a device with the features and limits that help, or wraps `options.device`.
-   * @throws WebGPUUnavailableError where there is no WebGPU, no adapter or no device; InputError where `device` is none.
+   * @throws WebGPUUnavailableError where there is no WebGPU, no adapter or no device; InputError where `device` is
+   * none.
    */
   static async create(options: GpuOptions = {}): Promise<Gpu> {
     expectObject(options, 'The options');
@@ -163,8 +166,9 @@ export class Gpu {
   }
 
   /**
-   * Runs `action`, which makes GPU calls and waits for nothing, and reports what the GPU makes of them: WebGPU itself answers a
-   * refused call with an invalid object, and a copy that never happened with the bytes that were there before.
+   * Runs `action`, which makes GPU calls and waits for nothing, and reports what the GPU makes of them: WebGPU itself
+   * answers a refused call with an invalid object, and a copy that never happened with the bytes that were there
+   * before.
    *
    * `accepted` rejects with OutOfMemoryError, FullposeError of `code`, or DeviceLostError.
    * @param failure begins the messages: "Plan 'frame' could not be prepared"
@@ -198,8 +202,8 @@ export class Gpu {
   }
 
   /**
-   * `cause`, or the loss of the device where that is what made a call fail. A lost device fails its calls some time before it
-   * settles its `lost` promise; this waits for that for a moment.
+   * `cause`, or the loss of the device where that is what made a call fail. A lost device fails its calls some time
+   * before it settles its `lost` promise; this waits for that for a moment.
    */
   async lossOr<E>(cause: E): Promise<E | DeviceLostError> {
     if (this.#lossError() === undefined) {
@@ -218,14 +222,18 @@ export class Gpu {
   }
 
   /**
-   * A zeroed buffer of at least `bytes` bytes, rounded up to a multiple of 4 (WebGPU's copy granularity) and at least 4.
+   * A zeroed buffer of at least `bytes` bytes, rounded up to a multiple of 4 (WebGPU's copy granularity) and at least
+   * 4.
    * @throws LimitError beyond maxBufferSize, or beyond maxStorageBufferBindingSize for a storage buffer.
    */
   createBuffer(label: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
     return this.#create(label, bytes, usage, false);
   }
 
-  /** A buffer holding `data`, padded with zeros to a multiple of 4 bytes. Default usage: storage, copy source and target. */
+  /**
+   * A buffer holding `data`, padded with zeros to a multiple of 4 bytes. Default usage: storage, copy source and
+   * target.
+   */
   uploadBuffer(
     label: string,
     data: ArrayBufferView,

@@ -1,6 +1,6 @@
 /**
- * Every failure the library reports on purpose. One base class carries a machine-readable `code`; the subclasses are the few
- * kinds a caller treats differently. A message says what was found and what was wanted.
+ * Every failure the library reports on purpose. One base class carries a machine-readable `code`; the subclasses are
+ * the few kinds a caller treats differently. A message says what was found and what was wanted.
  */
 
 /** Stable identifiers for `FullposeError.code`. */

@@ -1,4 +1,6 @@
-/** Arguments of callers who have no types: every refusal is an InputError that says what was found and what was wanted. */
+/**
+ * Arguments of callers who have no types: every refusal is an InputError that says what was found and what was wanted.
+ */
 import { InputError } from './errors.js';
 import { show } from './show.js';
 
@@ -17,7 +19,9 @@ export function expectList(what: string, value: unknown): void {
   if (!Array.isArray(value)) refuse(what, value, 'a list');
 }
 
-/** @throws InputError unless `values` are finite numbers in a list or typed array, `count` of them where that is given. */
+/**
+ * @throws InputError unless `values` are finite numbers in a list or typed array, `count` of them where that is given.
+ */
 export function expectNumbers(what: string, values: ArrayLike<number>, count?: number, test = Number.isFinite): void {
   const list: unknown = values;
   // A DataView has none of a list's methods.

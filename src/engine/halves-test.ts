@@ -1,4 +1,7 @@
-/** Whether a device computes with weights in 16 bits: drivers have been seen that give zeros for them and report nothing. */
+/**
+ * Whether a device computes with weights in 16 bits: drivers have been seen that give zeros for them and report
+ * nothing.
+ */
 import type { Gpu } from './device.js';
 import { packBiasSlope } from './kernels/common.js';
 import {
@@ -20,7 +23,10 @@ const LAYER: FullyConnectedSpec = {
   activation: 'relu',
 };
 
-/** Runs a small fully connected layer on ones, by the kernel that networks use and the function that all kernels widen by, and compares its results. */
+/**
+ * Runs a small fully connected layer on ones, by the kernel that networks use and the function that all kernels widen
+ * by, and compares its results.
+ */
 export async function halvesWork(gpu: Gpu): Promise<boolean> {
   const input = createTensor(gpu, 'halves.input', LAYER.input);
   const output = createTensor(gpu, 'halves.output', fullyConnectedOutputShape(LAYER));

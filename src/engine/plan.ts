@@ -1,9 +1,9 @@
 /**
- * Plans: an ordered list of dispatches with everything prepared. `PlanBuilder.build` compiles all kernels in parallel, writes
- * every step's uniform struct into one buffer and makes the bind groups; `Plan.encode` then only replays them.
+ * Plans: an ordered list of dispatches with everything prepared. `PlanBuilder.build` compiles all kernels in parallel,
+ * writes every step's uniform struct into one buffer and makes the bind groups; `Plan.encode` then only replays them.
  *
- * Three ways to run one plan: `encode` into a pass of the caller's (a frame), `debug` (a pass per step, buffers read back
- * after chosen steps), `profile` (a pass per stage with GPU timestamps).
+ * Three ways to run one plan: `encode` into a pass of the caller's (a frame), `debug` (a pass per step, buffers read
+ * back after chosen steps), `profile` (a pass per stage with GPU timestamps).
  */
 import type { Gpu } from './device.js';
 import { InputError, LimitError, ShapeError } from './errors.js';
@@ -58,7 +58,8 @@ export class PlanBuilder {
 
   /**
    * Appends a step.
-   * @throws ShapeError where bindings or workgroup counts do not fit the kernel; LimitError where the device is too small.
+   * @throws ShapeError where bindings or workgroup counts do not fit the kernel; LimitError where the device is too
+   * small.
    */
   add(step: Step): this {
     checkStep(this.gpu, step);
@@ -68,7 +69,8 @@ export class PlanBuilder {
 
   /**
    * Compiles and prepares the steps added so far.
-   * @throws KernelCompileError; OutOfMemoryError; DeviceLostError; FullposeError `gpu-error` where WebGPU refuses a binding.
+   * @throws KernelCompileError; OutOfMemoryError; DeviceLostError; FullposeError `gpu-error` where WebGPU refuses a
+   * binding.
    */
   async build(): Promise<Plan> {
     const { gpu, label } = this;
@@ -125,7 +127,8 @@ export class Sequence {
   }
 
   /**
-   * Runs the plan with a pass per step and returns what each watched buffer held right after its step, by the step's label.
+   * Runs the plan with a pass per step and returns what each watched buffer held right after its step, by the step's
+   * label.
    * @throws InputError where no step, or more than one, has the label.
    */
   async debug(watches: readonly Watch[], batch = 1): Promise<Map<string, ArrayBuffer>> {
@@ -151,8 +154,8 @@ export class Sequence {
   }
 
   /**
-   * Runs the plan once with a pass per stage and returns GPU time per stage, in order. Stages whose timestamps run backwards
-   * (WebGPU allows it) are left out. Splitting passes costs time itself: compare the sum with one `encode`.
+   * Runs the plan once with a pass per stage and returns GPU time per stage, in order. Stages whose timestamps run
+   * backwards (WebGPU allows it) are left out. Splitting passes costs time itself: compare the sum with one `encode`.
    * @throws LimitError without the feature `timestamp-query`, or with more stages than a query set can hold.
    */
   async profile(batch = 1): Promise<StageTime[]> {

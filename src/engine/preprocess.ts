@@ -1,6 +1,6 @@
 /**
- * The WGSL preprocessor: three line directives, nothing else. Numbers known at plan time are `override`s; this is for what
- * overrides cannot do (shared functions, bindings that vanish, element types).
+ * The WGSL preprocessor: three line directives, nothing else. Numbers known at plan time are `override`s; this is for
+ * what overrides cannot do (shared functions, bindings that vanish, element types).
  *
  *   //#include "lib/name.wgsl"    the named file, once per translation unit (a second include of it adds nothing)
  *   //#if NAME  //#if !NAME       keep the lines up to //#else or //#endif when the flag is set (or not set)

@@ -1,6 +1,6 @@
 /**
- * GPU time per stage from timestamp queries. Only `Plan.profile` makes one: a plan that is merely encoded has no queries and
- * pays nothing.
+ * GPU time per stage from timestamp queries. Only `Plan.profile` makes one: a plan that is merely encoded has no
+ * queries and pays nothing.
  */
 import type { Gpu } from './device.js';
 import { LimitError } from './errors.js';

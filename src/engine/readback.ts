@@ -1,6 +1,7 @@
 /**
- * Getting results off the GPU. `StagingRing` holds a few mappable buffers, so that a frame's copy is recorded in the frame's own
- * encoder and mapped later, while the next frames are already running. `readBuffer` is the slow, simple way for tests and debugging.
+ * Getting results off the GPU. `StagingRing` holds a few mappable buffers, so that a frame's copy is recorded in the
+ * frame's own encoder and mapped later, while the next frames are already running. `readBuffer` is the slow, simple way
+ * for tests and debugging.
  */
 import type { Gpu } from './device.js';
 import { FullposeError, InputError, ShapeError } from './errors.js';

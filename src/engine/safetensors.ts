@@ -1,6 +1,7 @@
 /**
- * Reader for safetensors files (https://github.com/huggingface/safetensors): a u64 little-endian header length, a JSON header, then the
- * tensors' bytes without holes or overlaps. Nothing in the file is trusted: every length and offset is checked before use.
+ * Reader for safetensors files (https://github.com/huggingface/safetensors): a u64 little-endian header length, a JSON
+ * header, then the tensors' bytes without holes or overlaps. Nothing in the file is trusted: every length and offset is
+ * checked before use.
  */
 import { WeightsError } from './errors.js';
 import { expectList, refuse } from './expect.js';
@@ -109,7 +110,10 @@ export function requireTensor<D extends SafeDType>(
   return tensor;
 }
 
-/** The values of tensor `name`, stored as F32 or F16, as floats. @throws WeightsError as `requireTensor`, and for a value that is not finite. */
+/**
+ * The values of tensor `name`, stored as F32 or F16, as floats.
+ * @throws WeightsError as `requireTensor`, and for a value that is not finite.
+ */
 export function requireFloats(
   file: SafeTensors,
   name: string,

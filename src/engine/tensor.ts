@@ -1,6 +1,6 @@
 /**
- * Tensors on the GPU: NHWC, f32, channels in blocks of four, `[N, H, W, ceil(C/4)] vec4<f32>`. The last block's unused channels are 0,
- * always: kernels rely on it for what they read and keep it for what they write.
+ * Tensors on the GPU: NHWC, f32, channels in blocks of four, `[N, H, W, ceil(C/4)] vec4<f32>`. The last block's unused
+ * channels are 0, always: kernels rely on it for what they read and keep it for what they write.
  */
 import type { Gpu } from './device.js';
 import { ShapeError } from './errors.js';

@@ -1,6 +1,6 @@
 /**
- * Which variant of a kernel is the fastest on this device, for the layers of a network that have a choice. Shapes give a good guess
- * (`chooseVariants`); `measureVariants` asks the device.
+ * Which variant of a kernel is the fastest on this device, for the layers of a network that have a choice. Shapes give
+ * a good guess (`chooseVariants`); `measureVariants` asks the device.
  */
 import type { Gpu } from './device.js';
 import { ShapeError } from './errors.js';
@@ -29,7 +29,10 @@ export function chooseVariants(device: VariantDevice, graph: NetworkGraph): Vari
   return new Map(layersWithChoice(device, graph).map(({ node, choices }) => [node.name, choices[0]!]));
 }
 
-/** `graph` with these variants; other layers stay as they are. @throws ShapeError for a variant that a layer cannot have. */
+/**
+ * `graph` with these variants; other layers stay as they are.
+ * @throws ShapeError for a variant that a layer cannot have.
+ */
 export function withVariants(graph: NetworkGraph, variants: VariantsByLayer): NetworkGraph {
   const nodes = graph.nodes.map((node) => {
     const variant = variants.get(node.name);
@@ -45,7 +48,9 @@ function withVariant(node: NetworkNode, variant: string): NetworkNode {
   return { ...node, spec: variants.choose(node.spec, variant) } as NetworkNode;
 }
 
-/** Whether `variants` names every layer of `graph` that has a choice on the device, no other, and a choice that it has. */
+/**
+ * Whether `variants` names every layer of `graph` that has a choice on the device, no other, and a choice that it has.
+ */
 export function fitsGraph(device: VariantDevice, graph: NetworkGraph, variants: VariantsByLayer): boolean {
   const layers = layersWithChoice(device, graph);
   return (
@@ -63,7 +68,8 @@ const MOST_REPEATS = 512;
 const ROUNDS = 3;
 
 /**
- * Runs every variant of every layer that has a choice and returns the fastest of each. Takes about a second on a GPU; what it makes is freed.
+ * Runs every variant of every layer that has a choice and returns the fastest of each. Takes about a second on a GPU;
+ * what it makes is freed.
  * @throws as `PlanBuilder.build`
  */
 export async function measureVariants(gpu: Gpu, graph: NetworkGraph): Promise<VariantsByLayer> {

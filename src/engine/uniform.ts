@@ -1,6 +1,7 @@
 /**
- * Uniform structs. In this project a WGSL uniform struct holds 32-bit scalars only, so its layout is its list of fields, 4 bytes each:
- * there is no alignment rule to get wrong, and a test compares every list with the WGSL it speaks of.
+ * Uniform structs. In this project a WGSL uniform struct holds 32-bit scalars only, so its layout is its list of
+ * fields, 4 bytes each: there is no alignment rule to get wrong, and a test compares every list with the WGSL it speaks
+ * of.
  */
 import { InputError } from './errors.js';
 

@@ -1,6 +1,6 @@
 /**
- * Binary glTF 2.0 of a face: the neutral shape in metres, upright, looking along +z as glTF's viewers expect, with the model's expressions as
- * morph targets by name and the face's own expression as their weights. One file, no extensions.
+ * Binary glTF 2.0 of a face: the neutral shape in metres, upright, looking along +z as glTF's viewers expect, with the
+ * model's expressions as morph targets by name and the face's own expression as their weights. One file, no extensions.
  */
 import { InputError } from '../engine/errors.js';
 import { expectNumbers, expectObject, refuse } from '../engine/expect.js';
@@ -73,7 +73,8 @@ class GlbBuffer {
 
 /**
  * Writes a GLB file.
- * @throws InputError for a texture that is neither PNG nor JPEG, or a model or face that is none, or the face of another model.
+ * @throws InputError for a texture that is neither PNG nor JPEG, or a model or face that is none, or the face of
+ * another model.
  */
 export function writeGlb(model: FaceModel, face: FaceShape, options: GlbOptions = {}): Uint8Array<ArrayBuffer> {
   checkModel(model);

@@ -1,7 +1,7 @@
 /**
- * Mesh files. Vertices come in picture pixels (x right, y down, z toward the viewer) and are written with y up, as mesh viewers
- * expect: `y_file = (pictureHeight - 1) - y`. x, z and the unit (picture pixels) stay, so the mesh lies over the picture when that is
- * shown as a plane of its own size. Triangles are counter-clockwise seen from outside.
+ * Mesh files. Vertices come in picture pixels (x right, y down, z toward the viewer) and are written with y up, as mesh
+ * viewers expect: `y_file = (pictureHeight - 1) - y`. x, z and the unit (picture pixels) stay, so the mesh lies over
+ * the picture when that is shown as a plane of its own size. Triangles are counter-clockwise seen from outside.
  */
 import { InputError } from '../engine/errors.js';
 import { refuse } from '../engine/expect.js';
@@ -51,8 +51,8 @@ export function writeObj(mesh: MeshDescription): string {
 }
 
 /**
- * Binary little-endian PLY: float x, y, z; float s, t where there are texture coordinates; uchar red, green, blue where there are
- * colours; faces as `list uchar uint vertex_indices`.
+ * Binary little-endian PLY: float x, y, z; float s, t where there are texture coordinates; uchar red, green, blue where
+ * there are colours; faces as `list uchar uint vertex_indices`.
  * @throws InputError where array lengths do not fit each other or an index has no vertex.
  */
 export function writePly(mesh: MeshDescription): Uint8Array<ArrayBuffer> {

@@ -1,4 +1,7 @@
-/** PNG, for textures: RGB or RGBA, 8 bits, no interlacing. Works wherever there is a CompressionStream: pages, workers, Node. */
+/**
+ * PNG, for textures: RGB or RGBA, 8 bits, no interlacing. Works wherever there is a CompressionStream: pages, workers,
+ * Node.
+ */
 import { InputError } from '../engine/errors.js';
 import { expectObject, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';

@@ -1,4 +1,7 @@
-/** Weights are megabytes, and of no use without a GPU: they are loaded while one is looked for, and no further where there is none. */
+/**
+ * Weights are megabytes, and of no use without a GPU: they are loaded while one is looked for, and no further where
+ * there is none.
+ */
 import { findAdapter, type GpuOptions, webGPU } from '../engine/device.js';
 
 /**

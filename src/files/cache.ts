@@ -1,7 +1,7 @@
 /**
- * Weights that a browser has loaded before, in its Cache API: files under their SHA-256, and the manifest of every address that they were
- * loaded from. Nothing here throws: where there is no Cache API, or it refuses (private windows, full disks, sandboxed frames), the weights
- * are fetched as if they were new.
+ * Weights that a browser has loaded before, in its Cache API: files under their SHA-256, and the manifest of every
+ * address that they were loaded from. Nothing here throws: where there is no Cache API, or it refuses (private windows,
+ * full disks, sandboxed frames), the weights are fetched as if they were new.
  */
 const CACHE_NAME = 'fullpose-weights';
 

@@ -1,5 +1,6 @@
 /**
- * Weights from URLs: a manifest and the files that it lists, with progress, checked against the manifest, and kept for the next time.
+ * Weights from URLs: a manifest and the files that it lists, with progress, checked against the manifest, and kept for
+ * the next time.
  */
 import { InputError, WebGPUUnavailableError, WeightsError } from '../engine/errors.js';
 import { expectObject, refuse } from '../engine/expect.js';
@@ -7,7 +8,9 @@ import { show } from '../engine/show.js';
 import { dropFile, findFile, findManifest, keep } from './cache.js';
 import { asRecord, inFile, isPositive } from './json.js';
 
-/** Where weights lie: their manifest, and those of its files that are not beside it, by the names that it gives them. */
+/**
+ * Where weights lie: their manifest, and those of its files that are not beside it, by the names that it gives them.
+ */
 export interface WeightUrls {
   readonly manifest: string | URL;
   readonly files?: Readonly<Record<string, string | URL>>;
@@ -87,11 +90,13 @@ export function listedFile(files: ManifestFiles, value: unknown, field: string):
 }
 
 /**
- * Fetches the wanted files that a manifest lists, checks their sizes and SHA-256, and parses them. What the browser has kept of an earlier
- * load is not fetched again, and where the manifest cannot be had, the one of the last load will do: after one load a page works offline. A
- * load that fails stops its other downloads and leaves nothing behind, in the cache either.
- * @throws WeightsError naming the file, for an HTTP error, a wrong size or hash, or damaged contents; InputError where a URL is none;
- * WebGPUUnavailableError outside a secure context; the signal's reason where it aborts; what `kind` throws.
+ * Fetches the wanted files that a manifest lists, checks their sizes and SHA-256, and parses them. What the browser has
+ * kept of an earlier load is not fetched again, and where the manifest cannot be had, the one of the last load will do:
+ * after one load a page works offline. A load that fails stops its other downloads and leaves nothing behind, in the
+ * cache either.
+ * @throws WeightsError naming the file, for an HTTP error, a wrong size or hash, or damaged contents; InputError where
+ * a URL is none; WebGPUUnavailableError outside a secure context; the signal's reason where it aborts; what `kind`
+ * throws.
  */
 export async function fetchListed<M extends { readonly files: ManifestFiles }, T>(
   from: string | URL | WeightUrls,

@@ -7,8 +7,8 @@ import { FaceFinder, type FindOptions } from './finder.js';
 let shared: Promise<FaceFinder> | undefined;
 
 /**
- * Finds and aligns the faces of a picture, the largest first. The first call loads the weights (8.7 MB, kept by the browser) and prepares the GPU;
- * later ones find that done. After a lost device the next call starts anew.
+ * Finds and aligns the faces of a picture, the largest first. The first call loads the weights (8.7 MB, kept by the
+ * browser) and prepares the GPU; later ones find that done. After a lost device the next call starts anew.
  *
  * ```ts
  * const faces = await findFaces(photo);

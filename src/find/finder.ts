@@ -24,13 +24,19 @@ export interface FaceFinderOptions extends DownloadOptions {
 }
 
 export interface FindOptions<Name extends OutputName = OutputName> extends DetectOptions, AlignOptions<Name> {
-  /** Faces of less confidence are left out, 0 to 1 (default 0.5). 0 keeps all that the detector took for a face, each of them once. */
+  /**
+   * Faces of less confidence are left out, 0 to 1 (default 0.5). 0 keeps all that the detector took for a face, each of
+   * them once.
+   */
   readonly minConfidence?: number;
 }
 
 const DEFAULT_MIN_CONFIDENCE = 0.5;
 
-/** Finds and aligns the faces of pictures. Make one with `create`, free it with `destroy`; `findFaces` keeps one for whoever needs no more. */
+/**
+ * Finds and aligns the faces of pictures. Make one with `create`, free it with `destroy`; `findFaces` keeps one for
+ * whoever needs no more.
+ */
 export class FaceFinder {
   readonly aligner: FaceAligner;
   readonly detector: FaceDetector;
@@ -103,8 +109,8 @@ export class FaceFinder {
   }
 
   /**
-   * The faces of a picture, the largest first; none is an empty list. The picture is uploaded once. Calls may overlap. Do not change the source
-   * before the promise resolves.
+   * The faces of a picture, the largest first; none is an empty list. The picture is uploaded once. Calls may overlap.
+   * Do not change the source before the promise resolves.
    * @param options.search where the detector looks (default `everywhere`: faces of every size and roll)
    * @throws as `FaceDetector.detect` and `FaceAligner.align`.
    */
@@ -144,7 +150,10 @@ export class FaceFinder {
   }
 }
 
-/** One progress of several downloads: told once each of them has told its total, so that the share that is done only rises. */
+/**
+ * One progress of several downloads: told once each of them has told its total, so that the share that is done only
+ * rises.
+ */
 export function sumProgress(
   onProgress: (progress: LoadProgress) => void,
   downloads: number,

@@ -1,6 +1,7 @@
 /**
- * The pose for other people's cameras (docs/outputs.md, with a figure). The model of a fullpose pose is scaled orthography: the picture is a
- * plane, lines of sight are parallel, and depth is in picture pixels like everything else.
+ * The pose for other people's cameras (docs/outputs.md, with a figure). The model of a fullpose pose is scaled
+ * orthography: the picture is a plane, lines of sight are parallel, and depth is in picture pixels like everything
+ * else.
  */
 import { expectNumbers, expectObject, expectPositive, refuse } from '../engine/expect.js';
 import type { Matrix3, Pose } from './pose.js';
@@ -19,8 +20,8 @@ interface Size {
 }
 
 /**
- * The pose as a matrix for three.js: model decimetres -> a scene whose unit is the picture's pixel, x right, y up, z toward the viewer. The
- * centre of pixel (x, y) is at scene (x, -y); `pictureCamera` shows exactly the picture.
+ * The pose as a matrix for three.js: model decimetres -> a scene whose unit is the picture's pixel, x right, y up, z
+ * toward the viewer. The centre of pixel (x, y) is at scene (x, -y); `pictureCamera` shows exactly the picture.
  *
  * ```ts
  * head.matrixAutoUpdate = false;
@@ -91,10 +92,11 @@ export interface PerspectivePose {
 const FACE_CENTRE = [0, 0, 0.9] as const;
 
 /**
- * The pose before a pinhole camera that sees the head where scaled orthography does, as large. Depth is then true only as far as the model's
- * size is: a head that is larger than the model's is farther away. Away from the middle of the picture the head is turned by the angle of
- * its line of sight, because scaled orthography shows it as if from straight ahead. What the camera sees of the head's points differs from
- * the landmarks by its perspective, which grows with the head's depth over its distance.
+ * The pose before a pinhole camera that sees the head where scaled orthography does, as large. Depth is then true only
+ * as far as the model's size is: a head that is larger than the model's is farther away. Away from the middle of the
+ * picture the head is turned by the angle of its line of sight, because scaled orthography shows it as if from straight
+ * ahead. What the camera sees of the head's points differs from the landmarks by its perspective, which grows with the
+ * head's depth over its distance.
  *
  * ```ts
  * const camera = new PerspectiveCamera(verticalFov, picture.width / picture.height, 0.1, 1000);
@@ -121,7 +123,8 @@ export function toPerspective(
   const a = (m[0] * px + m[1] * py + m[2] * pz + m[3] - (width - 1) / 2) / focalLength;
   const b = -(m[4] * px + m[5] * py + m[6] * pz + m[7] - (height - 1) / 2) / focalLength;
   const length = Math.hypot(a, b, 1);
-  // Perspective stretches what is off the axis by `length` along one direction alone; this shares the error between the two.
+  // Perspective stretches what is off the axis by `length` along one direction alone; this shares the error between the
+  // two.
   const distance = (focalLength / scale) * Math.sqrt(length);
   const rotation = multiply(rotationTo(a, b, length), r);
   const shift = [0, 1, 2].map(
@@ -178,8 +181,8 @@ function checkSize(picture: Size): Size {
 }
 
 /**
- * Points [n,3] in picture pixels -> the unit square: `x' = (x + 0.5) / width`, `y' = (y + 0.5) / height`, from the picture's upper left
- * corner to its lower right; z is scaled as x is.
+ * Points [n,3] in picture pixels -> the unit square: `x' = (x + 0.5) / width`, `y' = (y + 0.5) / height`, from the
+ * picture's upper left corner to its lower right; z is scaled as x is.
  */
 export function toUnitSquare(points: ArrayLike<number>, picture: Size): Float32Array<ArrayBuffer> {
   const { width, height } = checkSize(picture);

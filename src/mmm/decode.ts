@@ -1,6 +1,6 @@
 /**
- * Decoding on the CPU in float64: shape `S = mean + A_id a_id + A_exp a_exp` (CVPR eq. 1) and projection `X = R(q) S + t` (eq. 2 and 5).
- * The reference of shaders/decode.wgsl, and what a caller without a GPU at hand can use.
+ * Decoding on the CPU in float64: shape `S = mean + A_id a_id + A_exp a_exp` (CVPR eq. 1) and projection `X = R(q) S +
+ * t` (eq. 2 and 5). The reference of shaders/decode.wgsl, and what a caller without a GPU at hand can use.
  */
 
 import { expectFields, expectNumbers, expectObject, expectPositive, refuse } from '../engine/expect.js';

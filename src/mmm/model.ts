@@ -1,6 +1,7 @@
 /**
- * The 3D morphable model as loaded from weights/face_model.safetensors (docs/formats.md): mean, 8-bit identity and expression bases,
- * triangles, texture coordinates, the 68 landmark vertices and the PAF anchors. Any model in this format loads, whatever its counts.
+ * The 3D morphable model as loaded from weights/face_model.safetensors (docs/formats.md): mean, 8-bit identity and
+ * expression bases, triangles, texture coordinates, the 68 landmark vertices and the PAF anchors. Any model in this
+ * format loads, whatever its counts.
  */
 import { WeightsError } from '../engine/errors.js';
 import { expectFinite, parseSafetensors, requireTensor, type SafeTensors } from '../engine/safetensors.js';
@@ -48,7 +49,10 @@ export interface FaceModel extends ShapeModel {
   readonly uv: Float32Array;
   /** Vertex of each of the 68 iBUG points, 3D jaw line. */
   readonly landmarks: Uint32Array;
-  /** [C,3]: a coarser mesh of some of the vertices, which is all that the cascade's iterations see; `triangles` where the file has no other. */
+  /**
+   * [C,3]: a coarser mesh of some of the vertices, which is all that the cascade's iterations see; `triangles` where
+   * the file has no other.
+   */
   readonly coarseTriangles: Uint32Array;
   /** Points of the pose adaptive feature, on the coarse mesh. */
   readonly anchors: AnchorGrid;
@@ -81,7 +85,8 @@ export function loadFaceModel(file: ArrayBuffer): FaceModel {
 
 /**
  * Reads a face model from a parsed file.
- * @throws WeightsError for a wrong format, a missing or misshapen tensor, an index without a vertex, or a value that is not finite.
+ * @throws WeightsError for a wrong format, a missing or misshapen tensor, an index without a vertex, or a value that is
+ * not finite.
  */
 export function readFaceModel(file: SafeTensors): FaceModel {
   expectMetadata(file, 'format', FACE_MODEL_FORMAT);
@@ -122,8 +127,8 @@ export function readFaceModel(file: SafeTensors): FaceModel {
 }
 
 /**
- * Normalised coordinate code of the mean face (CVPR eq. 4) as unorm16: `round((mean - min) / (max - min) * 65535)` per axis, in f32
- * with ties to even, exactly as training computes it.
+ * Normalised coordinate code of the mean face (CVPR eq. 4) as unorm16: `round((mean - min) / (max - min) * 65535)` per
+ * axis, in f32 with ties to even, exactly as training computes it.
  * @returns [V,3]
  */
 export function normalisedCoordinateCode(model: FaceModel): Uint16Array<ArrayBuffer> {
@@ -149,7 +154,10 @@ export function wholeMesh(model: FaceModel): MeshModel {
   return { shape: model, triangles: model.triangles, codes: normalisedCoordinateCode(model) };
 }
 
-/** The coarse mesh by itself, and the anchors on it: its vertices, in rising order, are counted anew, their codes are those of the `wholeMesh`. */
+/**
+ * The coarse mesh by itself, and the anchors on it: its vertices, in rising order, are counted anew, their codes are
+ * those of the `wholeMesh`.
+ */
 export function coarseMesh(model: FaceModel, { codes }: MeshModel): MeshModel & { readonly anchors: AnchorGrid } {
   const vertices = [...new Set(model.coarseTriangles)].sort((a, b) => a - b);
   const numbers = new Uint32Array(model.vertexCount);
@@ -166,8 +174,8 @@ export function coarseMesh(model: FaceModel, { codes }: MeshModel): MeshModel & 
 }
 
 /**
- * Triangles round each of the given vertices, in rising order: the area they cover in a projection tells whether the surface there
- * faces the viewer.
+ * Triangles round each of the given vertices, in rising order: the area they cover in a projection tells whether the
+ * surface there faces the viewer.
  */
 export function trianglesAround(model: FaceModel, vertices: ArrayLike<number>): readonly (readonly number[])[] {
   const rings = new Map<number, number[]>();

@@ -2,8 +2,8 @@
 import { expectNumbers, refuse } from '../engine/expect.js';
 
 /**
- * Unit normals of vertices: of every vertex the mean of its triangles' normals, weighted by their areas. They point out of the face: z is
- * positive where the surface faces the viewer.
+ * Unit normals of vertices: of every vertex the mean of its triangles' normals, weighted by their areas. They point out
+ * of the face: z is positive where the surface faces the viewer.
  * @param vertices [V,3] picture or crop pixels: x right, y down, z toward the viewer in the same scale
  * @param triangles [T,3], counter-clockwise seen from outside with y up, as the model's are
  * @returns [V,3] in the axes of `vertices`; 0 for a vertex whose triangles have no area

@@ -1,6 +1,7 @@
 /**
- * Where each part of the pose and shape vector p sits. The layout is data (weights/network.json, `parameters`), read by training
- * and by the browser; the GPU sees p as vec4s, so `count` is a multiple of 4 and the pose fills the first two of them.
+ * Where each part of the pose and shape vector p sits. The layout is data (weights/network.json, `parameters`), read by
+ * training and by the browser; the GPU sees p as vec4s, so `count` is a multiple of 4 and the pose fills the first two
+ * of them.
  */
 import { WeightsError } from '../engine/errors.js';
 import { show } from '../engine/show.js';
@@ -14,7 +15,10 @@ export interface ParameterLayout {
   readonly count: number;
   /** Scaled quaternion; always `[0, 4]`. */
   readonly quaternion: Span;
-  /** t2d in crop pixels, y up; always `[4, 2]`. Float 6 is 0 but in an update (`TURN_OFFSET`); float 7 is `CONFIDENCE_OFFSET`'s. */
+  /**
+   * t2d in crop pixels, y up; always `[4, 2]`. Float 6 is 0 but in an update (`TURN_OFFSET`); float 7 is
+   * `CONFIDENCE_OFFSET`'s.
+   */
   readonly translation: Span;
   /** Identity coefficients in training standard deviations. */
   readonly identity: Span;
@@ -26,13 +30,14 @@ export interface ParameterLayout {
 export const SHAPE_OFFSET = 8;
 
 /**
- * The float that is the log-odds of a face: 0 until the last iteration, whose network adds them (docs/tracking.md). No part of the pose or shape.
+ * The float that is the log-odds of a face: 0 until the last iteration, whose network adds them (docs/tracking.md). No
+ * part of the pose or shape.
  */
 export const CONFIDENCE_OFFSET = 7;
 
 /**
- * The float where an update of a network whose crop follows the face carries the cosine, less 1, of the head's turn in the picture's plane; the last float of
- * the vector carries the sine. Both are 0 in parameters.
+ * The float where an update of a network whose crop follows the face carries the cosine, less 1, of the head's turn in
+ * the picture's plane; the last float of the vector carries the sine. Both are 0 in parameters.
  */
 export const TURN_OFFSET = 6;
 
@@ -113,8 +118,9 @@ export function poseFrame(crop: Crop): PoseFrame {
 export const PICTURE_FRAME: PoseFrame = { size: 1, toPicture: { scale: 1, x0: 0, y0: 0 } };
 
 /**
- * The same face's parameters in another frame of the same picture: q grows with the square root of the pixels' ratio and turns as the frames do
- * (by half a turn at most, which fixes its sign), t2d moves with the points, and the shape stays (docs/architecture.md, "Coordinates").
+ * The same face's parameters in another frame of the same picture: q grows with the square root of the pixels' ratio
+ * and turns as the frames do (by half a turn at most, which fixes its sign), t2d moves with the points, and the shape
+ * stays (docs/architecture.md, "Coordinates").
  * @param parameters [count] in the frame `from`
  * @returns [count] in the frame `to`
  */

@@ -1,10 +1,11 @@
 /**
- * Scaled quaternion pose (TPAMI "3D total solution", section on rotation; CVPR eq. 2 for the projection) and its conversions.
+ * Scaled quaternion pose (TPAMI "3D total solution", section on rotation; CVPR eq. 2 for the projection) and its
+ * conversions.
  *
- * Model frame: decimetres, x to the subject's left, y up, z to the front. `R(q)` is the transpose of the usual Hamilton matrix,
- * which is what the 300W-LP angles use: `R / |q|^2 = Rx(pitch) Ry(yaw) Rz(roll)` with
- * `Rx(a) = [1 0 0; 0 cos a sin a; 0 -sin a cos a]`, `Ry(b) = [cos b 0 -sin b; 0 1 0; sin b 0 cos b]` and
- * `Rz(c) = [cos c sin c 0; -sin c cos c 0; 0 0 1]`. Positive yaw moves the nose toward image left.
+ * Model frame: decimetres, x to the subject's left, y up, z to the front. `R(q)` is the transpose of the usual Hamilton
+ * matrix, which is what the 300W-LP angles use: `R / |q|^2 = Rx(pitch) Ry(yaw) Rz(roll)` with `Rx(a) = [1 0 0; 0 cos a
+ * sin a; 0 -sin a cos a]`, `Ry(b) = [cos b 0 -sin b; 0 1 0; sin b 0 cos b]` and `Rz(c) = [cos c sin c 0; -sin c cos c
+ * 0; 0 0 1]`. Positive yaw moves the nose toward image left.
  */
 
 import { expectFields, expectNumbers, expectPositive } from '../engine/expect.js';
@@ -129,8 +130,8 @@ export function eulerToMatrix(angles: EulerAngles): Matrix3 {
 }
 
 /**
- * Rotation times any positive scale -> 300W-LP angles, yaw in [-90, 90]. At exact profile, where pitch and roll turn about the
- * same axis (gimbal lock), roll is reported as 0 and pitch carries the whole turn.
+ * Rotation times any positive scale -> 300W-LP angles, yaw in [-90, 90]. At exact profile, where pitch and roll turn
+ * about the same axis (gimbal lock), roll is reported as 0 and pitch carries the whole turn.
  * @throws InputError for a matrix that turns nothing.
  */
 export function matrixToEuler(m: Matrix3): EulerAngles {
@@ -176,8 +177,8 @@ export function turnQuaternion([a, b, c, d]: Quaternion, degrees: number): Quate
 const SHORTEST_UP = 1e-3;
 
 /**
- * How far the head's y axis is turned clockwise from up, as seen: degrees from -180 to 180. Unlike the roll of the Euler angles it has a meaning at every yaw; 0 where
- * the head is seen along that axis.
+ * How far the head's y axis is turned clockwise from up, as seen: degrees from -180 to 180. Unlike the roll of the
+ * Euler angles it has a meaning at every yaw; 0 where the head is seen along that axis.
  * @param rotation a rotation times any scale
  */
 export function headRoll(rotation: Matrix3): number {

@@ -5,7 +5,8 @@ import type { FaceModel } from './model.js';
 const TOLERANCE = 0.01;
 
 /**
- * For each vertex the one that the mean face has on the other side (x -> -x): itself on the midline, and where the model has none.
+ * For each vertex the one that the mean face has on the other side (x -> -x): itself on the midline, and where the
+ * model has none.
  * @returns [V]
  */
 export function symmetricVertices({

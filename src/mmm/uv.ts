@@ -4,7 +4,10 @@ import type { FaceModel } from './model.js';
 /** No triangle. */
 export const NO_TRIANGLE = 0xffffffff;
 
-/** The surface in texture space. Texel (x, y) is at `u = (x + 0.5) / size`, `v = 1 - (y + 0.5) / size`: row 0 is the top. */
+/**
+ * The surface in texture space. Texel (x, y) is at `u = (x + 0.5) / size`, `v = 1 - (y + 0.5) / size`: row 0 is the
+ * top.
+ */
 export interface UvMap {
   readonly size: number;
   /** [size,size]; NO_TRIANGLE off the face. */

@@ -7,8 +7,8 @@ import { show } from '../engine/show.js';
 import { type Crop, rotate, turnOf, wrapDegrees } from './crop.js';
 
 /**
- * What a box encloses: `landmarks` = tightly the 68 points (in a video, those of the frame before); `detector` = whatever a face detector
- * calls a face.
+ * What a box encloses: `landmarks` = tightly the 68 points (in a video, those of the frame before); `detector` =
+ * whatever a face detector calls a face.
  */
 export type BoxKind = 'landmarks' | 'detector';
 
@@ -20,8 +20,8 @@ export interface FaceBox {
   readonly y1: number;
   readonly kind: BoxKind;
   /**
-   * Degrees by which the box is turned about its middle, clockwise as seen (default 0): the `pose.roll` of a head that stands upright in it, 90 for
-   * one that lies with its crown to the right.
+   * Degrees by which the box is turned about its middle, clockwise as seen (default 0): the `pose.roll` of a head that
+   * stands upright in it, 90 for one that lies with its crown to the right.
    */
   readonly roll?: number;
 }
@@ -32,9 +32,9 @@ export const LANDMARKS_TO_CROP = Math.SQRT2;
 /**
  * Crop of a detector's box: side and shift of the centre, in units of the mean of the box's width and height; y down.
  *
- * Medians over 900 boxes of MediaPipe's detector, as the default detector gives them too, on 300 labelled training crops (`cli/calibrate-detector.ts`); 90% of the
- * faces have a scale within 1.16..1.50, an x shift within -0.06..0.05 and a y shift within -0.01..0.12. The median x shift, -0.003, is
- * taken as 0.
+ * Medians over 900 boxes of MediaPipe's detector, as the default detector gives them too, on 300 labelled training
+ * crops (`cli/calibrate-detector.ts`); 90% of the faces have a scale within 1.16..1.50, an x shift within -0.06..0.05
+ * and a y shift within -0.01..0.12. The median x shift, -0.003, is taken as 0.
  */
 export const DETECTOR_TO_CROP = { scale: 1.336, shiftX: 0, shiftY: 0.057 } as const;
 
@@ -74,8 +74,8 @@ export function overlapOf(a: Square, b: Square): number {
  * The crop of a box.
  * @param picture size of the picture in pixels
  * @param size S, side of the crop in its own pixels
- * @throws InputError for a box that is not finite, empty, too small, absurdly large, or so far off that its crop holds no picture; for a
- * picture or crop of no size.
+ * @throws InputError for a box that is not finite, empty, too small, absurdly large, or so far off that its crop holds
+ * no picture; for a picture or crop of no size.
  */
 export function cropOf(box: FaceBox, picture: { readonly width: number; readonly height: number }, size: number): Crop {
   expectFields('The picture', picture, ['width', 'height']);

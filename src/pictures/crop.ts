@@ -17,7 +17,8 @@ export interface Crop {
 }
 
 /**
- * Similarity of pixels, y down: `x' = scale (cos x - sin y) + x0`, `y' = scale (sin x + cos y) + y0`, `z' = scale z`, with cosine and sine of `roll`.
+ * Similarity of pixels, y down: `x' = scale (cos x - sin y) + x0`, `y' = scale (sin x + cos y) + y0`, `z' = scale z`,
+ * with cosine and sine of `roll`.
  */
 export interface PixelTransform {
   readonly scale: number;
@@ -54,7 +55,8 @@ export function transformPoint(
 }
 
 /**
- * Crop pixels -> picture pixels: crop pixel `(i, j)` is at `centre + side / S Rot(roll) (i - (S - 1) / 2, j - (S - 1) / 2)`.
+ * Crop pixels -> picture pixels: crop pixel `(i, j)` is at `centre + side / S Rot(roll) (i - (S - 1) / 2, j - (S - 1) /
+ * 2)`.
  * @throws InputError for what is no crop.
  */
 export function cropToPicture(crop: Crop): PixelTransform {

@@ -1,4 +1,7 @@
-/** A step that reads the frame texture, which is another one whenever a larger picture comes, or a texture of the caller's. */
+/**
+ * A step that reads the frame texture, which is another one whenever a larger picture comes, or a texture of the
+ * caller's.
+ */
 import type { Gpu } from '../engine/device.js';
 import { ShapeError } from '../engine/errors.js';
 import { bindingEntries, PlanBuilder, type PreparedStep, Sequence, type Step } from '../engine/plan.js';

@@ -1,6 +1,6 @@
 /**
- * Pictures in: every kind of source becomes a texture that crop.wgsl reads. One texture is kept and reused; it grows when a picture is larger
- * than any before it.
+ * Pictures in: every kind of source becomes a texture that crop.wgsl reads. One texture is kept and reused; it grows
+ * when a picture is larger than any before it.
  */
 import type { Turn } from '../calls/turns.js';
 import type { Gpu } from '../engine/device.js';
@@ -17,9 +17,11 @@ export interface PixelData {
 }
 
 /**
- * What a picture may come as. Alpha is ignored. The EXIF orientation of an image is respected, and sizes and results are those of the upright
- * picture. A Blob or File is an encoded image. A GPUExternalTexture is none of these: it does not tell its size and ends with the task that
- * imported it; give the video or the VideoFrame. An UploadedPicture is what `FaceAligner.upload` gave. A GPUTexture is of the device in use, has usage TEXTURE_BINDING and holds colours as they are displayed (not linear).
+ * What a picture may come as. Alpha is ignored. The EXIF orientation of an image is respected, and sizes and results
+ * are those of the upright picture. A Blob or File is an encoded image. A GPUExternalTexture is none of these: it does
+ * not tell its size and ends with the task that imported it; give the video or the VideoFrame. An UploadedPicture is
+ * what `FaceAligner.upload` gave. A GPUTexture is of the device in use, has usage TEXTURE_BINDING and holds colours as
+ * they are displayed (not linear).
  */
 export type PictureSource =
   | HTMLImageElement
@@ -172,7 +174,8 @@ export class FrameTexture {
   async #ensure({ width, height }: PictureSize): Promise<GPUTexture> {
     const old = this.#texture;
     if (old !== undefined && old.width >= width && old.height >= height) return old;
-    // Room for both, so that pictures that take turns make no texture each; but wide and high ones together may be far more than either.
+    // Room for both, so that pictures that take turns make no texture each; but wide and high ones together may be far
+    // more than either.
     const both: [number, number] = [Math.max(width, old?.width ?? 0), Math.max(height, old?.height ?? 0)];
     const size = both[0] * both[1] > this.#most ? [width, height] : both;
     // Work already submitted keeps the old texture's memory until it is done.
@@ -340,7 +343,10 @@ interface DomSources {
   readonly VideoFrame: VideoFrame;
 }
 
-/** By the name that the object itself states, so that sources of other windows and hosts without some of the classes work. */
+/**
+ * By the name that the object itself states, so that sources of other windows and hosts without some of the classes
+ * work.
+ */
 function is<K extends keyof DomSources>(source: unknown, name: K): source is DomSources[K] {
   return Object.prototype.toString.call(source) === `[object ${name}]`;
 }

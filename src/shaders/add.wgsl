@@ -1,6 +1,8 @@
-// Sum of two tensors of one height and width, with activation: out = activate(a + b). Channels that one of them lacks count as 0.
+// Sum of two tensors of one height and width, with activation: out = activate(a + b). Channels that one of them lacks
+// count as 0.
 //
-// left [N, pixels, L4] vec4, right [N, pixels, R4] vec4, output [N, pixels, C4] vec4; slope [C4] vec4, bound for PReLU only.
+// left [N, pixels, L4] vec4, right [N, pixels, R4] vec4, output [N, pixels, C4] vec4; slope [C4] vec4, bound for PReLU
+// only.
 // One invocation computes one vec4: global id x = pixel * C4 + c4, y = image. Padding channels are written as 0.
 // The host guarantees that neither input has more channels than the output.
 

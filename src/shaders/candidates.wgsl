@@ -1,17 +1,22 @@
-// Picks the cells of one head of a single-shot detector whose score reaches a threshold, and appends what the head says of them to a list.
+// Picks the cells of one head of a single-shot detector whose score reaches a threshold, and appends what the head says
+// of them to a list.
 //
-// A head has columns x rows cells, one every `step` pixels of the network's input, and 16 numbers a cell: the middle of a box as an offset from the
-// cell's corner, its width and height as logarithms, five points as offsets, all in steps; then two logits, that there is a face and that the box
+// A head has columns x rows cells, one every `step` pixels of the network's input, and 16 numbers a cell: the middle of
+// a box as an offset from the
+// cell's corner, its width and height as logarithms, five points as offsets, all in steps; then two logits, that there
+// is a face and that the box
 // fits it.
 //
 //   score = sqrt(sigmoid(face) * sigmoid(fit)), box = (cell + offset, exp(size)) * step, point = (cell + offset) * step
 //
 // head [N, rows, columns, 4] vec4
-// items [N]: the crop records (lib/crop.wgsl), of which only the tag is read: it says which item of the whole frame this is
+// items [N]: the crop records (lib/crop.wgsl), of which only the tag is read: it says which item of the whole frame
+// this is
 // list: a counter, then candidates in no certain order; positions are input pixels
 //
 // One invocation looks at one cell: global id x = row * columns + column, y = item.
-// The host guarantees that the list has room for every cell of every item of a frame. A score that is no number reaches no threshold.
+// The host guarantees that the list has room for every cell of every item of a frame. A score that is no number reaches
+// no threshold.
 
 struct Params {
   columns: u32,

@@ -1,10 +1,14 @@
-// Copies one tensor into a range of channels of a wider one: out[n, p, first + c] = in[n, p, c]. One dispatch per input makes a
+// Copies one tensor into a range of channels of a wider one: out[n, p, first + c] = in[n, p, c]. One dispatch per input
+// makes a
 // concatenation along channels.
 //
 // input [N, pixels, I4] vec4 of `input_channels`, output [N, pixels, O4] vec4.
-// One invocation writes one block of one output pixel: global id x = pixel * touched + i, y = image; it is output block first / 4 + i.
-// Channels of that block before `first` keep their value (an earlier dispatch wrote them), those after the range become 0 (a later
-// dispatch writes them, or they are padding). The host dispatches the inputs in the order of their ranges, which leave no gaps.
+// One invocation writes one block of one output pixel: global id x = pixel * touched + i, y = image; it is output block
+// first / 4 + i.
+// Channels of that block before `first` keep their value (an earlier dispatch wrote them), those after the range become
+// 0 (a later
+// dispatch writes them, or they are padding). The host dispatches the inputs in the order of their ranges, which leave
+// no gaps.
 
 struct Params {
   pixels: u32,
@@ -20,7 +24,8 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> output: array<vec4f>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-// Channel `channel` of the output from the input pixel that starts at `start`; `before` where the range has not begun, 0 beyond it.
+// Channel `channel` of the output from the input pixel that starts at `start`; `before` where the range has not begun,
+// 0 beyond it.
 fn pick(start: u32, channel: u32, before: f32) -> f32 {
   if (channel < params.first_channel) {
     return before;

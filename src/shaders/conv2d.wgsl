@@ -1,18 +1,23 @@
 // 2D convolution (cross-correlation) with bias, activation and, if POOL, a 2x2 max pool of stride 2 on the result.
 //
-//   conv[n, y, x, o] = bias[o] + sum over ky, kx, c of W[o, ky, kx, c] * in[n, y*sy + ky - pad_top, x*sx + kx - pad_left, c]
+//   conv[n, y, x, o] = bias[o] + sum over ky, kx, c of W[o, ky, kx, c] * in[n, y*sy + ky - pad_top, x*sx + kx -
+//   pad_left, c]
 //
 // input      [N, H, W, C4] vec4, zero outside the picture
-// weights    [groups, kernel_h, kernel_w, C4, 2] mat4x4: one matrix per 4 inputs and 4 outputs, column = input channel, row = output channel;
+// weights    [groups, kernel_h, kernel_w, C4, 2] mat4x4: one matrix per 4 inputs and 4 outputs, column = input channel,
+// row = output channel;
 //            the 2 matrices are the two output blocks of a group, zero where there is no such channel
 // bias_slope [2, groups, 2] vec4: biases, then the slopes of PReLU
 // output     [N, OH, OW, O4] vec4
 //
-// One invocation computes 4 x 2 pixels of 8 output channels (POOL: 2 x 1 pixels from those), so that 8 input vectors and 2 weight matrices feed
-// 16 matrix-vector products. No workgroup memory: neighbours share what they read through the cache. global id x = tile + tiles * group, y = image.
+// One invocation computes 4 x 2 pixels of 8 output channels (POOL: 2 x 1 pixels from those), so that 8 input vectors
+// and 2 weight matrices feed
+// 16 matrix-vector products. No workgroup memory: neighbours share what they read through the cache. global id x = tile
+// + tiles * group, y = image.
 // The host guarantees that buffers have the sizes above and that no index exceeds 2^31.
 //
-// Conditions are joined by `&`, not `&&`: short circuits are branches, which cost some compilers a hundred times the time here.
+// Conditions are joined by `&`, not `&&`: short circuits are branches, which cost some compilers a hundred times the
+// time here.
 
 //#include "lib/activation.wgsl"
 
@@ -132,7 +137,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       let columns = columns_inside(x);
       let upper_inside = columns & vec4<bool>(upper_row_inside);
       let lower_inside = columns & vec4<bool>(lower_row_inside);
-      // Outside the picture the address is the buffer's start: a load that is always allowed, and whose value is not used.
+      // Outside the picture the address is the buffer's start: a load that is always allowed, and whose value is not
+      // used.
       let upper_start = select(vec4i(0), (upper_row + x) * blocks, upper_inside);
       let lower_start = select(vec4i(0), (lower_row + x) * blocks, lower_inside);
       for (var c4 = 0; c4 < blocks; c4++) {

@@ -1,10 +1,15 @@
-// Cuts square crops, turned as their records say, out of the frame: image[n, y, x] = mean colour of the frame over crop pixel (x, y), from black to white as asked.
+// Cuts square crops, turned as their records say, out of the frame: image[n, y, x] = mean colour of the frame over crop
+// pixel (x, y), from black to white as asked.
 //
-// frame: the picture from its top left corner; texels beyond a crop's width and height are not part of it. Outside the picture is black.
-// crops [N]; image [N, size, size, blocks] vec4: block 0 = r, g, b, 0 in [black, black + range], not linearised; the others are not touched.
-// With CASCADE (black 0, range 1, 2 blocks) also pixels [N, size + 8, size + 8] = r | g << 16, b in unorm16, the crop in their middle and nothing
+// frame: the picture from its top left corner; texels beyond a crop's width and height are not part of it. Outside the
+// picture is black.
+// crops [N]; image [N, size, size, blocks] vec4: block 0 = r, g, b, 0 in [black, black + range], not linearised; the
+// others are not touched.
+// With CASCADE (black 0, range 1, 2 blocks) also pixels [N, size + 8, size + 8] = r | g << 16, b in unorm16, the crop
+// in their middle and nothing
 // else, and the other five channels of the image are those of initial [size, size, 2] vec4, the same for every crop.
-// Each crop pixel averages taps x taps bilinear samples spread evenly over its footprint (taps = 1: one sample at its centre).
+// Each crop pixel averages taps x taps bilinear samples spread evenly over its footprint (taps = 1: one sample at its
+// centre).
 // One invocation computes one crop pixel: global id x, y = pixel, z = crop.
 // The host guarantees that positions stay within 2^24 of 0.
 
@@ -63,7 +68,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   image[2 * at] = vec4f(colour, initial[first].w);
   image[2 * at + 1] = initial[first + 1];
   let pitch = params.size + 2 * PIXEL_FRAME;
-  pixels[(id.z * pitch + id.y + PIXEL_FRAME) * pitch + id.x + PIXEL_FRAME] = vec2u(pack2x16unorm(colour.rg), pack2x16unorm(vec2f(colour.b, 0.0)));
+  let place = (id.z * pitch + id.y + PIXEL_FRAME) * pitch + id.x + PIXEL_FRAME;
+  pixels[place] = vec2u(pack2x16unorm(colour.rg), pack2x16unorm(vec2f(colour.b, 0.0)));
 //#else
   image[at * params.blocks] = vec4f(colour, 0.0);
 //#endif

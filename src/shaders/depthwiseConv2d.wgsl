@@ -1,16 +1,19 @@
 // 2D convolution (cross-correlation) of each channel by itself, with bias and activation.
 //
-//   out[n, y, x, c] = activate(bias[c] + sum over ky, kx of W[ky, kx, c] * in[n, y*sy + ky - pad_top, x*sx + kx - pad_left, c])
+//   out[n, y, x, c] = activate(bias[c] + sum over ky, kx of W[ky, kx, c] * in[n, y*sy + ky - pad_top, x*sx + kx -
+//   pad_left, c])
 //
 // input      [N, H, W, C4] vec4, zero outside the picture
 // weights    [kernel_h, kernel_w, C4] vec4, zero where there is no such channel
 // bias_slope [2, C4] vec4: biases, then the slopes of PReLU
 // output     [N, OH, OW, C4] vec4
 //
-// One invocation computes 4 pixels of a row of one block, so that a weight is read once for four products: global id x = tile * C4 + c4, y = image.
+// One invocation computes 4 pixels of a row of one block, so that a weight is read once for four products: global id x
+// = tile * C4 + c4, y = image.
 // The host guarantees that buffers have the sizes above and that no index exceeds 2^31.
 //
-// Conditions are joined by `&`, not `&&`: short circuits are branches, which cost some compilers a hundred times the time here.
+// Conditions are joined by `&`, not `&&`: short circuits are branches, which cost some compilers a hundred times the
+// time here.
 
 //#include "lib/activation.wgsl"
 
@@ -69,7 +72,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     loop {
       let x = origin_x + kx;
       let inside = (x >= vec4i(0)) & (x < vec4i(params.input_width)) & vec4<bool>(row_inside);
-      // Outside the picture the address is the buffer's start: a load that is always allowed, and whose value is not used.
+      // Outside the picture the address is the buffer's start: a load that is always allowed, and whose value is not
+      // used.
       let start = select(vec4i(0), (row + x) * blocks + i32(c4), inside);
       let w = weights[weight];
       weight += params.blocks;

@@ -1,14 +1,18 @@
 // Fully connected layer with bias and activation: out[n, o] = activate(bias[o] + sum over k of W[o, k] * in[n, k]).
 //
 // input      [N, K4] vec4: any tensor flattened in h, w, channel block order; padding channels included
-// weights    [O4, 4, K4] vec4: plane j holds, for every block of 4 inputs, its input j's weights for the 4 outputs of the block.
-//            Neighbouring invocations read neighbouring vectors. Zero where an input or output is padding. HALVES: the same in halves, see
+// weights    [O4, 4, K4] vec4: plane j holds, for every block of 4 inputs, its input j's weights for the 4 outputs of
+// the block.
+//            Neighbouring invocations read neighbouring vectors. Zero where an input or output is padding. HALVES: the
+//            same in halves, see
 //            lib/halves.wgsl
 // bias_slope [2, O4] vec4: biases, then the slopes of PReLU
 // output     [N, O4] vec4
 //
-// One workgroup computes 4 outputs of one image: workgroup id x = o4, the output block, y = image. Its THREADS invocations split K, each summing every
-// THREADS-th block, and their sums are added in two steps through 16 bytes each of workgroup memory, in an order that never changes.
+// One workgroup computes 4 outputs of one image: workgroup id x = o4, the output block, y = image. Its THREADS
+// invocations split K, each summing every
+// THREADS-th block, and their sums are added in two steps through 16 bytes each of workgroup memory, in an order that
+// never changes.
 // The host sets THREADS to a multiple of FOLD.
 
 //#include "lib/activation.wgsl"

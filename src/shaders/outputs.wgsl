@@ -1,9 +1,11 @@
 // What a frame returns of each face: its parameters, then its landmarks with their visibility.
 //
-// parameters [N, stride] vec4; vertices [N, V] vec4 crop pixels; visibility [N, size, size] keys of raster.wgsl; triangles [T, 3];
+// parameters [N, stride] vec4; vertices [N, V] vec4 crop pixels; visibility [N, size, size] keys of raster.wgsl;
+// triangles [T, 3];
 // landmarks [L, 1 + ring]: the vertex, then the triangles round it, then NONE up to `ring` of them.
 // output [N, stride + L] vec4: parameters as they are, then x, y, z in crop pixels and 1 where visible, else 0.
-// A landmark is visible where the triangles round it show the viewer more of their front than of their back, and, inside the crop, the
+// A landmark is visible where the triangles round it show the viewer more of their front than of their back, and,
+// inside the crop, the
 // pixel nearest to it shows nothing nearer than the vertex by more than the tolerance (the rule of the PAF anchors).
 // One invocation writes one vec4: global id x = position in the output, y = face.
 

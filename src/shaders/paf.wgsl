@@ -1,17 +1,23 @@
-// Pose adaptive convolution: at each anchor of the face the 3 x 3 patch of the picture round the anchor's projection meets the filters;
+// Pose adaptive convolution: at each anchor of the face the 3 x 3 patch of the picture round the anchor's projection
+// meets the filters;
 // responses of occluded anchors are halved.
-// output[n, a, c] = relu(m (sum over v, u, rgb of W[c, v, u, rgb] I[y + v - 1, x + u - 1, rgb] + b[c])), m = 0.5 where occluded, else 1.
+// output[n, a, c] = relu(m (sum over v, u, rgb of W[c, v, u, rgb] I[y + v - 1, x + u - 1, rgb] + b[c])), m = 0.5 where
+// occluded, else 1.
 //
 // vertices [N, V] vec4 crop pixels; visibility [N, size, size] keys of raster.wgsl; anchors [A];
 // pixels [N, size + 8, size + 8] = r | g << 16, b in unorm16, with a frame of four zeros round the crop.
 // filters [4]: taps for colours of 65535 and the bias of four channels (0 for padding channels).
 // output [N, A, C4] vec4.
-// The patch is sampled bilinearly on image axes; pixels outside the crop are 0, and so is the whole patch of an anchor that is not finite
-// or 2048 px or more away. Occluded: the anchor's triangle faces away or is one that raster.wgsl skips, or, inside the crop, the pixel nearest
+// The patch is sampled bilinearly on image axes; pixels outside the crop are 0, and so is the whole patch of an anchor
+// that is not finite
+// or 2048 px or more away. Occluded: the anchor's triangle faces away or is one that raster.wgsl skips, or, inside the
+// crop, the pixel nearest
 // to the anchor shows something nearer than that triangle by more than the tolerance.
-// One invocation computes up to 16 channels, from the block params.first_block on, of the anchors at and every `share` after: global id x = at, y = face.
+// One invocation computes up to 16 channels, from the block params.first_block on, of the anchors at and every `share`
+// after: global id x = at, y = face.
 // With shared_geometry, face 0's vertices and visibility serve all.
-// All invocations read the same filters at constant places, which uniform memory is made for; a GPU gives each anchor an invocation. A software adapter
+// All invocations read the same filters at constant places, which uniform memory is made for; a GPU gives each anchor
+// an invocation. A software adapter
 // (SOFTWARE) pays for every such read: it reads the filters once for many anchors.
 
 //#include "lib/triangle.wgsl"
@@ -79,7 +85,8 @@ fn across(start: u32, weight: f32) -> mat3x3f {
   return mat3x3f(p0 + (p1 - p0) * weight, p1 + (p2 - p1) * weight, p2 + (p3 - p2) * weight);
 }
 
-// The patch of an anchor: its rows, each a matrix with one sample's colour in a column; and the factor of the responses.
+// The patch of an anchor: its rows, each a matrix with one sample's colour in a column; and the factor of the
+// responses.
 struct Samples {
   upper: mat3x3f,
   middle: mat3x3f,

@@ -1,6 +1,7 @@
 // Max pooling, or average pooling if AVERAGE.
 //
-//   out[n, y, x, c] = max or mean over ky < kernel_h, kx < kernel_w of in[n, y*sy + ky - pad_top, x*sx + kx - pad_left, c]
+//   out[n, y, x, c] = max or mean over ky < kernel_h, kx < kernel_w of in[n, y*sy + ky - pad_top, x*sx + kx - pad_left,
+//   c]
 //
 // The maximum ignores what lies outside the picture; the mean counts it as 0 and always divides by kernel_h * kernel_w.
 // input [N, H, W, C4] vec4, output [N, OH, OW, C4] vec4. Padding channels stay 0.

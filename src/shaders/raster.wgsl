@@ -1,8 +1,11 @@
-// Draws the mesh of each face into its visibility buffer: per pixel the key of the nearest triangle, the smaller id among equally near.
+// Draws the mesh of each face into its visibility buffer: per pixel the key of the nearest triangle, the smaller id
+// among equally near.
 //
 // vertices [N, V] vec4 = x, y, z in crop pixels; triangles [T, 3].
-// visibility [N, size, size]: 0 or depth << id_bits | (2^id_bits - 1 - triangle), depth >= 1 flat per triangle, larger is nearer.
-// A pixel is covered where its centre lies inside by the top-left rule; both windings are drawn. All arithmetic is on integers.
+// visibility [N, size, size]: 0 or depth << id_bits | (2^id_bits - 1 - triangle), depth >= 1 flat per triangle, larger
+// is nearer.
+// A pixel is covered where its centre lies inside by the top-left rule; both windings are drawn. All arithmetic is on
+// integers.
 // One invocation draws one triangle by one atomicMax a pixel: global id x = triangle, y = face.
 // The host guarantees a cleared visibility buffer and T < 2^id_bits.
 

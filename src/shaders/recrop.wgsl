@@ -1,13 +1,20 @@
-// The end of an iteration of a network whose crop follows the face: p^{k+1} = p^k + update, with the head turned in the picture's plane as the
-// update says. Where another iteration follows (FOLLOWED), the crop is also made anew, upright round the landmarks that p^{k+1} shows, and p^{k+1}
+// The end of an iteration of a network whose crop follows the face: p^{k+1} = p^k + update, with the head turned in the
+// picture's plane as the
+// update says. Where another iteration follows (FOLLOWED), the crop is also made anew, upright round the landmarks that
+// p^{k+1} shows, and p^{k+1}
 // is what it was in that crop.
 //
-// before, update, after [N, stride] vec4: 0 = scaled quaternion; 1 = t2d, then cosine - 1 of the turn, then log-odds; then shape coefficients, four a
-// vec4 (a group), the last float of them the turn's sine. The turn is clockwise as seen, and its floats are written as 0.
-// crops: slots of `faces` records. The first slot holds the crops of the iteration that ends, and then those of the next; slot `slot` keeps the latter.
+// before, update, after [N, stride] vec4: 0 = scaled quaternion; 1 = t2d, then cosine - 1 of the turn, then log-odds;
+// then shape coefficients, four a
+// vec4 (a group), the last float of them the turn's sine. The turn is clockwise as seen, and its floats are written as
+// 0.
+// crops: slots of `faces` records. The first slot holds the crops of the iteration that ends, and then those of the
+// next; slot `slot` keeps the latter.
 // mean [3, V4], basis [groups, 3, V4] words, scale [groups]: the shape of the landmarks, as decode.wgsl's.
-// The crop: turned by the angle of the model's y axis from up (0 where the head is seen along it), round the middle of the landmarks' box as seen
-// so, `margin` times its longer side wide. Crop and pose stay as they are where a value of p or of the landmarks is not finite, or the new side is not within
+// The crop: turned by the angle of the model's y axis from up (0 where the head is seen along it), round the middle of
+// the landmarks' box as seen
+// so, `margin` times its longer side wide. Crop and pose stay as they are where a value of p or of the landmarks is not
+// finite, or the new side is not within
 // 1/16 and 4 of the old one.
 // One workgroup computes one face: workgroup id x = face. Its invocations share the vec4s of p and the landmarks.
 
@@ -64,7 +71,8 @@ fn is_finite(v: vec4f) -> bool {
   return all((bitcast<vec4u>(v) & vec4u(0x7f800000u)) < vec4u(0x7f800000u));
 }
 
-// Cosine and sine of half of the angle with this cosine and sine, which is taken from -180 to 180 degrees. Never by the difference of nearly equal numbers.
+// Cosine and sine of half of the angle with this cosine and sine, which is taken from -180 to 180 degrees. Never by the
+// difference of nearly equal numbers.
 fn half_of(turn: vec2f) -> vec2f {
   let larger = sqrt((1.0 + abs(turn.x)) * 0.5);
   let smaller = 0.5 * turn.y / larger;
@@ -112,7 +120,8 @@ fn landmark(face: u32, index: u32, rotation: Rotation, t: vec4f) -> vec2f {
   for (var part = 2u; part < params.stride; part++) {
     let c = shape_of(face, part) * scale[part - 2];
     let at = (part - 2) * 3 * axis + index;
-    shape += vec3f(offset_of(basis[at], c), offset_of(basis[at + axis], c), offset_of(basis[at + 2 * axis], c)) - dot(c, EXCESS);
+    shape += vec3f(offset_of(basis[at], c), offset_of(basis[at + axis], c), offset_of(basis[at + 2 * axis], c))
+      - dot(c, EXCESS);
   }
   let point = vec2f(dot(shape, rotation.r0), dot(shape, rotation.r1)) + t.xy;
   return vec2f(point.x, f32(params.size) - 1.0 - point.y);
@@ -170,7 +179,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     if (part >= 2) {
       p = shape_of(face, part);
     } else if (part == 0) {
-      // The next update is added to it, so that its sign must not depend on the way that the head came: upright it has q0 > 0.
+      // The next update is added to it, so that its sign must not depend on the way that the head came: upright it has
+      // q0 > 0.
       let q = turned(pose.q, half_of(back)) * sqrt(size / side);
       p = select(pose.q, select(q, -q, q.x < 0.0), is_followed);
     } else {

@@ -45,7 +45,8 @@ fn pncc(key: u32, first: u32, point: vec2i) -> vec3f {
   let front = signed_area < 0;
   let b = select(p1, p2, front);
   let c = select(p2, p1, front);
-  // Edge values opposite the second and the third vertex; at a covered pixel none is negative and they sum to the area with the first.
+  // Edge values opposite the second and the third vertex; at a covered pixel none is negative and they sum to the area
+  // with the first.
   let w1 = u32(edge(c, a, point));
   let w2 = u32(edge(a, b, point));
   let area = u32(abs(signed_area));
@@ -90,7 +91,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     return;
   }
   let first = (id.y * params.size + top) * params.size + column;
-  var covered = covered_bit(0, top, first) | covered_bit(1, top, first) | covered_bit(2, top, first) | covered_bit(3, top, first);
+  var covered = covered_bit(0, top, first) | covered_bit(1, top, first) |
+    covered_bit(2, top, first) | covered_bit(3, top, first);
   if (covered == 0) {
     return;
   }

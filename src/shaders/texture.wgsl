@@ -1,12 +1,18 @@
-// Unwraps the picture over the model's texture coordinates: each texel takes the colour of the picture where its point of the surface
+// Unwraps the picture over the model's texture coordinates: each texel takes the colour of the picture where its point
+// of the surface
 // is seen.
 //
-// frame, crops [N]: the picture, and each face's place in it; vertices [N, V] vec4 crop pixels; visibility [N, crop_size, crop_size]
-// keys of raster.wgsl; triangles [T, 3]; texels [size * size] = triangle or NONE, weights of its second and third vertex as unorm16
+// frame, crops [N]: the picture, and each face's place in it; vertices [N, V] vec4 crop pixels; visibility [N,
+// crop_size, crop_size]
+// keys of raster.wgsl; triangles [T, 3]; texels [size * size] = triangle or NONE, weights of its second and third
+// vertex as unorm16
 // x | y << 16; partners [V]: the vertex on the other side of the face.
-// output [N, size * size] packed rgba8: colour, and how well the point is seen in the alpha: 0 hidden, 255 faces the viewer.
-// A point is hidden where its triangle faces away, by the rule of the PAF anchors, or outside the picture. It is then still given the
-// colour of whatever hides it. With mirror, the less a point faces the viewer the more of the colour is its partner's, and alpha is the
+// output [N, size * size] packed rgba8: colour, and how well the point is seen in the alpha: 0 hidden, 255 faces the
+// viewer.
+// A point is hidden where its triangle faces away, by the rule of the PAF anchors, or outside the picture. It is then
+// still given the
+// colour of whatever hides it. With mirror, the less a point faces the viewer the more of the colour is its partner's,
+// and alpha is the
 // better of the two.
 // Each texel averages taps x taps bilinear samples over about its footprint in the picture, on the crop's axes.
 // One invocation writes one texel: global id x = texel, y = face.

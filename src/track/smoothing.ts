@@ -1,6 +1,7 @@
 /**
- * One-Euro smoothing (Casiez, Roussel, Vogel, CHI 2012) of a face's parameters: a low-pass filter whose cutoff rises with the speed, so that a
- * face at rest does not tremble and one that moves is not late. Poses are filtered in the picture, where a moving crop does not show.
+ * One-Euro smoothing (Casiez, Roussel, Vogel, CHI 2012) of a face's parameters: a low-pass filter whose cutoff rises
+ * with the speed, so that a face at rest does not tremble and one that moves is not late. Poses are filtered in the
+ * picture, where a moving crop does not show.
  */
 import { InputError } from '../engine/errors.js';
 import { expectObject } from '../engine/expect.js';
@@ -209,7 +210,10 @@ export function checkSmoothing(options: SmoothingOptions): void {
   }
 }
 
-/** The turn that takes unit quaternion `a` to `b`, as an axis times an angle of at most pi: `b = turned(a, turn)` up to sign. */
+/**
+ * The turn that takes unit quaternion `a` to `b`, as an axis times an angle of at most pi: `b = turned(a, turn)` up to
+ * sign.
+ */
 function rotationBetween(a: Quaternion, b: Quaternion): readonly number[] {
   // conj(a) b, whose vector part is the axis times sin(angle / 2).
   const w = a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3];

@@ -1,6 +1,7 @@
 /**
- * `FaceTracker`: faces of a video, from frame to frame. A face that is known is found again from its own parameters with one or two iterations; new
- * ones come from a detector or the caller's boxes; those that are no face any more leave. docs/tracking.md says how well that works.
+ * `FaceTracker`: faces of a video, from frame to frame. A face that is known is found again from its own parameters
+ * with one or two iterations; new ones come from a detector or the caller's boxes; those that are no face any more
+ * leave. docs/tracking.md says how well that works.
  */
 
 import type { FaceAligner } from '../align/aligner.js';
@@ -38,11 +39,14 @@ export interface TrackingAligner
 }
 
 export interface TrackerOptions extends FollowOptions {
-  /** Aligns the faces. It stays the caller's. Without one the tracker makes an aligner and a detector of its own, and `destroy` frees them. */
+  /**
+   * Aligns the faces. It stays the caller's. Without one the tracker makes an aligner and a detector of its own, and
+   * `destroy` frees them.
+   */
   readonly aligner?: TrackingAligner;
   /**
-   * Looks for faces where there is room for more. It stays the caller's. With an aligner and without a detector, faces come from the boxes given to
-   * `track`.
+   * Looks for faces where there is room for more. It stays the caller's. With an aligner and without a detector, faces
+   * come from the boxes given to `track`.
    */
   readonly detector?: Detector;
   /** How the tracker makes its own two, as `onProgress`, `signal` or `device`: options of `FaceFinder.create`. */
@@ -53,11 +57,17 @@ export interface TrackerOptions extends FollowOptions {
 export interface FollowOptions {
   /** Faces followed at once (default 1), at most `aligner.maxFaces`: they travel together. */
   readonly maxFaces?: number;
-  /** Iterations of a known face, 1 to `aligner.iterations` (default 2, or 1 where that would be all): more follow faster moves. */
+  /**
+   * Iterations of a known face, 1 to `aligner.iterations` (default 2, or 1 where that would be all): more follow faster
+   * moves.
+   */
   readonly iterations?: number;
   /** Whether and how parameters are smoothed over time (default: not at all). */
   readonly smoothing?: boolean | SmoothingOptions;
-  /** While some face is followed and there is room for more: least time in ms between two looks of the detector (default 500). */
+  /**
+   * While some face is followed and there is room for more: least time in ms between two looks of the detector (default
+   * 500).
+   */
   readonly detectEvery?: number;
   readonly lost?: LostRule;
 }
@@ -93,12 +103,15 @@ interface Look {
 /** Names what a detector gave in messages. */
 const DETECTED = "The detector's boxes";
 
-/** A face that has turned by more degrees since the last run in full gets another one: the steps of that run no longer fit. */
+/**
+ * A face that has turned by more degrees since the last run in full gets another one: the steps of that run no longer
+ * fit.
+ */
 const MOST_TURN = 25;
 
 /**
- * A face that moves by more than this from one frame to the next, in parts of its size, is found by the whole cascade: the last iterations alone
- * correct less than that.
+ * A face that moves by more than this from one frame to the next, in parts of its size, is found by the whole cascade:
+ * the last iterations alone correct less than that.
  */
 const MOST_MOVE = 0.05;
 
@@ -191,8 +204,9 @@ export class FaceTracker {
    * The faces of the next frame, longest known first. Await it before the next call; do not change the frame meanwhile.
    * @param timestampMs when the frame was taken, later than the one before
    * @param options.boxes where new faces may be, in place of the detector's; those over known faces are passed over
-   * @throws InputError for a frame, time or box that cannot be used; FullposeError `busy` while a call is unfinished; what the detector throws, be
-   * it while it looked at an earlier frame; otherwise as `FaceAligner.align`. The tracker goes on with the next call.
+   * @throws InputError for a frame, time or box that cannot be used; FullposeError `busy` while a call is unfinished;
+   * what the detector throws, be it while it looked at an earlier frame; otherwise as `FaceAligner.align`. The tracker
+   * goes on with the next call.
    */
   async track(
     frame: PictureSource,
@@ -218,7 +232,10 @@ export class FaceTracker {
     }
   }
 
-  /** Forgets all faces and times, as for another video. A call in flight still gives its faces, and they are forgotten too. */
+  /**
+   * Forgets all faces and times, as for another video. A call in flight still gives its faces, and they are forgotten
+   * too.
+   */
   reset(): void {
     this.#era++;
     this.#tracks = [];
@@ -233,8 +250,8 @@ export class FaceTracker {
   }
 
   /**
-   * Ends the tracker, after the call in flight if there is one, with the aligner and the detector that it made. The caller's go on. Twice does
-   * nothing.
+   * Ends the tracker, after the call in flight if there is one, with the aligner and the detector that it made. The
+   * caller's go on. Twice does nothing.
    */
   destroy(): void {
     this.reset();
@@ -280,7 +297,10 @@ export class FaceTracker {
     return picture;
   }
 
-  /** Finds known faces again: in one batch, and in another those that the whole cascade is needed for, known before or seen by what was found. */
+  /**
+   * Finds known faces again: in one batch, and in another those that the whole cascade is needed for, known before or
+   * seen by what was found.
+   */
   async #refine(frame: PictureSource, known: readonly Track[]): Promise<readonly (Face | undefined)[]> {
     const { iterations: all } = this.#aligner;
     const found = new Map<Track, Face | undefined>();
@@ -304,7 +324,10 @@ export class FaceTracker {
     return confidence >= this.#options.confidence;
   }
 
-  /** A known face after this frame; undefined where it is lost. In doubt it stays where it was: what was found is not shown. */
+  /**
+   * A known face after this frame; undefined where it is lost. In doubt it stays where it was: what was found is not
+   * shown.
+   */
   #next(track: Track, found: Face | undefined, timestampMs: number): Track | undefined {
     const age = track.age + 1;
     if (found !== undefined && this.#isSure(found)) {
@@ -337,8 +360,8 @@ export class FaceTracker {
   }
 
   /**
-   * Boxes where new faces may be. With no face to follow the detector is awaited: there is nothing else to give. Otherwise it looks at a copy
-   * of the frame while the video goes on, and its boxes serve the frame after.
+   * Boxes where new faces may be. With no face to follow the detector is awaited: there is nothing else to give.
+   * Otherwise it looks at a copy of the frame while the video goes on, and its boxes serve the frame after.
    */
   async #lookFor(frame: PictureSource, picture: PictureSource, timestampMs: number): Promise<readonly FaceBox[]> {
     const detector = this.#detector;

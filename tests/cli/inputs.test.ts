@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { distinctStems, drawnEndings, findPictures, overwritten } from '../../cli/inputs.js';
+import { drawnEndings } from '../../cli/formats.js';
+import { distinctStems, findPictures, overwritten } from '../../cli/inputs.js';
 
 let folder: string;
 

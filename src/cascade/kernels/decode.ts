@@ -69,7 +69,8 @@ export function packMean(model: ShapeModel): Float32Array<ArrayBuffer> {
 }
 
 /**
- * Both bases as [groups,3,V4] blocks of four vertices, a word each: the offsets of four coefficients, lowest byte first. The last one is signed, the others are offset by 128.
+ * Both bases as [groups,3,V4] blocks of four vertices, a word each: the offsets of four coefficients, lowest byte
+ * first. The last one is signed, the others are offset by 128.
  * @throws InputError where the layout has not a place for every column of the model.
  */
 export function packBasis(model: ShapeModel, layout: ParameterLayout): Int8Array<ArrayBuffer> {
@@ -94,7 +95,10 @@ export function packBasis(model: ShapeModel, layout: ParameterLayout): Int8Array
   return packed;
 }
 
-/** [groups] vec4: the file's scale over 1, 2^8, 2^16 and 2^24, by the place of a coefficient's byte in its word; 0 for padding. */
+/**
+ * [groups] vec4: the file's scale over 1, 2^8, 2^16 and 2^24, by the place of a coefficient's byte in its word; 0 for
+ * padding.
+ */
 export function packScale(model: ShapeModel, layout: ParameterLayout): Float32Array<ArrayBuffer> {
   const packed = new Float32Array(groupCount(layout) * 4);
   for (const [basis, [offset, count]] of parts(model, layout)) {

@@ -23,7 +23,10 @@ const PARAMS = new UniformStruct({
   shared_geometry: 'u32',
 });
 
-/** Anchors that one invocation computes, and invocations of a workgroup: a software adapter wants few, which read the filters for many anchors. */
+/**
+ * Anchors that one invocation computes, and invocations of a workgroup: a software adapter wants few, which read the
+ * filters for many anchors.
+ */
 const ANCHORS_EACH = { hardware: 1, software: 32 } as const;
 const THREADS = { hardware: WORKGROUP_SIZE, software: 8 } as const;
 
@@ -46,7 +49,10 @@ const [hardware, software] = [false, true].map(
 /** Taps of one filter: 3 x 3 positions of 3 colours. */
 const TAPS = 27;
 
-/** Blocks of four channels that one dispatch computes, and the bytes of their filters: any device's uniform bindings may start at such multiples. */
+/**
+ * Blocks of four channels that one dispatch computes, and the bytes of their filters: any device's uniform bindings may
+ * start at such multiples.
+ */
 const BLOCKS_EACH = 4;
 const FILTER_BYTES = BLOCKS_EACH * (TAPS + 1) * 16;
 
@@ -64,8 +70,8 @@ export function packAnchors({ vertices, weights }: AnchorGrid): Uint8Array<Array
 }
 
 /**
- * Uploads filters [C,3,3,3] (channel, v, u, rgb) and biases [C] as [C4,28] vec4, C4 a multiple of 4: 27 taps for colours of 65535, then the bias, of
- * four channels each.
+ * Uploads filters [C,3,3,3] (channel, v, u, rgb) and biases [C] as [C4,28] vec4, C4 a multiple of 4: 27 taps for
+ * colours of 65535, then the bias, of four channels each.
  * @throws ShapeError where the arrays do not fit each other.
  */
 export function uploadFilters(gpu: Gpu, label: string, weights: Float32Array, bias: Float32Array): GPUBuffer {
@@ -83,7 +89,8 @@ export function uploadFilters(gpu: Gpu, label: string, weights: Float32Array, bi
 }
 
 /**
- * Adds the pose adaptive convolution of `pixels` (crop.wgsl, with CASCADE) at the anchors of `geometry` into `output` [N,rows,columns,C] to a plan.
+ * Adds the pose adaptive convolution of `pixels` (crop.wgsl, with CASCADE) at the anchors of `geometry` into `output`
+ * [N,rows,columns,C] to a plan.
  * @param isSoftware the kernel for software adapters; default: where the adapter is one
  */
 export function recordPaf(

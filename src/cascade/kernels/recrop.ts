@@ -1,4 +1,7 @@
-/** The end of an iteration whose network turns heads upright: p^{k+1}, and the crop of the next iteration. See recrop.wgsl. */
+/**
+ * The end of an iteration whose network turns heads upright: p^{k+1}, and the crop of the next iteration. See
+ * recrop.wgsl.
+ */
 import type { StepNames } from '../../engine/kernels/common.js';
 import type { Kernel, KernelDeclaration } from '../../engine/pipelines.js';
 import type { PlanBuilder } from '../../engine/plan.js';

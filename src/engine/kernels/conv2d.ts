@@ -1,6 +1,7 @@
 /**
- * 2D convolution with fused bias, activation and 2x2 max pooling: conv2d.wgsl computes any window, conv2dWindows.wgsl and conv2dQuads.wgsl those
- * of at most three strides a side, with fewer loads. Their headers give arithmetic and layouts.
+ * 2D convolution with fused bias, activation and 2x2 max pooling: conv2d.wgsl computes any window, conv2dWindows.wgsl
+ * and conv2dQuads.wgsl those of at most three strides a side, with fewer loads. Their headers give arithmetic and
+ * layouts.
  */
 import source from '../../shaders/conv2d.wgsl?raw';
 import { ShapeError } from '../errors.js';
@@ -41,7 +42,10 @@ export type { Conv2dSpec, Conv2dVariant } from './conv2dSpec.js';
 /** Invocations for one item below which a wide GPU has idle parts. */
 const FEW_INVOCATIONS = 8192;
 
-/** The variants worth measuring for `spec` on a device, at most two. `general` and, where it is among them, `windows` run on every device. */
+/**
+ * The variants worth measuring for `spec` on a device, at most two. `general` and, where it is among them, `windows`
+ * run on every device.
+ */
 export function conv2dVariants(
   spec: Window & Pick<Conv2dSpec, 'inChannels'>,
   { adapter, features }: VariantDevice,
@@ -52,8 +56,9 @@ export function conv2dVariants(
 }
 
 /**
- * The variant that the shape and the kind of adapter make the likeliest to be fast. A GPU wants many invocations, also for one small picture; a
- * software adapter wants few, as long as those of `quads`, which do twice the work in the same time, do not do it on padding.
+ * The variant that the shape and the kind of adapter make the likeliest to be fast. A GPU wants many invocations, also
+ * for one small picture; a software adapter wants few, as long as those of `quads`, which do twice the work in the same
+ * time, do not do it on padding.
  */
 export function chooseConv2dVariant(spec: Conv2dSpec, device: VariantDevice): Conv2dVariant {
   const [first = 'general', second] = conv2dVariants(spec, device);
@@ -76,7 +81,10 @@ function variantOf(spec: Conv2dSpec): Conv2dVariant {
   return variant;
 }
 
-/** Of the general variant: pixels of the tile that one invocation computes before pooling, and the blocks of output channels it computes for them. */
+/**
+ * Of the general variant: pixels of the tile that one invocation computes before pooling, and the blocks of output
+ * channels it computes for them.
+ */
 const TILE = { width: 4, height: 2, blocks: 2 } as const;
 
 const PARAMS = new UniformStruct({
@@ -207,8 +215,10 @@ export function packConv2dBiasSlope(
 
 /**
  * Adds the convolution to a plan.
- * @param args weights and biasSlope in the layouts of the two packers; `halves` where the weights went through `packHalves`
- * @throws ShapeError where the tensors do not have the shapes that `spec` gives, or the general variant is given halves.
+ * @param args weights and biasSlope in the layouts of the two packers; `halves` where the weights went through
+ * `packHalves`
+ * @throws ShapeError where the tensors do not have the shapes that `spec` gives, or the general variant is given
+ * halves.
  */
 export function recordConv2d(
   builder: PlanBuilder,

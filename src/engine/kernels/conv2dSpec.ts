@@ -8,8 +8,8 @@ export const CONV2D_VARIANTS = ['general', 'windows', 'split', 'quads'] as const
 export type WindowsVariant = Exclude<Conv2dVariant, 'general'>;
 
 /**
- * `general` computes any window; `windows` those of at most three strides a side, `split` the same with four invocations a tile, `quads` with
- * four invocations that share what they read, which wants subgroups.
+ * `general` computes any window; `windows` those of at most three strides a side, `split` the same with four
+ * invocations a tile, `quads` with four invocations that share what they read, which wants subgroups.
  */
 export type Conv2dVariant = (typeof CONV2D_VARIANTS)[number];
 
@@ -22,8 +22,8 @@ export interface Conv2dSpec extends Window {
   /** Max pool of 2x2, stride 2, no padding, on the result. */
   readonly pool: boolean;
   /**
-   * Default: what `chooseConv2dVariant` says of the device that records it. The layout of the weights is one for `general`, one for
-   * all others; a kernel that fits the others takes those by default.
+   * Default: what `chooseConv2dVariant` says of the device that records it. The layout of the weights is one for
+   * `general`, one for all others; a kernel that fits the others takes those by default.
    */
   readonly variant?: Conv2dVariant;
 }

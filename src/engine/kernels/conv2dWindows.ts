@@ -1,4 +1,7 @@
-/** The variants of conv2d for kernels of at most three strides a side. See conv2dWindows.wgsl for the arithmetic and layouts, and conv2dQuads.wgsl. */
+/**
+ * The variants of conv2d for kernels of at most three strides a side. See conv2dWindows.wgsl for the arithmetic and
+ * layouts, and conv2dQuads.wgsl.
+ */
 import quadsSource from '../../shaders/conv2dQuads.wgsl?raw';
 import source from '../../shaders/conv2dWindows.wgsl?raw';
 import halvesLib from '../../shaders/lib/halves.wgsl?raw';
@@ -126,7 +129,10 @@ export function windowsParams(spec: Conv2dSpec, output: FeatureShape, variant: W
   });
 }
 
-/** Weights `[outChannels, kh, kw, inChannels]` as `[O4, stride_y, stride_x, inChannels, 3, 3] vec4`, zeros for taps and channels that do not exist. */
+/**
+ * Weights `[outChannels, kh, kw, inChannels]` as `[O4, stride_y, stride_x, inChannels, 3, 3] vec4`, zeros for taps and
+ * channels that do not exist.
+ */
 export function packWindowsWeights(spec: Conv2dSpec, weights: Float32Array): Float32Array<ArrayBuffer> {
   const { inChannels, outChannels, kernel, stride } = spec;
   const packed = new Float32Array(blocksOf(outChannels) * stride[0] * stride[1] * inChannels * TAPS * TAPS * 4);

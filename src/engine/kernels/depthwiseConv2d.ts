@@ -1,4 +1,7 @@
-/** 2D convolution of each channel by itself, with fused bias and activation. See depthwiseConv2d.wgsl for the arithmetic and layouts. */
+/**
+ * 2D convolution of each channel by itself, with fused bias and activation. See depthwiseConv2d.wgsl for the arithmetic
+ * and layouts.
+ */
 import source from '../../shaders/depthwiseConv2d.wgsl?raw';
 import { ShapeError } from '../errors.js';
 import type { LayerKind } from '../network/layer.js';

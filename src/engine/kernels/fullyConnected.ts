@@ -40,7 +40,8 @@ const PARAMS = new UniformStruct({ input_blocks: 'u32', output_blocks: 'u32', ou
 const files = { ...LIBRARY, 'lib/halves.wgsl': halvesLib };
 
 /**
- * Invocations that share a sum. On a processor a barrier costs as much as hundreds of products an invocation, on a GPU next to nothing.
+ * Invocations that share a sum. On a processor a barrier costs as much as hundreds of products an invocation, on a GPU
+ * next to nothing.
  */
 const THREADS = { hardware: 64, software: 8 } as const;
 
@@ -59,7 +60,8 @@ export function fullyConnectedOutputShape({ outFeatures }: FullyConnectedSpec): 
 }
 
 /**
- * Weights `[outFeatures, h * w * c]` in the kernel's layout `[O4, 4, K4] vec4`, where K4 counts the input's blocks with their padding.
+ * Weights `[outFeatures, h * w * c]` in the kernel's layout `[O4, 4, K4] vec4`, where K4 counts the input's blocks with
+ * their padding.
  * @throws ShapeError where the count of weights is wrong.
  */
 export function packFullyConnectedWeights(spec: FullyConnectedSpec, weights: Float32Array): Float32Array<ArrayBuffer> {
@@ -86,7 +88,8 @@ export function packFullyConnectedWeights(spec: FullyConnectedSpec, weights: Flo
 
 /**
  * Adds the layer to a plan.
- * @param args weights from `packFullyConnectedWeights`, biasSlope from `packBiasSlope`; `halves` where the weights then went through `packHalves`
+ * @param args weights from `packFullyConnectedWeights`, biasSlope from `packBiasSlope`; `halves` where the weights then
+ * went through `packHalves`
  * @throws ShapeError where the tensors do not have the shapes that `spec` gives.
  */
 export function recordFullyConnected(

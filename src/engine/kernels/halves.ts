@@ -1,8 +1,8 @@
 /** Weights as 16-bit floats, two in a u32, where that changes none of them. See lib/halves.wgsl. */
 
 /**
- * What weights are multiplied by before they are rounded: a tiny one would be a subnormal half, which GPUs may take for 0. Those of a file in
- * 16 bits stay exact below 64.
+ * What weights are multiplied by before they are rounded: a tiny one would be a subnormal half, which GPUs may take for
+ * 0. Those of a file in 16 bits stay exact below 64.
  */
 const WEIGHT_SCALE = 2 ** 10;
 

@@ -58,7 +58,10 @@ export interface LayerKind<Op extends string = string, Spec = unknown> {
   stage(spec: Spec): string;
   /** Multiplications for one item; without it none. */
   macs?(spec: Spec): number;
-  /** The spec of a layer that computes this one and `next`, which alone reads its result; undefined where no kernel does both. */
+  /**
+   * The spec of a layer that computes this one and `next`, which alone reads its result; undefined where no kernel does
+   * both.
+   */
   fuse?(spec: Spec, next: { readonly op: string; readonly spec: unknown }): Spec | undefined;
   /** Which kernels may compute it; without it there is one. */
   readonly variants?: LayerVariants<Spec>;

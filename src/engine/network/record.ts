@@ -17,13 +17,16 @@ export interface NetworkRecording {
   readonly output: Tensor;
   /** Where the layers of further outputs write. */
   readonly outputs?: Readonly<Record<string, Tensor>>;
-  /** Put before every step's label, so that labels stay unique when a plan holds several networks. Stages go without it. */
+  /**
+   * Put before every step's label, so that labels stay unique when a plan holds several networks. Stages go without it.
+   */
   readonly labelPrefix?: string;
 }
 
 /**
  * Adds one run of the network to a plan. Stages are called by kind and layer: `conv pncc.conv1`.
- * @throws ShapeError where a tensor is missing or has another shape or batch; WeightsError for weights of another network.
+ * @throws ShapeError where a tensor is missing or has another shape or batch; WeightsError for weights of another
+ * network.
  */
 export function recordNetwork(builder: PlanBuilder, recording: NetworkRecording): void {
   const { graph, weights, workspace, inputs, output, outputs = {} } = recording;

@@ -17,8 +17,8 @@ export type DType = (typeof DTYPES)[number];
 export interface PackedWeights {
   readonly data: Uint8Array<ArrayBuffer>;
   /**
-   * Each tensor (`<layer>.weight`, `<layer>.bias`, `<layer>.slope`): its bytes, starting at a multiple of 256, and whether they are
-   * halves.
+   * Each tensor (`<layer>.weight`, `<layer>.bias`, `<layer>.slope`): its bytes, starting at a multiple of 256, and
+   * whether they are halves.
    */
   readonly slices: ReadonlyMap<string, WeightSlice>;
 }
@@ -30,9 +30,10 @@ interface WeightSlice {
 }
 
 /**
- * Takes the tensors that `graph` needs from a weights file and packs them. `bias` holds biases and slopes where a kernel wants both.
- * @param dtype `f16`: weights whose kernel takes halves become halves where that changes none of them, as of any file in
- * 16 bits; see `halvesWork`
+ * Takes the tensors that `graph` needs from a weights file and packs them. `bias` holds biases and slopes where a
+ * kernel wants both.
+ * @param dtype `f16`: weights whose kernel takes halves become halves where that changes none of them, as of any file
+ * in 16 bits; see `halvesWork`
  * @throws WeightsError where one is missing or has another shape or type.
  */
 export function packNetworkWeights(graph: NetworkGraph, file: SafeTensors, dtype: DType = 'f32'): PackedWeights {

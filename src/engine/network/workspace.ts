@@ -5,7 +5,9 @@ import { ShapeError } from '../errors.js';
 import { type Tensor, tensorBytes } from '../tensor.js';
 import type { NetworkGraph } from './graph.js';
 
-/** Memory of a network's intermediate results for a batch. Networks of one graph that run one after the other share it. */
+/**
+ * Memory of a network's intermediate results for a batch. Networks of one graph that run one after the other share it.
+ */
 export class NetworkWorkspace {
   readonly batch: number;
   readonly #gpu: Gpu;

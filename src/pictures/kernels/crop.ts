@@ -54,12 +54,16 @@ export interface CropRecord {
   readonly tag?: number;
 }
 
-/** Area sampling stops getting better here: taps are then more than a pixel apart only where a crop is over 2,048 pixels wide. */
+/**
+ * Area sampling stops getting better here: taps are then more than a pixel apart only where a crop is over 2,048 pixels
+ * wide.
+ */
 export const MAX_TAPS = 16;
 
 /**
  * Where a crop of the picture lies in the frame's texels, which are fewer where the picture was shrunk.
- * @param spacing texels from one sample to the next, at most; a sample is bilinear, so that with 2 every texel still counts
+ * @param spacing texels from one sample to the next, at most; a sample is bilinear, so that with 2 every texel still
+ * counts
  */
 export function cropRecord(crop: Crop, picture: PictureSize, texels: PictureSize, spacing = 1): CropRecord {
   const { scale, roll = 0, x0, y0 } = cropToPicture(crop);

@@ -1,7 +1,8 @@
 // Where a crop lies in the frame.
 
 struct Crop {
-  // Frame coordinates (texel centres at integers) of the centre of crop pixel (0, 0), and from one crop pixel to the next in its row and in its column.
+  // Frame coordinates (texel centres at integers) of the centre of crop pixel (0, 0), and from one crop pixel to the
+  // next in its row and in its column.
   origin: vec2f,
   right: vec2f,
   down: vec2f,

@@ -1,4 +1,5 @@
-// Samples of a picture that lies in a texture, as a crop's record says. Whoever includes this declares `frame: texture_2d<f32>`.
+// Samples of a picture that lies in a texture, as a crop's record says. Whoever includes this declares `frame:
+// texture_2d<f32>`.
 
 //#include "lib/crop.wgsl"
 

@@ -1,4 +1,5 @@
-// Triangles on the rasteriser's integer grid: 256 steps a pixel, y down. Everything here is exact given f32 vertices, so that every
+// Triangles on the rasteriser's integer grid: 256 steps a pixel, y down. Everything here is exact given f32 vertices,
+// so that every
 // adapter and the CPU reference agree bit for bit.
 
 const SUBPIXEL = 256;
@@ -16,19 +17,22 @@ struct SnappedTriangle {
   area: i32,
 }
 
-// The bits of magnitudes, which order as they do, NaN above all; signed, because unsigned comparisons cost a software adapter more.
+// The bits of magnitudes, which order as they do, NaN above all; signed, because unsigned comparisons cost a software
+// adapter more.
 fn magnitude(v: vec3f) -> vec3i {
   return bitcast<vec3i>(v) & vec3i(0x7fffffff);
 }
 
-// Coordinates of this many pixels or more are out of range, and so is NaN: 2048.0 as bits, because a compiler may assume that no f32 is NaN.
+// Coordinates of this many pixels or more are out of range, and so is NaN: 2048.0 as bits, because a compiler may
+// assume that no f32 is NaN.
 const MAX_COORDINATE = vec3i(0x45000000);
 
 fn in_range(v: vec3f) -> bool {
   return all(magnitude(v) < MAX_COORDINATE);
 }
 
-// v is in range, so that the sum is in [2^23, 2^24) and its fraction is the integer: a software adapter has no cheap conversion.
+// v is in range, so that the sum is in [2^23, 2^24) and its fraction is the integer: a software adapter has no cheap
+// conversion.
 fn snap(v: vec3f) -> vec3i {
   return bitcast<vec3i>(floor(v * f32(SUBPIXEL) + 0.5) + 12582912.0) - 0x4b400000;
 }

@@ -1,4 +1,5 @@
-// What conv2dWindows.wgsl and conv2dQuads.wgsl share: parameters, weights, the products of a kernel row, the end of a tile.
+// What conv2dWindows.wgsl and conv2dQuads.wgsl share: parameters, weights, the products of a kernel row, the end of a
+// tile.
 
 //#include "lib/activation.wgsl"
 //#include "lib/halves.wgsl"
@@ -54,7 +55,8 @@ struct Row {
   right: vec2f,
 }
 
-// Product after product: a processor with few registers would store every one of a vector of products before it adds them.
+// Product after product: a processor with few registers would store every one of a vector of products before it adds
+// them.
 fn add_taps(sum: f32, k0: f32, v0: f32, k1: f32, v1: f32, k2: f32, v2: f32) -> f32 {
   return sum + k0 * v0 + k1 * v1 + k2 * v2;
 }
