@@ -54,11 +54,14 @@ export interface Face {
   readonly pose: Pose;
   /** Identity coefficients in training standard deviations. */
   readonly identity: Float32Array<ArrayBuffer>;
-  /** Expression weights as the cascade found them, by the model's names: ARKit's with _L and _R, 0 = neutral, 1 = full. Not clamped. */
+  /**
+   * Expression weights as the cascade found them, by the model's names: ARKit's with _L and _R, 0 = neutral, 1 = full.
+   * Not clamped.
+   */
   readonly expression: Expression;
   /**
-   * The expression as ARKit names and bounds it, for what drives a rig: 52 weights from 0 to 1, few of them at once. Worked out when it is first
-   * read, in about a millisecond; a copy (`{ ...face }`, `structuredClone`) reads it.
+   * The expression as ARKit names and bounds it, for what drives a rig: 52 weights from 0 to 1, few of them at once.
+   * Worked out when it is first read, in about a millisecond; a copy (`{ ...face }`, `structuredClone`) reads it.
    */
   readonly blendshapes: Blendshapes;
 }

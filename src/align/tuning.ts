@@ -9,7 +9,10 @@ import { chooseVariants, fitsGraph, measureVariants, type VariantsByLayer } from
 /** Plain JSON: keep it where you like and give it to the next `FaceAligner.create` as `tuning`. */
 export interface Tuning {
   readonly format: typeof FORMAT;
-  /** What was measured on: the adapter's names, where the browser gives any, and a hash of the device's features and limits. */
+  /**
+   * What was measured on: the adapter's names, where the browser gives any, and a hash of the device's features and
+   * limits.
+   */
   readonly adapter: string;
   /** What was measured: a hash of the network's layers. */
   readonly network: string;

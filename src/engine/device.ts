@@ -196,7 +196,10 @@ export class Gpu {
     return { value, accepted };
   }
 
-  /** Waits for `done`, which the browser settles once the GPU is done (`mapAsync`, `onSubmittedWorkDone`), in Firefox without its timer. */
+  /**
+   * Waits for `done`, which the browser settles once the GPU is done (`mapAsync`, `onSubmittedWorkDone`), in Firefox
+   * without its timer.
+   */
   until<T>(done: Promise<T>): Promise<T> {
     return this.#nudge.until(done);
   }

@@ -1,6 +1,7 @@
 /**
  * Firefox asks the GPU whether it is done from a timer of 100 ms, and whenever something is submitted
- * (https://bugzilla.mozilla.org/show_bug.cgi?id=1870699). While somebody waits there, an empty submit every few milliseconds makes it ask.
+ * (https://bugzilla.mozilla.org/show_bug.cgi?id=1870699). While somebody waits there, an empty submit every few
+ * milliseconds makes it ask.
  */
 
 import { isFirefox } from './firefox.js';
@@ -19,7 +20,10 @@ export class Nudge {
     this.#needed = needed;
   }
 
-  /** Waits for what the browser settles when the GPU is done: a map, the end of submitted work. Waits that overlap share their nudges. */
+  /**
+   * Waits for what the browser settles when the GPU is done: a map, the end of submitted work. Waits that overlap share
+   * their nudges.
+   */
   async until<T>(done: Promise<T>): Promise<T> {
     if (!this.#needed) return done;
     this.#waiting++;

@@ -1,6 +1,6 @@
 /**
- * Compiled kernels. A `Kernel` says what a WGSL entry point is and what it binds; `PipelineCache` compiles each distinct one
- * once a device, asynchronously, against explicit bind group layouts.
+ * Compiled kernels. A `Kernel` says what a WGSL entry point is and what it binds; `PipelineCache` compiles each
+ * distinct one once a device, asynchronously, against explicit bind group layouts.
  */
 import { KernelCompileError } from './errors.js';
 import type { UniformStruct } from './uniform.js';
@@ -11,7 +11,10 @@ export type BindingKind = 'read' | 'read-write' | 'uniform' | 'texture';
 /** The bindings of group 0 by their names in the WGSL, in the order of their numbers, which begin at 0. */
 export type Bindings = Readonly<Record<string, BindingKind>>;
 
-/** A WGSL compute kernel, entry point `main`. Group 0 holds `bindings`; group 1 binding 0 the uniform struct of the step, if it has one. */
+/**
+ * A WGSL compute kernel, entry point `main`. Group 0 holds `bindings`; group 1 binding 0 the uniform struct of the
+ * step, if it has one.
+ */
 export interface Kernel {
   /** The shader's file name without `.wgsl`; variants of one file (element type, vanished bindings) add a suffix. */
   readonly name: string;
@@ -22,7 +25,9 @@ export interface Kernel {
   readonly bindings: Bindings;
 }
 
-/** What a module says about a shader it owns, for the test that compares both sides of every binding and uniform struct. */
+/**
+ * What a module says about a shader it owns, for the test that compares both sides of every binding and uniform struct.
+ */
 export interface KernelDeclaration {
   /** File name under `src/shaders/`. */
   readonly shader: string;

@@ -1,6 +1,7 @@
 /**
- * Expression weights as ARKit names and bounds them. The weights that the cascade finds are free: they may be negative, and several may pull at one
- * place against each other, because only their sum is seen. Here the same landmarks are explained by few weights from 0 to 1.
+ * Expression weights as ARKit names and bounds them. The weights that the cascade finds are free: they may be negative,
+ * and several may pull at one place against each other, because only their sum is seen. Here the same landmarks are
+ * explained by few weights from 0 to 1.
  */
 import { show } from '../engine/show.js';
 import type { ShapeModel } from './model.js';
@@ -122,8 +123,9 @@ export class BlendshapeSolver {
   }
 
   /**
-   * The non-negative least squares problem with a price on each weight (a lasso, by coordinate descent): few weights from 0 to 1 that move the visible landmarks
-   * in the picture as the free ones do. Where the view shows less of one side than it might, both sides are drawn together.
+   * The non-negative least squares problem with a price on each weight (a lasso, by coordinate descent): few weights
+   * from 0 to 1 that move the visible landmarks in the picture as the free ones do. Where the view shows less of one
+   * side than it might, both sides are drawn together.
    */
   solve({ weights, rotation, visibility }: SeenExpression): Blendshapes {
     const seen = projected(this.#columns, rotation, visibility);
@@ -152,7 +154,10 @@ export class BlendshapeSolver {
   }
 }
 
-/** Columns as the camera sees them, x and y in turn: with a norm whose square is the mean square of the landmarks in mm². */
+/**
+ * Columns as the camera sees them, x and y in turn: with a norm whose square is the mean square of the landmarks in
+ * mm².
+ */
 function projected(
   columns: readonly Float64Array[],
   rotation: Matrix3,
@@ -179,7 +184,10 @@ function dot(a: Float64Array, b: Float64Array): number {
   return sum;
 }
 
-/** Coordinate descent from `weights`, in place, to the least w'Gw / 2 - t'w + COST * sum w + RIDGE * w'w / 2 with 0 <= w <= 1. */
+/**
+ * Coordinate descent from `weights`, in place, to the least w'Gw / 2 - t'w + COST * sum w + RIDGE * w'w / 2 with 0 <= w
+ * <= 1.
+ */
 function descend(
   gram: readonly Float64Array[],
   target: readonly number[],
@@ -199,7 +207,9 @@ function descend(
   }
 }
 
-/** Weights by ARKit's names. The model has the inner brows and the cheeks in halves, and the cheek's rise in two shapes. */
+/**
+ * Weights by ARKit's names. The model has the inner brows and the cheeks in halves, and the cheek's rise in two shapes.
+ */
 function toArkit(names: readonly string[], weights: ArrayLike<number>): Blendshapes {
   const of = (name: string) => {
     const weight = weights[names.indexOf(name)] ?? 0;

@@ -117,7 +117,8 @@ export class FrameTexture {
         height: Math.max(1, Math.floor(height / shrink)),
       };
       const bitmap = await copyPicture(source, shrink > 1 ? texels : undefined);
-      // Firefox copies no video to a texture, but bitmaps of one. Without shrinking the bitmap's size rules: it has been turned upright.
+      // Firefox copies no video to a texture, but bitmaps of one. Without shrinking the bitmap's size rules: it has
+      // been turned upright.
       const size = { width: bitmap.width, height: bitmap.height };
       return {
         picture: shrink > 1 ? picture : size,

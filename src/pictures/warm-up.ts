@@ -1,4 +1,7 @@
-/** The first frame, before there is a picture: drivers compile kernels, and browsers what copies pictures, when they are first used. */
+/**
+ * The first frame, before there is a picture: drivers compile kernels, and browsers what copies pictures, when they are
+ * first used.
+ */
 import type { Gpu } from '../engine/device.js';
 import { copyPicture, type Frame, FrameTexture } from './frame.js';
 
