@@ -9,19 +9,40 @@ export interface CapturedFrame {
   readonly skipped: number;
 }
 
+/** A camera that the browser knows. */
+export interface Camera {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** The cameras; without names, and one alone, until the visitor has allowed one. None where the browser does not tell. */
+export async function listCameras(): Promise<readonly Camera[]> {
+  const devices = (await navigator.mediaDevices?.enumerateDevices?.().catch(() => [])) ?? [];
+  return devices
+    .filter(({ kind }) => kind === 'videoinput')
+    .map(({ deviceId, label }, i) => ({ id: deviceId, name: label || `Camera ${i + 1}` }));
+}
+
 export class Capture {
   readonly video: HTMLVideoElement;
+  /** The camera in use; undefined for a file. */
+  readonly camera: string | undefined;
   readonly #release: () => void;
   #stopped = false;
 
-  /** @throws DOMException where the visitor or the browser says no. */
-  static async webcam(): Promise<Capture> {
-    const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'user', width: { ideal: 640 } } });
+  /**
+   * @param camera its id; without one the browser chooses, in front of the visitor where it can
+   * @throws DOMException where the visitor or the browser says no.
+   */
+  static async webcam(camera?: string): Promise<Capture> {
+    const which = camera === undefined ? { facingMode: 'user' } : { deviceId: { exact: camera } };
+    const stream = await navigator.mediaDevices.getUserMedia({ video: { ...which, width: { ideal: 640 } } });
     const video = makeVideo();
     video.srcObject = stream;
-    return Capture.#start(video, () => {
+    const release = () => {
       for (const track of stream.getTracks()) track.stop();
-    });
+    };
+    return Capture.#start(video, release, stream.getVideoTracks()[0]?.getSettings().deviceId ?? '');
   }
 
   /** @throws Error where the browser cannot play it. */
@@ -31,24 +52,25 @@ export class Capture {
     video.src = url;
     video.loop = true;
     try {
-      return await Capture.#start(video, () => URL.revokeObjectURL(url));
+      return await Capture.#start(video, () => URL.revokeObjectURL(url), undefined);
     } catch (cause) {
       throw new Error(`${file.name} is not a video that the browser can play`, { cause });
     }
   }
 
-  static async #start(video: HTMLVideoElement, release: () => void): Promise<Capture> {
+  static async #start(video: HTMLVideoElement, release: () => void, camera: string | undefined): Promise<Capture> {
     try {
       await video.play();
     } catch (error) {
       release();
       throw error;
     }
-    return new Capture(video, release);
+    return new Capture(video, release, camera);
   }
 
-  private constructor(video: HTMLVideoElement, release: () => void) {
+  private constructor(video: HTMLVideoElement, release: () => void, camera: string | undefined) {
     this.video = video;
+    this.camera = camera;
     this.#release = release;
   }
 

@@ -11,10 +11,12 @@ export interface Requests {
 
 export function connectInputs({ openFile, openWebcam, openSample, openSeveral }: Requests): void {
   const stage = find('#stage', HTMLElement);
+  const sources = find('#sources', HTMLFieldSetElement);
   const input = find('#file', HTMLInputElement);
   const openFirst = (files: FileList | undefined) => {
     const [file] = files ?? [];
-    if (file !== undefined) openFile(file);
+    // Pictures that are dropped or pasted go the way of the controls.
+    if (file !== undefined && !sources.disabled) openFile(file);
   };
   input.addEventListener('change', () => {
     openFirst(input.files ?? undefined);
@@ -26,7 +28,7 @@ export function connectInputs({ openFile, openWebcam, openSample, openSeveral }:
   find('#several', HTMLButtonElement).addEventListener('click', openSeveral);
   document.addEventListener('dragover', (event) => {
     event.preventDefault();
-    stage.classList.add('dropping');
+    if (!sources.disabled) stage.classList.add('dropping');
   });
   document.addEventListener('dragleave', (event) => {
     if (event.relatedTarget === null) stage.classList.remove('dropping');

@@ -1,43 +1,28 @@
-/** The numbers of one face: which face, pose, how sure it is, expression. */
-import type { Face } from 'fullpose';
+/** The numbers of one face: which face, pose, how sure it is. */
 import { find, html } from '../pages/dom.js';
-import { bars } from './bars.js';
 import type { ShownFace } from './scene.js';
 
 const angles = ['yaw', 'pitch', 'roll'] as const;
 
-/** Expressions shown before the visitor asks for all. */
-const fewExpressions = 8;
-
 export class ResultsPanel {
   readonly #faces = find('#faces', HTMLFieldSetElement);
   readonly #pose = find('#pose', HTMLDListElement);
-  readonly #expression = find('#expression', HTMLOListElement);
-  readonly #all = find('#all-expressions', HTMLButtonElement);
-  #shown: Face | undefined;
 
   /** @param select called with the id of the face that the visitor chose */
   constructor(select: (id: number) => void) {
     this.#faces.addEventListener('change', ({ target }) => {
       if (target instanceof HTMLInputElement) select(Number(target.value));
     });
-    this.#all.addEventListener('click', () => {
-      const all = this.#all.getAttribute('aria-expanded') !== 'true';
-      this.#all.setAttribute('aria-expanded', `${all}`);
-      this.#all.textContent = all ? 'Show fewer' : 'Show all';
-      this.#showExpression();
-    });
     this.show([], 0);
   }
 
   /** @param selected id of the face whose numbers are shown */
   show(faces: readonly ShownFace[], selected: number): void {
-    this.#shown = faces.find(({ id }) => id === selected)?.face;
     this.#showChoice(
       faces.map(({ id }) => `${id}`),
       `${selected}`,
     );
-    const { pose, confidence } = this.#shown ?? {};
+    const { pose, confidence } = faces.find(({ id }) => id === selected)?.face ?? {};
     this.#pose.replaceChildren(
       ...angles.map((angle) =>
         gauge(angle, pose && `${pose[angle].toFixed(1)}\u00b0`, ((pose?.[angle] ?? 0) + 90) / 180),
@@ -48,7 +33,6 @@ export class ResultsPanel {
         confidence ?? 0,
       ),
     );
-    this.#showExpression();
   }
 
   #showChoice(ids: readonly string[], selected: string): void {
@@ -66,16 +50,6 @@ export class ResultsPanel {
       row.replaceChildren(...ids.map(choice));
     }
     for (const input of inputs()) input.checked = input.value === selected;
-  }
-
-  #showExpression(): void {
-    const weights = Object.entries(this.#shown?.expression ?? {}).sort(([, a], [, b]) => b - a);
-    const all = this.#all.getAttribute('aria-expanded') === 'true';
-    const shown = all ? weights : weights.slice(0, fewExpressions);
-    this.#all.hidden = weights.length <= fewExpressions;
-    this.#expression.replaceChildren(
-      ...bars(shown.map(([name, weight]) => ({ name, part: weight, value: weight.toFixed(2) }))),
-    );
   }
 }
 

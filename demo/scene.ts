@@ -30,6 +30,7 @@ export interface Scene {
   readonly picture: Picture;
   /** A frame of a video: its faces are called by their ids even where there is one alone. */
   readonly isVideo: boolean;
+  /** All that was found, also what is in doubt. */
   readonly faces: readonly ShownFace[];
 }
 
@@ -37,8 +38,23 @@ export interface Scene {
 export const layers = ['pncc', 'depth', 'mesh', 'boxes', 'landmarks', 'axes'] as const;
 export type Layer = (typeof layers)[number];
 
+/** @param least confidence of a face that is beyond doubt */
+export function splitByDoubt<Shown extends { readonly face: Pick<Face, 'confidence'> }>(
+  faces: readonly Shown[],
+  least: number,
+): { readonly sure: readonly Shown[]; readonly doubtful: readonly Shown[] } {
+  const isSure = ({ face }: Shown) => face.confidence >= least;
+  return { sure: faces.filter(isSure), doubtful: faces.filter((face) => !isSure(face)) };
+}
+
 export function countFaces(count: number): string {
   return `${count} ${count === 1 ? 'face' : 'faces'}`;
+}
+
+/** What is in a picture, in a sentence: faces in doubt are not counted. */
+export function describeFaces(sure: number, doubtful: number, picture: string): string {
+  const found = `${sure === 0 ? 'No face' : countFaces(sure)} in ${picture}`;
+  return doubtful === 0 ? found : `${found}, and ${doubtful} in doubt`;
 }
 
 /** The square of picture that was looked at, as a box, turned as it is. */

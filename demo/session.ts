@@ -1,21 +1,24 @@
 /** The GPU's side of the page: the aligner, the detector, and what they are asked for. */
 import {
   type Detector,
+  type Face,
   FaceAligner,
   type FaceBox,
+  type FaceTexture,
   LimitError,
   type LoadProgress,
   type StageTime,
   type UploadedPicture,
 } from 'fullpose';
-import { FaceDetector } from 'fullpose/detect';
+import { FaceDetector, type Search } from 'fullpose/detect';
 import { type AdapterSummary, Gpu } from 'fullpose/engine';
 import { FaceTracker } from 'fullpose/track';
 import { depthMap, pnccMap } from '../pages/maps.js';
 import type { Layer, ShownFace } from './scene.js';
+import type { Settings } from './settings.js';
 
 /** Faces that travel together: more than most pictures hold. */
-const maxFaces = 8;
+export const maxFaces = 8;
 
 export class Session {
   readonly aligner: FaceAligner;
@@ -39,12 +42,12 @@ export class Session {
   }
 
   /** The largest first. */
-  async detect(image: ImageBitmap): Promise<readonly FaceBox[]> {
-    return this.#detector.detect(await this.#onGpu(image));
+  async detect(image: ImageBitmap, search: Search): Promise<readonly FaceBox[]> {
+    return this.#detector.detect(await this.#onGpu(image), { search });
   }
 
   /** For one video: it begins without faces. It outlives `recover`. */
-  track(smoothing: boolean): Promise<FaceTracker> {
+  track({ smoothing, mostFaces }: Settings): Promise<FaceTracker> {
     const faces = this.#detector;
     const detector: Detector = {
       detect: (frame) => faces.detect(frame, { search: 'whole' }),
@@ -52,7 +55,7 @@ export class Session {
         return faces.device;
       },
     };
-    return FaceTracker.create({ aligner: this.aligner, detector, maxFaces, smoothing });
+    return FaceTracker.create({ aligner: this.aligner, detector, maxFaces: mostFaces, smoothing });
   }
 
   /** Brings back what was lost with the device. */
@@ -77,6 +80,11 @@ export class Session {
       const box = boxes[i];
       return box === undefined ? [] : [{ id: i + 1, face, box, details: { texture: face.texture } }];
     });
+  }
+
+  /** The face unrolled, its hidden half filled from the other. */
+  texture(image: ImageBitmap, face: Face): Promise<FaceTexture> {
+    return this.aligner.texture(image, face, { mirror: true });
   }
 
   /** Makes what the wanted layers draw and is not there yet. */

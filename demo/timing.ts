@@ -59,3 +59,13 @@ export function formatTime(milliseconds: number): string {
   if (milliseconds >= 1000) return `${(milliseconds / 1000).toFixed(1)}\u00a0s`;
   return `${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)}\u00a0ms`;
 }
+
+/** @param recent frames of a video, each with its time in milliseconds and those that passed unseen before it */
+export function describeRate(recent: readonly { readonly time: number; readonly skipped: number }[]): string {
+  const [first, last] = [recent.at(0), recent.at(-1)];
+  if (first === undefined || last === undefined || last.time <= first.time) return 'Measuring ...';
+  const rate = (1000 * (recent.length - 1)) / (last.time - first.time);
+  const skipped = recent.slice(1).reduce((sum, frame) => sum + frame.skipped, 0);
+  const part = Math.round((100 * skipped) / (skipped + recent.length - 1));
+  return `${rate.toFixed(1)} frames a second; ${part}% of the video's frames are skipped to keep up.`;
+}

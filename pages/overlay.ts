@@ -44,13 +44,21 @@ function penWidth(landmarks: ArrayLike<number>): number {
   return Math.max(0.75, (bottom - top) / 160);
 }
 
-/** Points and the lines along them; points that cannot be seen are rings. `landmarks` [68, 3], `visibility` [68]. */
+/** How lines are drawn. */
+export interface Pen {
+  /** Width of a line in picture pixels; by default what suits the size of the face. */
+  readonly width?: number;
+  /** Whether lines are dashed: for what is in doubt. */
+  readonly dashed?: boolean;
+}
+
+/** Points and the lines along them; points that cannot be seen are rings, and dashed lines have none. `landmarks` [68, 3], `visibility` [68]. */
 export function drawLandmarks(
   context: DrawingContext,
   landmarks: ArrayLike<number>,
   visibility: ArrayLike<number>,
+  { width: pen = penWidth(landmarks), dashed = false }: Pen = {},
 ): void {
-  const pen = penWidth(landmarks);
   const at = (index: number) => [landmarks[index * 3] ?? 0, landmarks[index * 3 + 1] ?? 0] as const;
   onCanvas(context, () => {
     for (const [name, { points, closed }] of Object.entries(LANDMARK_CONTOURS)) {
@@ -62,8 +70,10 @@ export function drawLandmarks(
       context.beginPath();
       for (const index of points) context.lineTo(...at(index));
       if (closed) context.closePath();
+      context.setLineDash(dashed ? [pen * 4, pen * 3] : []);
       context.stroke();
       context.globalAlpha = 1;
+      if (dashed) continue;
       for (const index of points) {
         const visible = (visibility[index] ?? 0) > 0.5;
         context.beginPath();
@@ -76,10 +86,15 @@ export function drawLandmarks(
 }
 
 /** The edges of the triangles that face the viewer. `vertices` [V, 3], `triangles` [T, 3]. */
-export function drawMesh(context: DrawingContext, vertices: ArrayLike<number>, triangles: ArrayLike<number>): void {
+export function drawMesh(
+  context: DrawingContext,
+  vertices: ArrayLike<number>,
+  triangles: ArrayLike<number>,
+  { width = 0.5 }: Pen = {},
+): void {
   onCanvas(context, () => {
     context.strokeStyle = 'rgb(255 255 255 / 35%)';
-    context.lineWidth = 0.5;
+    context.lineWidth = width;
     context.beginPath();
     for (let corner = 0; corner < triangles.length; corner += 3) {
       const [ax, ay] = point(vertices, triangles[corner] ?? 0);
@@ -100,10 +115,15 @@ export function drawMesh(context: DrawingContext, vertices: ArrayLike<number>, t
  * The head's axes at the nose tip: x to the subject's left in red, y up in green, z to the front in blue.
  * `matrix` 3x4, row-major: model decimetres to picture pixels.
  */
-export function drawAxes(context: DrawingContext, landmarks: ArrayLike<number>, matrix: ArrayLike<number>): void {
+export function drawAxes(
+  context: DrawingContext,
+  landmarks: ArrayLike<number>,
+  matrix: ArrayLike<number>,
+  { width = penWidth(landmarks) }: Pen = {},
+): void {
   const [x, y] = point(landmarks, noseTip);
   onCanvas(context, () => {
-    context.lineWidth = penWidth(landmarks) * 2;
+    context.lineWidth = width * 2;
     // The axis that points away most is drawn first.
     const order = [0, 1, 2].sort((a, b) => (matrix[8 + a] ?? 0) - (matrix[8 + b] ?? 0));
     for (const axis of order) {
@@ -134,32 +154,43 @@ function turnedAbout(context: DrawingContext, x: number, y: number, roll: number
   context.restore();
 }
 
-export function drawBox(context: DrawingContext, { x0, y0, x1, y1, roll = 0 }: Box): void {
+export function drawBox(
+  context: DrawingContext,
+  { x0, y0, x1, y1, roll = 0 }: Box,
+  { width: pen, dashed = true }: Pen = {},
+): void {
   const [width, height] = [x1 - x0, y1 - y0];
   onCanvas(context, () => {
     context.strokeStyle = 'rgb(255 255 255 / 80%)';
-    context.lineWidth = Math.max(1, width / 200);
-    context.setLineDash([context.lineWidth * 4, context.lineWidth * 3]);
+    context.lineWidth = pen ?? Math.max(1, width / 200);
+    if (dashed) context.setLineDash([context.lineWidth * 4, context.lineWidth * 3]);
     turnedAbout(context, (x0 + x1) / 2, (y0 + y1) / 2, roll, () => {
       context.strokeRect(-width / 2, -height / 2, width, height);
     });
   });
 }
 
-/** A face's number at the upper left of its box, upright; `strong` for the one that is looked at. */
-export function drawLabel(context: DrawingContext, text: string, box: Box, strong: boolean): void {
-  const side = Math.max(12, (box.x1 - box.x0) / 7);
-  onCanvas(context, () => {
-    context.font = `600 ${side * 0.7}px system-ui, sans-serif`;
-    context.textAlign = 'center';
-    context.textBaseline = 'middle';
-    context.fillStyle = strong ? '#0b5cc9' : 'rgb(20 23 28 / 75%)';
-    context.beginPath();
-    context.roundRect(box.x0, box.y0, side, side, side / 4);
-    context.fill();
-    context.fillStyle = '#ffffff';
-    context.fillText(text, box.x0 + side / 2, box.y0 + side * 0.54);
-  });
+/** A face's number or a word about it in a plate whose lower left corner is at (x, y); `strong` for the face that is looked at. */
+export function drawLabel(
+  context: DrawingContext,
+  text: string,
+  x: number,
+  y: number,
+  height: number,
+  strong: boolean,
+): void {
+  context.save();
+  context.font = `600 ${height * 0.7}px system-ui, sans-serif`;
+  context.textAlign = 'center';
+  context.textBaseline = 'middle';
+  const width = Math.max(height, context.measureText(text).width + height * 0.6);
+  context.fillStyle = strong ? '#0b5cc9' : 'rgb(20 23 28 / 75%)';
+  context.beginPath();
+  context.roundRect(x, y - height, width, height, height / 4);
+  context.fill();
+  context.fillStyle = '#ffffff';
+  context.fillText(text, x + width / 2, y - height * 0.46);
+  context.restore();
 }
 
 /** An image of a crop, over the square of picture that it shows. */

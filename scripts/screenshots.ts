@@ -13,9 +13,6 @@ const folder = join(repositoryRoot, 'docs/images');
 /** A busy machine may take its time. */
 const timeoutMs = 300_000;
 
-/** Round the sample's face, in parts of the picture. */
-const portrait = { x: 0.3, y: 0.09, width: 0.3, height: 0.3 } as const;
-
 /** Height of an output's picture, in pixels. */
 const tile = 224;
 
@@ -62,6 +59,15 @@ async function canvasPart(page: Page, selector: string, part: Part, height: numb
   );
 }
 
+/** The middle of the demo's canvas, which opens on the face. */
+function middleSquare(page: Page): Promise<Part> {
+  return page.$eval('#view', (canvas) => {
+    const { width, height } = canvas.getBoundingClientRect();
+    const [w, h] = [Math.min(1, height / width), Math.min(1, width / height)];
+    return { x: (1 - w) / 2, y: (1 - h) / 2, width: w, height: h };
+  });
+}
+
 const bytesOf = (dataUrl: string): Uint8Array => Buffer.from(dataUrl.slice(dataUrl.indexOf(',') + 1), 'base64');
 
 function save(name: string, bytes: Uint8Array): void {
@@ -103,7 +109,7 @@ async function drawDemo(host: PageHost): Promise<void> {
     ['depth', ['depth']],
   ] as const) {
     await setLayers(page, layers);
-    save(`output-${name}.webp`, bytesOf(await canvasPart(page, '#view', portrait, tile)));
+    save(`output-${name}.webp`, bytesOf(await canvasPart(page, '#view', await middleSquare(page), tile)));
   }
   save('output-texture.webp', bytesOf(await canvasPart(page, '#texture', { x: 0, y: 0, width: 1, height: 1 }, tile)));
   await page.evaluate(() => {

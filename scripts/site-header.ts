@@ -22,7 +22,7 @@ function link(text: string, href: string, attributes: Readonly<Record<string, st
 }
 
 /**
- * Puts the header into the pages of the site, with addresses that are relative to the page. On the built site the pages also keep themselves for
+ * Puts the header and the footer into the pages of the site, with addresses that are relative to the page. On the built site the pages also keep themselves for
  * visits without a network; while the repository is served there is no documentation to link to.
  */
 export function siteHeader(): Plugin {
@@ -54,6 +54,15 @@ export function siteHeader(): Plugin {
             attrs: { class: 'site-header', 'aria-label': 'fullpose' },
             children,
             injectTo: 'body-prepend',
+          },
+          {
+            tag: 'nav',
+            attrs: { class: 'site-footer', 'aria-label': 'About' },
+            children: [
+              ...(server ? [] : [link('Model card', `${up}model-card.html`)]),
+              link('MIT licence', `${sourceUrl}/blob/main/LICENSE`),
+            ],
+            injectTo: 'body',
           },
         ];
       },
