@@ -131,6 +131,7 @@ export default defineConfig({
             { text: "In the caller's encoder", link: '/gpu' },
             { text: 'Files on disk', link: '/formats' },
             { text: 'Performance', link: '/performance' },
+            { text: 'Arithmetic in 16 bits', link: '/notes/f16-arithmetic' },
             { text: 'Devices', link: '/devices' },
             {
               text: 'Notes',
