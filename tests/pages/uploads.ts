@@ -7,7 +7,7 @@ declare global {
   }
 }
 
-/** Counts from the next document on: every way by which a picture gets into a texture. */
+/** Counts from the next document on: every way by which a picture gets into a texture, save the pixel that `create` warms up with. */
 export async function countUploads(page: Page): Promise<void> {
   await page.evaluateOnNewDocument(() => {
     window.pictureUploads = 0;
@@ -15,7 +15,8 @@ export async function countUploads(page: Page): Promise<void> {
       const call: (...args: never[]) => undefined = GPUQueue.prototype[name];
       Object.defineProperty(GPUQueue.prototype, name, {
         value(this: GPUQueue, ...args: never[]) {
-          window.pictureUploads = (window.pictureUploads ?? 0) + 1;
+          const size: unknown = args.at(-1);
+          if (String(size) !== '1,1') window.pictureUploads = (window.pictureUploads ?? 0) + 1;
           return call.apply(this, args);
         },
       });
