@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// unit: plain Node. gpu: every `tests/**/*.gpu.ts`, run case by case in one Chromium page. pages: the demo and the command line, each
+// unit: plain Node. gpu: every `tests/**/*.gpu.ts`, run case by case in one page of Chromium and in one of Firefox. pages: the demo and the command line, each
 // with a browser of its own. The groups run one after the other: on few cores two browsers at once only slow each other down.
 export default defineConfig({
   test: {
@@ -21,6 +21,7 @@ export default defineConfig({
           name: 'gpu',
           environment: 'node',
           include: ['tests/gpu.*.test.ts'],
+          fileParallelism: false,
           testTimeout: 300_000,
           hookTimeout: 600_000,
           sequence: { groupOrder: 1 },

@@ -1,0 +1,3 @@
+import { testIn } from './browser/runner.js';
+
+await testIn('firefox');
