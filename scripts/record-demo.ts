@@ -17,11 +17,10 @@ try {
     if (found === undefined) throw new Error('no face was found');
     const { path, texture, ...kept } = found as typeof found & { readonly texture?: unknown };
     // Hundred-thousandths of pixels, millionths of the rest: as much as anybody sees.
-    const round = (_: string, value: unknown) => {
+    return JSON.stringify(kept, (_, value: unknown) => {
       if (ArrayBuffer.isView(value)) return [...(value as Float32Array)].map((number) => Number(number.toFixed(5)));
       return typeof value === 'number' ? Number(value.toFixed(6)) : value;
-    };
-    return JSON.stringify(kept, round);
+    });
   });
   const texture = await page.$eval('#texture', (canvas) => {
     if (!(canvas instanceof HTMLCanvasElement)) throw new Error('wanted a canvas');
