@@ -223,11 +223,6 @@ exports.link.addEventListener('click', async () => {
 
 window.fullposeBench = { run, show };
 listHistory();
-said(
-  runFromFragment(location.hash).then((linked) => {
-    if (linked !== undefined) show(linked);
-  }),
-);
 
 try {
   const gpu = await Gpu.create({ label: 'adapter', powerPreference: 'high-performance' });
@@ -247,5 +242,13 @@ try {
   gpu.destroy();
 } catch (error) {
   runButton.disabled = true;
+  warn(error instanceof Error ? error.message : String(error));
+}
+
+// After what is said of the adapter: the link is what the visitor came for.
+try {
+  const linked = await runFromFragment(location.hash);
+  if (linked !== undefined) show(linked);
+} catch (error) {
   warn(error instanceof Error ? error.message : String(error));
 }
