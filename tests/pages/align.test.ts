@@ -11,6 +11,9 @@ import { countUploads, takeUploads } from './uploads.js';
 
 const sample = join(repositoryRoot, 'assets/astronaut.png');
 
+/** The same portrait, turned clockwise by 102 degrees. */
+const lying = join(repositoryRoot, 'assets/lying.jpg');
+
 /** Round the astronaut's face. */
 const sampleBox = [177, 80, 272, 175] as const;
 
@@ -275,7 +278,7 @@ describe('align', () => {
         { image: 'pixel.png' },
         { image: sample, box: [5, 5, 1, 1], boxKind: 'landmarks' },
         { image: sample, box: [9000, 9000, 9100, 9100], boxKind: 'landmarks' },
-        { image: sample },
+        { image: lying },
         { image: sample, box: sampleBox, boxKind: 'landmarks' },
       ]),
     );
@@ -293,7 +296,7 @@ describe('align', () => {
       'pixel.png',
       sample,
       sample,
-      sample,
+      lying,
       sample,
     ]);
     for (const row of [0, 7, 8]) expectFace(results[row]);
@@ -314,6 +317,9 @@ describe('align', () => {
       undefined,
       undefined,
     ]);
+    // A head on its side is found, and as it is turned.
+    const rolls = [0, 7].map((row) => (results[row]?.pose as { readonly roll: number }).roll);
+    expect(Math.abs((rolls[1] ?? 0) - (rolls[0] ?? 0) - 102)).toBeLessThan(6);
     // A landmark box and a detector box make different crops.
     expect(results[8]?.landmarks).not.toEqual(results[0]?.landmarks);
   });
