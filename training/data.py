@@ -160,9 +160,9 @@ def mouth_opening(points: np.ndarray) -> np.ndarray:
 
 class Samples:
     """Draws augmented batches, a pure function of (seed, step): training resumes exactly. `profiling` is the fraction of samples
-    that is turned out of plane, `circle` the fraction whose first crop has any roll."""
+    that is turned out of plane, `circle` the fraction whose first crop has any roll, `share` the least part of each rare group."""
 
-    def __init__(self, seed: int = 1, profiling: float = 0.25, circle: float = 0.5):
+    def __init__(self, seed: int = 1, profiling: float = 0.25, circle: float = 0.5, share: float = 0.15):
         labels = np.load(CACHE / "labels.npz")
         with np.load(CACHE / "crops.npz") as decoded:
             row, limits = {name: i for i, name in enumerate(decoded["image"])}, decoded["inside"]
@@ -177,8 +177,8 @@ class Samples:
         weight = np.array([SPLIT_WEIGHT[name] for name in self.split[self.rows]])
         weight *= 1 + np.minimum((np.abs(self.yaw[self.rows]) / 15) ** 2, 6)
         points = self.points[self.rows, 0]
-        self.groups = [((eye_openings(points).max(1) < 0.16) & (np.abs(self.yaw[self.rows]) < 45), 0.15),
-                       (mouth_opening(points) > 0.06, 0.15), (np.abs(self.yaw[self.rows]) > 45, 0.15)]
+        self.groups = [((eye_openings(points).max(1) < 0.16) & (np.abs(self.yaw[self.rows]) < 45), share),
+                       (mouth_opening(points) > 0.06, share), (np.abs(self.yaw[self.rows]) > 45, share)]
         self.weight = shares(weight, self.groups)
         self.held_back = np.arange(len(self.split)) // 50 % 10 == 0  # a tenth, in runs: pictures of one person lie side by side
         self.seed, self.profiling, self.circle = seed, profiling, circle

@@ -25,7 +25,7 @@ import torch
 from tqdm import tqdm
 
 from . import face_model
-from .costs import COSTS
+from .costs import COSTS, Cost, Points
 from .crops import COSINE, CROP, SINE, Crops, Recropper, turn
 from .data import Batch, Samples, cut
 from .geometry import COUNT
@@ -144,7 +144,7 @@ def single_thread() -> None:
 def produce(ring: Ring, args: argparse.Namespace, step: int) -> None:
     """Process that prepares batches step, step + 1, ..."""
     single_thread()
-    samples = Samples(args.seed, args.profiling, args.circle)
+    samples = Samples(args.seed, args.profiling, args.circle, args.share)
     while True:
         if (slot := take(ring.queues[-1], 2)) is None:
             continue
@@ -158,11 +158,15 @@ def produce(ring: Ring, args: argparse.Namespace, step: int) -> None:
         step += 1
 
 
+def cost_of(args: argparse.Namespace, model: face_model.FaceModel, unit: np.ndarray) -> Cost:
+    return Points(model, unit, CROP, opening_weight=args.openings) if args.cost == "points" else COSTS[args.cost](model, unit, CROP)
+
+
 def optimise(ring: Ring, k: int, net: Net, average: Net, start: np.ndarray, state: dict | None, path: Path, args: argparse.Namespace) -> None:
     """Process that trains iteration k until the schedule ends. `average` holds the averaged weights."""
     single_thread()
     model = face_model.load()
-    renderer, cost = Renderer(model, CROP), COSTS[args.cost](model, net.unit.numpy(), CROP)
+    renderer, cost = Renderer(model, CROP), cost_of(args, model, net.unit.numpy())
     recrop, images = Recropper(model), np.empty((ring.pictures.shape[1], CROP, CROP, 3), np.float32)
     regeneration = Regeneration(model, args.seed + k)
     decay, plain = ([p for p in net.parameters() if (p.dim() > 1) == matrix] for matrix in (True, False))
@@ -244,7 +248,7 @@ def train(args: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     single_thread()
     torch.manual_seed(args.seed)
-    model, samples = face_model.load(), Samples(args.seed, args.profiling, args.circle)
+    model, samples = face_model.load(), Samples(args.seed, args.profiling, args.circle, args.share)
     exported = load_weights(args.from_weights) if args.from_weights else []
     statistics_file = folder / "statistics.npz"
     if not statistics_file.exists():
@@ -337,6 +341,8 @@ def main() -> None:
     parser.add_argument("--streams", choices=["both", "pncc", "paf", "picture"], default="both")
     parser.add_argument("--profiling", type=float, default=0.25, help="fraction of samples turned out of plane")
     parser.add_argument("--circle", type=float, default=0.5, help="fraction of samples whose first crop has any roll")
+    parser.add_argument("--share", type=float, default=0.15, help="least part of a batch each of shut eyes, open mouths and real faces beyond 45 degrees of yaw")
+    parser.add_argument("--openings", type=float, default=0.5, help="weight of the errors of the lids' and lips' distances (cost points)")
     parser.add_argument("--bf16", action="store_true", help="convolutions in bfloat16: faster on processors that multiply it (avx512_bf16, amx)")
     parser.add_argument("--seed", type=int, default=1)
     train(parser.parse_args())
