@@ -119,6 +119,7 @@ export default defineConfig({
             { text: 'Your own face model', link: '/recipes/model' },
             { text: 'Video', link: '/recipes/video' },
             { text: 'Rigs: ARKit, VRM, glTF', link: '/recipes/rigs' },
+            { text: 'In a framework', link: '/recipes/frameworks' },
           ],
         },
         {

@@ -1,7 +1,8 @@
-import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import type { Browser } from 'puppeteer';
 import ts from 'typescript';
 import { build, type Rolldown } from 'vite';
@@ -152,6 +153,38 @@ describe('the packed library', () => {
     expect(messages).toEqual([]);
   });
 
+  it('gives real types to TypeScript before 5.7 and to 6, in pages and workers, with and without those of WebGPU', async () => {
+    const consumer = join(app, 'consumer.mts');
+    copyFileSync(join(repositoryRoot, 'tests/types/consumer.ts'), consumer);
+    mkdirSync(join(app, 'node_modules/@webgpu'), { recursive: true });
+    symlinkSync(
+      join(repositoryRoot, 'node_modules/@webgpu/types'),
+      join(app, 'node_modules/@webgpu/types'),
+      'junction',
+    );
+    const types = ['@webgpu/types'];
+    const settings = [
+      { resolution: 'bundler', lib: 'dom', types: [] },
+      { resolution: 'node16', lib: 'webworker', types: [] },
+      { resolution: 'node16', lib: 'dom', types },
+    ];
+    const told = await Promise.all([
+      typeCheck(OLD_TYPESCRIPT, consumer, [...settings, { resolution: 'node10', lib: 'dom', types: [] }]),
+      // Its own types of WebGPU contradict the others by themselves.
+      typeCheck('typescript', consumer, settings.slice(0, 2)),
+    ]);
+    const unresolved = told[0]?.pop() ?? [];
+    expect(told).toEqual([
+      [[], [], []],
+      [[], [], []],
+      [[], []],
+    ]);
+    // What TypeScript itself says of an old setting, once for each entry.
+    expect(
+      unresolved.slice(0, 7).filter((text) => /Consider updating to 'node16', 'nodenext', or 'bundler'/.test(text)),
+    ).toHaveLength(7);
+  });
+
   it.each(['fullpose', 'fullpose/export'])(
     'leaves out of a bundle what the bundle does not use of %s',
     async (entry) => {
@@ -184,6 +217,20 @@ describe('the packed library', () => {
     expectNose(text);
   });
 });
+
+/** The one that a tool brings along: its typed arrays take no argument, and it knows nothing of WebGPU. */
+const OLD_TYPESCRIPT = '@arethetypeswrong/core/node_modules/typescript';
+
+/** What a version of TypeScript says of a file, for each of the settings. */
+async function typeCheck(typescript: string, file: string, settings: readonly object[]): Promise<string[][]> {
+  const path = join(repositoryRoot, 'node_modules', typescript, 'lib/typescript.js');
+  const child = spawn(process.execPath, [join(repositoryRoot, 'tests/types/check.mjs'), path, file], {
+    cwd: app,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  child.stdin.end(JSON.stringify(settings));
+  return JSON.parse(await text(child.stdout));
+}
 
 /** Vite's build of the app, as one text. */
 async function bundle(options: Parameters<typeof build>[0]): Promise<string> {
