@@ -104,6 +104,7 @@ export default defineConfig({
             { text: 'Concepts', link: '/guide/concepts' },
             { text: 'Coordinate frames', link: '/guide/coordinates' },
             { text: 'What a face gives', link: '/outputs' },
+            { text: 'Expressions', link: '/expressions' },
             { text: 'Limits', link: '/guide/limits' },
             { text: 'Beside others', link: '/guide/others' },
             { text: 'Troubleshooting', link: '/guide/troubleshooting' },
