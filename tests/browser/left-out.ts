@@ -17,7 +17,7 @@ export const leftOut: Readonly<Record<BrowserName, readonly LeftOut[]>> = {
     },
     {
       cases: /^aligner > turns a JPEG upright as its EXIF says$/,
-      reason: 'Firefox says of the JPEG that is made here, EXIF before JFIF, that "The image could not be decoded"',
+      reason: 'createImageBitmap of Firefox decodes no Blob of a JPEG that its EXIF turns; its images do',
     },
   ],
 };
