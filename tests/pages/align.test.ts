@@ -318,8 +318,10 @@ describe('align', () => {
       undefined,
     ]);
     // A head on its side is found, and as it is turned.
-    const rolls = [0, 7].map((row) => (results[row]?.pose as { readonly roll: number }).roll);
-    expect(Math.abs((rolls[1] ?? 0) - (rolls[0] ?? 0) - 102)).toBeLessThan(6);
+    const [upright = Number.NaN, onItsSide = Number.NaN] = [0, 7].map(
+      (row) => (results[row]?.pose as { readonly roll: number } | undefined)?.roll,
+    );
+    expect(Math.abs(onItsSide - upright - 102)).toBeLessThan(6);
     // A landmark box and a detector box make different crops.
     expect(results[8]?.landmarks).not.toEqual(results[0]?.landmarks);
   });
