@@ -110,7 +110,7 @@ export function largestDifference(found: readonly number[], wanted: readonly num
 }
 
 /** For docs/reliability.md: the same lines as a table, and the report's numbers. */
-export function toMarkdown(rows: readonly Row[], { soak, adapters }: Report): string {
+export function toMarkdown(rows: readonly Row[], { soak, adapters }: Report, seed: number): string {
   const lines = rows.map(({ tried, cases, failures, missing }) => {
     const verdict =
       missing !== undefined ? `not tried: ${missing}` : failures.length === 0 ? '0' : `${failures.length}`;
@@ -123,6 +123,7 @@ export function toMarkdown(rows: readonly Row[], { soak, adapters }: Report): st
   return [
     '| tried | cases | failed |\n| --- | ---: | --- |',
     ...lines,
+    `\nSeed of the random cases: ${seed}.\n`,
     `\nSoak of ${soak.frames} frames: ${memory}; ${soak.validationErrors} validation errors.\n`,
     '| adapter | largest error, crop pixels |\n| --- | ---: |',
     ...errors,
@@ -130,8 +131,8 @@ export function toMarkdown(rows: readonly Row[], { soak, adapters }: Report): st
   ].join('\n');
 }
 
-/** Text with a line a check, then what failed. */
-export function formatTable(rows: readonly Row[]): string {
+/** Text with a line a check, then what failed. @param seed of the random cases: with it they are the same again */
+export function formatTable(rows: readonly Row[], seed: number): string {
   const width = Math.max(...rows.map(({ tried }) => tried.length));
   const lines = rows.map(({ tried, cases, failures, missing }) => {
     const verdict = missing !== undefined ? 'NOT TRIED' : failures.length === 0 ? 'ok' : `${failures.length} FAILED`;
@@ -141,5 +142,5 @@ export function formatTable(rows: readonly Row[]): string {
     [...(missing === undefined ? [] : [`not tried: ${missing}`]), ...failures].map((text) => `${tried}: ${text}`),
   );
   const heading = `${'tried'.padEnd(width)} ${'cases'.padStart(8)}  failed`;
-  return [heading, ...lines, ...(details.length === 0 ? [] : ['', ...details]), ''].join('\n');
+  return [`seed ${seed}`, heading, ...lines, ...(details.length === 0 ? [] : ['', ...details]), ''].join('\n');
 }

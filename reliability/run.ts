@@ -79,8 +79,8 @@ await runMain(async () => {
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, contents(await readFile(path, 'utf8').catch(() => '')));
   };
-  if (json !== undefined) await write(json, () => `${JSON.stringify(report, null, 2)}\n`);
-  if (markdown !== undefined) await write(markdown, (before) => fillResults(before, toMarkdown(rows, report)));
-  process.stdout.write(formatTable(rows));
+  if (json !== undefined) await write(json, () => `${JSON.stringify({ seed, ...report }, null, 2)}\n`);
+  if (markdown !== undefined) await write(markdown, (before) => fillResults(before, toMarkdown(rows, report, seed)));
+  process.stdout.write(formatTable(rows, seed));
   return rows.some(({ failures }) => failures.length > 0) ? exitCodes.someFailed : exitCodes.ok;
 });

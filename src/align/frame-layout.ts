@@ -5,6 +5,7 @@
 import type { Cascade } from '../cascade/cascade.js';
 import { ShapeError } from '../engine/errors.js';
 import type { StagingSlot } from '../engine/readback.js';
+import { list } from '../engine/show.js';
 import { CROP_RECORD_BYTES } from '../pictures/kernels/crop.js';
 import type { OutputSource } from './outputs.js';
 import { keptCrops } from './run.js';
@@ -83,6 +84,6 @@ export class FrameLayout {
       if (part.name === name) return data.slice(at + face * part.bytes, at + (face + 1) * part.bytes);
       at += this.#faces * part.bytes;
     }
-    throw new ShapeError(`The frame has no '${name}'; it has ${this.#parts.map((part) => part.name).join(', ')}.`);
+    throw new ShapeError(`The frame has no '${name}'; it has ${list(this.#parts.map((part) => part.name))}.`);
   }
 }

@@ -2,6 +2,7 @@
  * `Gpu`: one GPUDevice, owned or borrowed, with what the rest of the engine asks of it: granted features and limits,
  * the pipeline cache, buffers that are counted, and loss and stray errors turned into typed ones.
  */
+
 import {
   DeviceLostError,
   type ErrorCode,
@@ -13,6 +14,7 @@ import {
 import { expectObject, refuse } from './expect.js';
 import { Nudge } from './nudge.js';
 import { PipelineCache } from './pipelines.js';
+import { reason } from './show.js';
 
 /** What is known about the adapter behind a device. Strings are empty where the browser hides them. */
 export interface AdapterSummary {
@@ -132,7 +134,7 @@ export class Gpu {
         requiredLimits,
       });
     } catch (cause) {
-      throw new WebGPUUnavailableError(`The adapter '${adapter.info.description}' gave no device: ${String(cause)}`, {
+      throw new WebGPUUnavailableError(`The adapter '${adapter.info.description}' gave no device: ${reason(cause)}`, {
         cause,
       });
     }
@@ -277,7 +279,7 @@ export class Gpu {
     try {
       errors = await Promise.all(scopes);
     } catch (cause) {
-      throw await this.lossOr(new FullposeError(code, `${failure}: ${String(cause)}`, { cause }));
+      throw await this.lossOr(new FullposeError(code, `${failure}: ${reason(cause)}`, { cause }));
     }
     const [invalid, memory] = errors;
     // An object that memory was missing for is invalid afterwards: the want of memory is the cause.

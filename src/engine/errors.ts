@@ -70,7 +70,7 @@ export class KernelCompileError extends FullposeError {
   readonly source: string;
 
   constructor(kernel: string, messages: readonly string[], source: string, options?: ErrorOptions) {
-    const numbered = source.split('\n').map((line, index) => `${String(index + 1).padStart(4)} | ${line}`);
+    const numbered = source.split('\n').map((line, index) => `${`${index + 1}`.padStart(4)} | ${line}`);
     super(
       'kernel-compile',
       `Kernel '${kernel}' did not compile:\n${messages.join('\n')}\n--- source ---\n${numbered.join('\n')}`,

@@ -2,7 +2,7 @@
  * Arguments of callers who have no types: every refusal is an InputError that says what was found and what was wanted.
  */
 import { InputError } from './errors.js';
-import { show } from './show.js';
+import { list, show } from './show.js';
 
 /** @throws InputError, always. */
 export function refuse(what: string, found: unknown, wanted: string): never {
@@ -35,7 +35,7 @@ export function expectNumbers(what: string, values: ArrayLike<number>, count?: n
 export function expectFields(what: string, value: object, fields: readonly string[]): void {
   expectObject(value, what);
   if (!fields.every((field) => Number.isFinite(Reflect.get(value, field)))) {
-    refuse(what, value, `finite numbers ${fields.join(', ')}`);
+    refuse(what, value, `finite numbers ${list(fields)}`);
   }
 }
 

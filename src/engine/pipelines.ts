@@ -2,7 +2,9 @@
  * Compiled kernels. A `Kernel` says what a WGSL entry point is and what it binds; `PipelineCache` compiles each
  * distinct one once a device, asynchronously, against explicit bind group layouts.
  */
+
 import { KernelCompileError } from './errors.js';
+import { reason } from './show.js';
 import type { UniformStruct } from './uniform.js';
 
 /** What one binding of group 0 is: storage buffer read or written, caller-owned uniform buffer, 2D float texture. */
@@ -113,7 +115,7 @@ export class PipelineCache {
     for (const { type, lineNum, linePos, message } of info?.messages ?? []) {
       messages.push(`${type} at ${lineNum}:${linePos}: ${message}`);
     }
-    messages.push(String(outcome.reason));
+    messages.push(reason(outcome.reason));
     if (invalid.status === 'fulfilled' && invalid.value !== null) messages.push(invalid.value.message);
     this.#modules.delete(kernel.code);
     throw new KernelCompileError(kernel.name, messages, kernel.code, { cause: outcome.reason });

@@ -5,11 +5,13 @@
  * Three ways to run one plan: `encode` into a pass of the caller's (a frame), `debug` (a pass per step, buffers read
  * back after chosen steps), `profile` (a pass per stage with GPU timestamps).
  */
+
 import type { Gpu } from './device.js';
 import { InputError, LimitError, ShapeError } from './errors.js';
 import type { BindingKind, CompiledKernel, Kernel } from './pipelines.js';
 import { Profiler, type StageTime } from './profiler.js';
 import { readBuffer } from './readback.js';
+import { list, show } from './show.js';
 
 /** One dispatch, as a kernel's `record` function describes it. */
 export interface Step {
@@ -189,7 +191,7 @@ export class Sequence {
   }
 
   #checkBatch(batch: number): void {
-    if (!Number.isInteger(batch) || batch < 1) throw new InputError(`Batch is ${batch}; wanted an integer >= 1.`);
+    if (!Number.isInteger(batch) || batch < 1) throw new InputError(`Batch is ${show(batch)}; wanted an integer >= 1.`);
     const most = this.#gpu.limits.maxComputeWorkgroupsPerDimension;
     for (let index = 0; index < this.steps.length; index++) {
       const step = this.steps[index];
@@ -293,7 +295,7 @@ function checkStep({ limits }: Gpu, step: Step): void {
   const where = `Step '${step.label}' (kernel '${kernel.name}')`;
   const [given, wanted] = [Object.keys(bindings), Object.keys(kernel.bindings)];
   if (given.length !== wanted.length || !wanted.every((name) => Object.hasOwn(bindings, name))) {
-    throw new ShapeError(`${where} binds ${given.join(', ')}; the kernel has ${wanted.join(', ')}.`);
+    throw new ShapeError(`${where} binds ${list(given)}; the kernel has ${list(wanted)}.`);
   }
   const storage = Object.values(kernel.bindings).filter((kind) => kind === 'read' || kind === 'read-write').length;
   if (storage > limits.maxStorageBuffersPerShaderStage) {

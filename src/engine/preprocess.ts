@@ -6,7 +6,9 @@
  *   //#if NAME  //#if !NAME       keep the lines up to //#else or //#endif when the flag is set (or not set)
  *   //#else  //#endif
  */
+
 import { InputError } from './errors.js';
+import { list } from './show.js';
 
 export interface PreprocessOptions {
   /** Text of every file that may be included, by the name used in the directive. */
@@ -69,7 +71,7 @@ function evaluate(argument: string, where: string, { flags = {} }: PreprocessOpt
   if (name === undefined) throw new InputError(`${where}: //#if wants NAME or !NAME, found '${argument}'.`);
   const value = Object.hasOwn(flags, name) ? flags[name] : undefined;
   if (value === undefined) {
-    throw new InputError(`${where}: flag '${name}' is not among [${Object.keys(flags).join(', ')}].`);
+    throw new InputError(`${where}: flag '${name}' is not among [${list(Object.keys(flags))}].`);
   }
   return value !== (not === '!');
 }
@@ -80,7 +82,7 @@ function include(argument: string, where: string, options: PreprocessOptions, in
   if (name === undefined) throw new InputError(`${where}: //#include wants a quoted name, found '${argument}'.`);
   const text = Object.hasOwn(files, name) ? files[name] : undefined;
   if (text === undefined) {
-    throw new InputError(`${where}: cannot include '${name}'; the files given are [${Object.keys(files).join(', ')}].`);
+    throw new InputError(`${where}: cannot include '${name}'; the files given are [${list(Object.keys(files))}].`);
   }
   if (included.has(name)) return [];
   included.add(name);

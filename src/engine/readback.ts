@@ -3,8 +3,10 @@
  * frame's own encoder and mapped later, while the next frames are already running. `readBuffer` is the slow, simple way
  * for tests and debugging.
  */
+
 import type { Gpu } from './device.js';
 import { FullposeError, InputError, ShapeError } from './errors.js';
+import { reason } from './show.js';
 
 /** One mappable buffer of a ring: take it, record copies into it, submit, then `read` (or `release` it unread). */
 export interface StagingSlot {
@@ -150,7 +152,7 @@ async function mapAndCopy(gpu: Gpu, buffer: GPUBuffer, bytes: number): Promise<A
     await gpu.until(buffer.mapAsync(GPUMapMode.READ, 0, buffer.size));
   } catch (cause) {
     throw await gpu.lossOr(
-      new FullposeError('readback-failed', `Mapping '${buffer.label}' failed: ${String(cause)}`, { cause }),
+      new FullposeError('readback-failed', `Mapping '${buffer.label}' failed: ${reason(cause)}`, { cause }),
     );
   }
   const copy = buffer.getMappedRange().slice(0, bytes);

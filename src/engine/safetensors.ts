@@ -5,7 +5,7 @@
  */
 import { WeightsError } from './errors.js';
 import { expectList, refuse } from './expect.js';
-import { show } from './show.js';
+import { list, reason, show } from './show.js';
 
 interface DTypeArrays {
   readonly F32: Float32Array<ArrayBuffer>;
@@ -104,9 +104,9 @@ export function requireTensor<D extends SafeDType>(
   dtype: D,
   shape: readonly (number | undefined)[],
 ): SafeTensorOf<D> {
-  if (!isSafeDType(dtype)) refuse('dtype', dtype, Object.keys(BYTES).join(', '));
+  if (!isSafeDType(dtype)) refuse('dtype', dtype, list(Object.keys(BYTES)));
   const tensor = lookUp(file, name, shape);
-  if (!hasDType(tensor, dtype)) throw new WeightsError(`Tensor '${name}' is ${tensor.dtype}; wanted ${dtype}.`);
+  if (!hasDType(tensor, dtype)) throw new WeightsError(`Tensor '${name}' is ${list([tensor.dtype])}; wanted ${dtype}.`);
   return tensor;
 }
 
@@ -121,7 +121,7 @@ export function requireFloats(
 ): Float32Array<ArrayBuffer> {
   const tensor = lookUp(file, name, shape);
   if (tensor.dtype !== 'F32' && tensor.dtype !== 'F16') {
-    throw new WeightsError(`Tensor '${name}' is ${tensor.dtype}; wanted F32 or F16.`);
+    throw new WeightsError(`Tensor '${name}' is ${list([tensor.dtype])}; wanted F32 or F16.`);
   }
   const values = tensor.dtype === 'F32' ? tensor.data : decodeHalves(tensor.data);
   expectFinite(name, values);
@@ -158,9 +158,10 @@ function lookUp(file: SafeTensors, name: string, shape: readonly (number | undef
   const wanted = `[${shape.map((size) => (size === undefined ? 'any' : show(size))).join(', ')}]`;
   if (tensor === undefined) {
     throw new WeightsError(
-      `Tensor '${name}' ${wanted} is missing; the file has ${[...file.tensors.keys()].join(', ').slice(0, 200)}.`,
+      `Tensor '${name}' ${wanted} is missing; the file has ${list(file.tensors.keys()).slice(0, 200)}.`,
     );
   }
+  if (!Array.isArray(tensor?.shape)) refuse(`Tensor '${name}'`, tensor, 'what parseSafetensors gives');
   const fits =
     tensor.shape.length === shape.length &&
     shape.every((size, axis) => (size ?? tensor.shape[axis]) === tensor.shape[axis]);
@@ -180,7 +181,7 @@ function parseHeader(bytes: Uint8Array): Record<string, unknown> {
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw new WeightsError(`The safetensors header is not JSON: ${String(cause)}`, { cause });
+    throw new WeightsError(`The safetensors header is not JSON: ${reason(cause)}`, { cause });
   }
   return asRecord(header, 'The safetensors header');
 }
@@ -199,7 +200,7 @@ function parseEntry(
 ): { readonly dtype: SafeDType; readonly shape: readonly number[]; readonly begin: number; readonly end: number } {
   const { dtype, shape, data_offsets: offsets } = asRecord(entry, `Tensor '${name}'`);
   if (!isSafeDType(dtype)) {
-    throw new WeightsError(`Tensor '${name}' has dtype ${show(dtype)}; known are ${Object.keys(BYTES).join(', ')}.`);
+    throw new WeightsError(`Tensor '${name}' has dtype ${show(dtype)}; known are ${list(Object.keys(BYTES))}.`);
   }
   if (!isSizes(shape)) {
     throw new WeightsError(`Tensor '${name}' has shape ${show(shape)}; wanted a list of whole numbers >= 0.`);

@@ -13,3 +13,21 @@ export function show(value: unknown): string {
   text ??= typeof value === 'bigint' || typeof value === 'symbol' ? String(value) : typeof value;
   return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}...` : text;
 }
+
+/** The items of a list for a message: text as it is, all else as `show` has it. Never throws, whatever it is given. */
+export function list(values: Iterable<unknown>, separator = ', '): string {
+  try {
+    return [...values].map((value) => (typeof value === 'string' ? value : show(value))).join(separator);
+  } catch {
+    return show(values);
+  }
+}
+
+/** What was thrown, for a message. Never throws, whatever it is given. */
+export function reason(cause: unknown): string {
+  try {
+    return String(cause);
+  } catch {
+    return show(cause);
+  }
+}

@@ -3,7 +3,9 @@
  * fields, 4 bytes each: there is no alignment rule to get wrong, and a test compares every list with the WGSL it speaks
  * of.
  */
+
 import { InputError } from './errors.js';
+import { show } from './show.js';
 
 export type UniformScalar = 'u32' | 'i32' | 'f32';
 
@@ -29,7 +31,7 @@ export class UniformStruct<Name extends string> {
         type === 'f32'
           ? Number.isFinite(value)
           : Number.isInteger(value) && (type === 'u32' ? value >= 0 && value < 2 ** 32 : Math.abs(value) < 2 ** 31);
-      if (!fits) throw new InputError(`Uniform field '${name}' is ${value}; wanted a finite ${type}.`);
+      if (!fits) throw new InputError(`Uniform field '${name}' is ${show(value)}; wanted a finite ${type}.`);
       if (type === 'f32') view.setFloat32(index * 4, value, true);
       else if (type === 'u32') view.setUint32(index * 4, value, true);
       else view.setInt32(index * 4, value, true);

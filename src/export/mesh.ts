@@ -5,7 +5,7 @@
  */
 import { InputError } from '../engine/errors.js';
 import { refuse } from '../engine/expect.js';
-import { show } from '../engine/show.js';
+import { list, show } from '../engine/show.js';
 
 /** One face, ready to be written. */
 export interface MeshDescription {
@@ -131,12 +131,15 @@ function expectArray(
   const type = types.find((candidate) => value instanceof candidate);
   if (type === undefined) {
     throw new InputError(
-      `Mesh ${name} are ${show(value)}; wanted a ${types.map((wanted) => wanted.name).join(' or ')}.`,
+      `Mesh ${name} are ${show(value)}; wanted a ${list(
+        types.map((wanted) => wanted.name),
+        ' or ',
+      )}.`,
     );
   }
   const { length } = value as ArrayLike<number>;
   if (shape !== undefined && length !== shape[0] * shape[1])
-    throw new InputError(`Mesh ${name} hold ${length} numbers; wanted [${shape.join()}].`);
+    throw new InputError(`Mesh ${name} hold ${length} numbers; wanted [${list(shape, ',')}].`);
 }
 
 /** Four decimals, a ten-thousandth of a pixel, without trailing zeros. */

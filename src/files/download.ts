@@ -4,7 +4,7 @@
  */
 import { InputError, WebGPUUnavailableError, WeightsError } from '../engine/errors.js';
 import { expectObject, refuse } from '../engine/expect.js';
-import { show } from '../engine/show.js';
+import { reason, show } from '../engine/show.js';
 import { dropFile, findFile, findManifest, keep } from './cache.js';
 import { asRecord, inFile, isPositive } from './json.js';
 
@@ -219,9 +219,12 @@ function parseUrl(url: string | URL, base: string | URL | undefined): URL {
   try {
     return new URL(url, base);
   } catch (cause) {
-    throw new InputError(`${show(url)} is no URL${base === undefined ? '' : ` beside ${show(String(base))}`}.`, {
-      cause,
-    });
+    throw new InputError(
+      `${show(url)} is no URL${base === undefined ? '' : ` beside ${show(base instanceof URL ? base.href : base)}`}.`,
+      {
+        cause,
+      },
+    );
   }
 }
 
@@ -246,7 +249,7 @@ async function fetchFile(
 ): Promise<ArrayBuffer> {
   const failure = (cause: unknown): WeightsError => {
     signal?.throwIfAborted();
-    return new WeightsError(`Fetching ${what} from ${url.href} failed: ${String(cause)}`, { cause });
+    return new WeightsError(`Fetching ${what} from ${url.href} failed: ${reason(cause)}`, { cause });
   };
   const local = url.protocol === 'file:' ? nodeFiles() : undefined;
   if (local !== undefined) {

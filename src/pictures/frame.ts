@@ -7,7 +7,7 @@ import type { Gpu } from '../engine/device.js';
 import { InputError } from '../engine/errors.js';
 import { refuse } from '../engine/expect.js';
 import { isFirefox } from '../engine/firefox.js';
-import { show } from '../engine/show.js';
+import { reason, show } from '../engine/show.js';
 
 /** Pixels as the DOM's ImageData holds them: RGBA bytes, rows from the top. */
 export interface PixelData {
@@ -163,7 +163,7 @@ export class FrameTexture {
     try {
       this.#gpu.device.queue.copyExternalImageToTexture({ source }, { texture }, [size.width, size.height]);
     } catch (cause) {
-      throw new InputError(`The picture could not be copied to the GPU: ${String(cause)}`, { cause });
+      throw new InputError(`The picture could not be copied to the GPU: ${reason(cause)}`, { cause });
     }
   }
 
@@ -223,6 +223,11 @@ export class UploadedPicture {
       if (picture !== into) picture.destroy();
       throw error;
     }
+  }
+
+  /** Its size in its own pixels, larger than its texture where it was drawn down; undefined once it is destroyed. */
+  get size(): PictureSize | undefined {
+    return this.#frame?.picture;
   }
 
   /** Frees its texture. Calling it twice does nothing. */
@@ -294,8 +299,18 @@ export async function copyPicture(
       ...(resize && { resizeWidth: resize.width, resizeHeight: resize.height, resizeQuality: 'high' }),
     });
   } catch (cause) {
-    throw new InputError(`The picture could not be decoded: ${String(cause)}`, { cause });
+    throw new InputError(`The picture could not be decoded: ${reason(cause)}`, { cause });
   }
+}
+
+/**
+ * The size of a picture in its own pixels, where that is known without decoding it. @throws InputError as
+ * `FrameTexture.prepare`.
+ */
+export function pictureSize(source: PictureSource): PictureSize | undefined {
+  if (source instanceof UploadedPicture) return source.size;
+  if (isTexture(source)) return source;
+  return isBlob(source) ? undefined : sizeOf(source);
 }
 
 function sizeOf(source: Drawable): PictureSize {

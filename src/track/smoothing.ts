@@ -5,7 +5,7 @@
  */
 import { InputError } from '../engine/errors.js';
 import { expectObject } from '../engine/expect.js';
-import { show } from '../engine/show.js';
+import { list, show } from '../engine/show.js';
 import { type ParameterLayout, quaternionOf } from '../mmm/parameters.js';
 import type { Quaternion } from '../mmm/pose.js';
 
@@ -199,7 +199,7 @@ export function checkSmoothing(options: SmoothingOptions): void {
   expectObject(options, 'smoothing');
   for (const [part, value] of Object.entries(options)) {
     if (!Object.hasOwn(DEFAULT_SMOOTHING, part)) {
-      throw new InputError(`smoothing has a part ${show(part)}; wanted ${Object.keys(DEFAULT_SMOOTHING).join(', ')}.`);
+      throw new InputError(`smoothing has a part ${show(part)}; wanted ${list(Object.keys(DEFAULT_SMOOTHING))}.`);
     }
     const { minCutoff, beta } = value ?? {};
     if (!(Number.isFinite(minCutoff) && minCutoff > 0 && Number.isFinite(beta) && beta >= 0)) {

@@ -15,7 +15,14 @@ import { checkModel } from '../mmm/decode.js';
 import { moveParameters, PICTURE_FRAME, poseFrame, quaternionOf } from '../mmm/parameters.js';
 import { cropSquare, type FaceBox, overlapOf } from '../pictures/boxes.js';
 import type { Detector } from '../pictures/detector.js';
-import { copyPicture, isTexture, type PictureSource, UploadedPicture } from '../pictures/frame.js';
+import {
+  copyPicture,
+  isTexture,
+  type PictureSize,
+  type PictureSource,
+  pictureSize,
+  UploadedPicture,
+} from '../pictures/frame.js';
 import { checkSmoothing, FaceSmoother, type SmoothingOptions } from './smoothing.js';
 
 /** When a face counts as lost. */
@@ -115,6 +122,30 @@ const MOST_TURN = 25;
  */
 const MOST_MOVE = 0.05;
 
+/**
+ * A face that moves by more than this from one frame to the next, in parts of its size, has jumped: where it is now is
+ * asked of the detector, too.
+ */
+const JUMP = 0.25;
+
+/**
+ * After more ms than these nothing says where a face is now; also then the whole cascade runs, and the detector is
+ * asked.
+ */
+const LONGEST_GAP = 250;
+
+/**
+ * Of a box and a known face: squares that overlap by more than this part of their union may be the same face after a
+ * jump.
+ */
+const NEAR = 0.1;
+
+/** Pictures of one shape are one source that changes its resolution. */
+const SAME_SHAPE = 0.02;
+
+/** No camera takes frames faster than this, in ms; seconds given for milliseconds look as if it did. */
+const LEAST_INTERVAL = 1;
+
 const DEFAULTS = { maxFaces: 1, iterations: 2, detectEvery: 500, confidence: 0.5, frames: 3 } as const;
 
 export class FaceTracker {
@@ -128,6 +159,10 @@ export class FaceTracker {
   #tracks: readonly Track[] = [];
   #nextId = 1;
   #lastMs = Number.NEGATIVE_INFINITY;
+  /** Whether two frames were as far apart as frames are: from then on times are believed. */
+  #timed = false;
+  /** Of the frame before. */
+  #size: PictureSize | undefined;
   /** Each frame in turn, on the GPU once for all that a call asks of the aligner and a detector on its device. */
   #picture: UploadedPicture | undefined;
   #look: Look | undefined;
@@ -202,7 +237,9 @@ export class FaceTracker {
 
   /**
    * The faces of the next frame, longest known first. Await it before the next call; do not change the frame meanwhile.
-   * @param timestampMs when the frame was taken, later than the one before
+   * @param timestampMs when the frame was taken in milliseconds, later than the one before; where a film starts anew,
+   * call `reset` first. A video's
+   * `currentTime` is in seconds
    * @param options.boxes where new faces may be, in place of the detector's; those over known faces are passed over
    * @throws InputError for a frame, time or box that cannot be used; FullposeError `busy` while a call is unfinished;
    * what the detector throws, be it while it looked at an earlier frame; otherwise as `FaceAligner.align`. The tracker
@@ -217,9 +254,7 @@ export class FaceTracker {
     if (this.#busy) {
       throw new FullposeError('busy', 'The tracker is at work on a frame; await it, or drop this one.');
     }
-    if (!Number.isFinite(timestampMs) || timestampMs <= this.#lastMs) {
-      throw new InputError(`The timestamp is ${show(timestampMs)} ms; wanted more than ${show(this.#lastMs)} ms.`);
-    }
+    this.#checkTime(timestampMs);
     expectObject(options, 'The options');
     const { boxes } = options;
     if (boxes !== undefined) checkBoxes(boxes, 'The boxes');
@@ -241,6 +276,8 @@ export class FaceTracker {
     this.#tracks = [];
     this.#look = undefined;
     this.#lastMs = Number.NEGATIVE_INFINITY;
+    this.#timed = false;
+    this.#size = undefined;
     this.#lookedMs = Number.NEGATIVE_INFINITY;
   }
 
@@ -268,22 +305,48 @@ export class FaceTracker {
     this.#own?.destroy();
   }
 
+  /** @throws InputError for a time that is no number, does not increase, or is not in milliseconds. */
+  #checkTime(timestampMs: number): void {
+    const last = this.#lastMs;
+    if (!Number.isFinite(timestampMs) || timestampMs <= last) {
+      throw new InputError(
+        `The timestamp is ${show(timestampMs)} ms; wanted more than ${show(last)} ms, or reset() before another video or its start.`,
+      );
+    }
+    if (!this.#timed && timestampMs - last < LEAST_INTERVAL) {
+      throw new InputError(
+        `The timestamps are ${show(last)} and ${show(timestampMs)} ms; wanted milliseconds, ${LEAST_INTERVAL} apart or more (currentTime is in seconds).`,
+      );
+    }
+  }
+
   async #track(
     frame: PictureSource,
     timestampMs: number,
     boxes: readonly FaceBox[] | undefined,
   ): Promise<TrackedFace[]> {
-    const [era, known] = [this.#era, this.#tracks];
+    const [era, before] = [this.#era, this.#tracks];
     const { upload } = this.#aligner;
     const picture = upload === undefined ? frame : await this.#upload(frame, upload);
-    const looking = boxes === undefined ? this.#lookFor(frame, picture, timestampMs) : boxes;
-    const [candidates, results] = await Promise.all([looking, this.#refine(picture, known)]);
+    const size = sizeOf(picture instanceof UploadedPicture ? picture : frame) ?? this.#size;
+    const known = size === undefined ? before : this.#fitted(before, size);
+    const isGap = timestampMs - this.#lastMs > LONGEST_GAP;
+    const looking =
+      boxes ??
+      (isGap ? this.#lookNow(frame, picture, timestampMs) : this.#lookFor(frame, picture, timestampMs, known.length));
+    const [seen, found] = await Promise.all([looking, this.#refine(picture, known, isGap)]);
+    const isShaken = known.some(({ good }, i) => isGap || jumped(good, found[i]));
+    const candidates =
+      isShaken && !isGap && boxes === undefined ? await this.#lookNow(frame, picture, timestampMs) : seen;
+    const results = isShaken ? await this.#correct(picture, known, found, candidates) : found;
     const kept = distinct(known.flatMap((track, i) => this.#next(track, results[i], timestampMs) ?? []));
     const room = this.#options.maxFaces - kept.length;
     const joined = await this.#join(picture, newBoxes(candidates, kept).slice(0, room), timestampMs);
     const tracks = [...kept, ...joined];
     if (this.#era === era) {
       this.#tracks = tracks;
+      this.#size = size;
+      this.#timed ||= timestampMs - this.#lastMs >= LEAST_INTERVAL && this.#lastMs !== Number.NEGATIVE_INFINITY;
       this.#lastMs = timestampMs;
     }
     return tracks.map(({ id, age, shown }) => faceWith(shown, { id, age }));
@@ -298,10 +361,79 @@ export class FaceTracker {
   }
 
   /**
+   * Where the source has another resolution than before, known faces are where they were in it; where it has another
+   * shape, it is another picture.
+   */
+  #fitted(tracks: readonly Track[], size: PictureSize): readonly Track[] {
+    const last = this.#size ?? size;
+    const [across, down] = [size.width / last.width, size.height / last.height];
+    if (across === 1 && down === 1) return tracks;
+    // What the detector sees just now is in the old pixels.
+    this.#look = undefined;
+    const isSame = Math.abs(across / down - 1) < SAME_SHAPE;
+    return isSame ? tracks.map((track) => this.#scaled(track, Math.sqrt(across * down))) : [];
+  }
+
+  #scaled(track: Track, scale: number): Track {
+    const moved = (value: number) => (value + 0.5) * scale - 0.5;
+    const cropOf = ({ crop }: Face) => ({
+      ...crop,
+      centreX: moved(crop.centreX),
+      centreY: moved(crop.centreY),
+      side: crop.side * scale,
+    });
+    const { good, shown, smoother } = track;
+    const { box } = good;
+    return {
+      ...track,
+      good: faceWith(good, {
+        crop: cropOf(good),
+        landmarks: good.landmarks.map((value, i) => (i % 3 === 2 ? value * scale : moved(value))),
+        box: { ...box, x0: moved(box.x0), y0: moved(box.y0), x1: moved(box.x1), y1: moved(box.y1) },
+      }),
+      shown: this.#reader.repose(faceWith(shown, { crop: cropOf(shown) }), shown.parameters),
+      // Its past is in the old pixels.
+      smoother: smoother && this.#newSmoother(),
+    };
+  }
+
+  #newSmoother(): FaceSmoother | undefined {
+    const { layout, model } = this.#aligner;
+    return this.#smoothing && new FaceSmoother(layout, model.expressionNames, this.#smoothing);
+  }
+
+  /**
+   * After a jump or a gap the fit may have come to rest beside the face. Where the detector sees a face nearby, the
+   * face is aligned from there; where
+   * that is sure, it is the face.
+   */
+  async #correct(
+    picture: PictureSource,
+    known: readonly Track[],
+    found: readonly (Face | undefined)[],
+    boxes: readonly FaceBox[],
+  ): Promise<readonly (Face | undefined)[]> {
+    const near = nearest(known, found, boxes);
+    if (near.size === 0) return found;
+    const pairs = [...near];
+    const faces = await this.#aligner.align(
+      picture,
+      pairs.map(([, box]) => box),
+    );
+    const corrected = [...found];
+    for (const [k, [i]] of pairs.entries()) {
+      const face = faces[k];
+      if (face !== undefined && this.#isSure(face)) corrected[i] = face;
+    }
+    return corrected;
+  }
+
+  /**
    * Finds known faces again: in one batch, and in another those that the whole cascade is needed for, known before or
    * seen by what was found.
+   * @param isGap whether all of them need it
    */
-  async #refine(frame: PictureSource, known: readonly Track[]): Promise<readonly (Face | undefined)[]> {
+  async #refine(frame: PictureSource, known: readonly Track[], isGap: boolean): Promise<readonly (Face | undefined)[]> {
     const { iterations: all } = this.#aligner;
     const found = new Map<Track, Face | undefined>();
     const refine = async (tracks: readonly Track[], iterations: number) => {
@@ -310,8 +442,9 @@ export class FaceTracker {
       const refined = await this.#aligner.refine(frame, faces, { iterations });
       for (const [i, track] of tracks.entries()) found.set(track, refined[i]);
     };
-    const others = known.filter((track) => !needsFullRun(track));
-    await Promise.all([refine(known.filter(needsFullRun), all), refine(others, this.#options.iterations)]);
+    const isWhole = (track: Track) => isGap || needsFullRun(track);
+    const others = known.filter((track) => !isWhole(track));
+    await Promise.all([refine(known.filter(isWhole), all), refine(others, this.#options.iterations)]);
     const unsettled = (track: Track) => {
       const face = found.get(track);
       return face === undefined || !this.#isSure(face) || movedFar(track.good, face);
@@ -344,9 +477,8 @@ export class FaceTracker {
     if (boxes.length === 0) return [];
     const faces = await this.#aligner.align(frame, boxes);
     const sure = faces.filter((face) => this.#isSure(face));
-    const { layout, model } = this.#aligner;
     return sure.map((face) => {
-      const smoother = this.#smoothing && new FaceSmoother(layout, model.expressionNames, this.#smoothing);
+      const smoother = this.#newSmoother();
       const shown = this.#smooth(face, smoother, timestampMs);
       return { id: this.#nextId++, age: 0, good: face, shown, fast: false, doubt: 0, smoother };
     });
@@ -359,20 +491,30 @@ export class FaceTracker {
     return this.#reader.repose(face, Float32Array.from(moveParameters(smooth, PICTURE_FRAME, crop)));
   }
 
+  /** What the detector sees in this frame. */
+  async #lookNow(frame: PictureSource, picture: PictureSource, timestampMs: number): Promise<readonly FaceBox[]> {
+    const detector = this.#detector;
+    if (detector === undefined) return [];
+    this.#look = undefined;
+    this.#lookedMs = timestampMs;
+    const isShared = detector.device !== undefined && detector.device === this.#aligner.device;
+    return checkBoxes(await detector.detect(isShared ? picture : frame), DETECTED);
+  }
+
   /**
    * Boxes where new faces may be. With no face to follow the detector is awaited: there is nothing else to give.
    * Otherwise it looks at a copy of the frame while the video goes on, and its boxes serve the frame after.
    */
-  async #lookFor(frame: PictureSource, picture: PictureSource, timestampMs: number): Promise<readonly FaceBox[]> {
+  async #lookFor(
+    frame: PictureSource,
+    picture: PictureSource,
+    timestampMs: number,
+    known: number,
+  ): Promise<readonly FaceBox[]> {
     const detector = this.#detector;
     const { maxFaces, detectEvery } = this.#options;
-    const isShared = detector?.device !== undefined && detector.device === this.#aligner.device;
-    if (detector === undefined || this.#tracks.length >= maxFaces) return [];
-    if (this.#tracks.length === 0) {
-      this.#look = undefined;
-      this.#lookedMs = timestampMs;
-      return checkBoxes(await detector.detect(isShared ? picture : frame), DETECTED);
-    }
+    if (detector === undefined || known >= maxFaces) return [];
+    if (known === 0) return this.#lookNow(frame, picture, timestampMs);
     const look = this.#look;
     if (look !== undefined) {
       if (look.outcome === undefined) return [];
@@ -410,11 +552,50 @@ function needsFullRun({ doubt, fast, good }: Track): boolean {
   return doubt > 0 || fast || Math.abs(cosine) < Math.cos((MOST_TURN / 2) * (Math.PI / 180));
 }
 
-/** Whether the landmarks have moved by more than `MOST_MOVE`, on average. */
-function movedFar({ landmarks: before, box: { x0, y0, x1, y1 } }: Face, { landmarks: after }: Face): boolean {
+/** A copy: what it is of may change. */
+function sizeOf(picture: PictureSource): PictureSize | undefined {
+  const size = pictureSize(picture);
+  return size && { width: size.width, height: size.height };
+}
+
+/** By how much the landmarks have moved, on average, in parts of the face's size before. */
+function moveOf({ landmarks: before, box: { x0, y0, x1, y1 } }: Face, { landmarks: after }: Face): number {
   let sum = 0;
   for (let i = 0; i < after.length; i += 3) sum += Math.hypot(after[i]! - before[i]!, after[i + 1]! - before[i + 1]!);
-  return (3 * sum) / after.length > MOST_MOVE * Math.max(x1 - x0, y1 - y0);
+  return (3 * sum) / after.length / Math.max(x1 - x0, y1 - y0);
+}
+
+function movedFar(before: Face, after: Face): boolean {
+  return moveOf(before, after) > MOST_MOVE;
+}
+
+function jumped(before: Face, after: Face | undefined): boolean {
+  return after !== undefined && moveOf(before, after) > JUMP;
+}
+
+/**
+ * For known faces, by their index, the box that lies nearest to where each was found or was before; each box for one.
+ */
+function nearest(
+  known: readonly Track[],
+  found: readonly (Face | undefined)[],
+  boxes: readonly FaceBox[],
+): ReadonlyMap<number, FaceBox> {
+  const pairs = known.flatMap(({ good }, i) => {
+    const places = [squareOf(good), ...(found[i] === undefined ? [] : [squareOf(found[i])])];
+    return boxes.map((box) => {
+      const square = cropSquare(box);
+      return { i, box, overlap: Math.max(...places.map((place) => overlapOf(place, square))) };
+    });
+  });
+  const near = new Map<number, FaceBox>();
+  const taken = new Set<FaceBox>();
+  for (const { i, box, overlap } of pairs.sort((a, b) => b.overlap - a.overlap)) {
+    if (overlap <= NEAR || near.has(i) || taken.has(box)) continue;
+    near.set(i, box);
+    taken.add(box);
+  }
+  return near;
 }
 
 /** Of faces that have come to lie on each other, the one known longest. */

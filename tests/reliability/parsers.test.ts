@@ -93,7 +93,9 @@ describe('the table for the documentation', () => {
         repeat: { runs: 0, different: 0 },
         adapters: [{ name: 'card', maxError: 0.0000312 }],
       },
+      77,
     );
+    expect(text).toContain('Seed of the random cases: 77.');
     expect(text).toContain('| this | 12 | 0 |\n| that | 3 | 2 |\n| other | 0 | not tried: no such thing |\n');
     expect(text).toContain('Soak of 9 frames: 7 buffers before, 8 after; 0.25 MB of heap more; 0 validation errors.');
     expect(text).toContain('| card | 0.000031 |');
@@ -107,8 +109,8 @@ describe('the table', () => {
       { tried: 'that one', cases: 3, failures: ['a', 'b'] },
       { tried: 'other', cases: 0, failures: [], missing: 'no such thing' },
     ];
-    expect(formatTable(rows)).toBe(
-      'tried       cases  failed\nthis           12  ok\nthat one        3  2 FAILED\nother           0  NOT TRIED\n\nthat one: a\nthat one: b\nother: not tried: no such thing\n',
+    expect(formatTable(rows, 77)).toBe(
+      'seed 77\ntried       cases  failed\nthis           12  ok\nthat one        3  2 FAILED\nother           0  NOT TRIED\n\nthat one: a\nthat one: b\nother: not tried: no such thing\n',
     );
   });
 });

@@ -81,6 +81,29 @@ async function withTracker(
 }
 
 export const tracker = gpuSuite('tracking with the shipped weights', (test) => {
+  test('keeps a face that zooms and jumps at two frames a second, and is never sure beside it', async (context) => {
+    const photo = await createImageBitmap(new Blob([await context.load('assets/astronaut.png')]));
+    await withTracker(context, async ({ aligner, detector, tracker }) => {
+      const [still] = await aligner.align(photo, await detector.detect(photo));
+      expectThat(still !== undefined, 'there is no face in the photo');
+      const jumps = [
+        [200, 1],
+        [270, 1.9],
+        [300, 0.8],
+        [240, 1.5],
+      ] as const;
+      for (const [i, [x, zoom]] of jumps.entries()) {
+        const actor = { x, y: 200, zoom, degrees: 0 };
+        const faces = await tracker.track(paint(photo, [actor]), 500 * i);
+        expectEqual(faces.map(({ id }) => id).join(), '1', `ids of frame ${i}`);
+        for (const face of faces) {
+          const error = errorOf(face, actor, still.landmarks);
+          expectThat(face.confidence > 0.5 && error < 0.04, `frame ${i}: ${error} off, sure by ${face.confidence}`);
+        }
+      }
+    });
+  });
+
   test('follows two faces that move, loses those that are cut away, and finds them again', async (context) => {
     const photo = await createImageBitmap(new Blob([await context.load('assets/astronaut.png')]));
     await withTracker(context, async ({ aligner, detector, tracker }) => {

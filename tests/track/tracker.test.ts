@@ -332,6 +332,67 @@ describe('FaceTracker', () => {
     expect(summary(await tracker.track(FRAME, 6, { boxes }))).toBe('2:0');
   });
 
+  it('tells seconds from milliseconds by the first two frames', async () => {
+    const { aligner, tracker } = await tracking();
+    aligner.spots = [{ x: 100, y: 100 }];
+    await tracker.track(FRAME, 0, { boxes: [boxAt(100, 100)] });
+    await expect(tracker.track(FRAME, 0.04)).rejects.toThrow(/0 and 0.04 ms; wanted milliseconds.*currentTime/);
+    expect(summary(await tracker.track(FRAME, 40))).toBe('1:1');
+    // Once they are known to be milliseconds, two frames may be close.
+    expect(summary(await tracker.track(FRAME, 40.5))).toBe('1:2');
+  });
+
+  it('names reset() where a film starts anew', async () => {
+    const { tracker } = await tracking();
+    await tracker.track(FRAME, 5000);
+    await expect(tracker.track(FRAME, 0)).rejects.toThrow(/0 ms; wanted more than 5000 ms, or reset\(\)/);
+  });
+
+  it('follows a face through a change of resolution by its id, and starts anew where the picture has another shape', async () => {
+    const { aligner, tracker } = await tracking();
+    const frame = (width: number, height: number) => ({
+      width,
+      height,
+      data: new Uint8ClampedArray(width * height * 4),
+    });
+    aligner.spots = [{ x: 100, y: 80 }];
+    await tracker.track(frame(320, 240), 0, { boxes: [boxAt(100, 80)] });
+    // It would not be found at its old pixels.
+    aligner.spots = [{ x: 200.5, y: 160.5 }];
+    const [face] = await tracker.track(frame(640, 480), 40);
+    expect(summary(face === undefined ? [] : [face])).toBe('1:1');
+    expect(landmarksBox(face?.landmarks ?? [])).toEqual(boxAt(200.5, 160.5));
+    expect(summary(await tracker.track(frame(480, 640), 80))).toBe('');
+  });
+
+  it('after a gap or a jump runs the whole cascade, and believes what the detector sees', async () => {
+    const detect = vi.fn(async (): Promise<FaceBox[]> => [boxAt(100, 100)]);
+    const { aligner, tracker } = await tracking({ detector: { detect } });
+    const at = async (x: number, y: number, time: number) => {
+      aligner.spots = [{ x, y }];
+      aligner.calls.length = 0;
+      detect.mockResolvedValueOnce([boxAt(x + 3, y)]);
+      const faces = await tracker.track(FRAME, time);
+      expect(landmarksBox(faces[0]?.landmarks ?? [])).toEqual(boxAt(x, y));
+      return summary(faces);
+    };
+    expect(await at(100, 100, 0)).toBe('1:0');
+    expect(await at(101, 100, 40)).toBe('1:1');
+    expect(aligner.calls).toEqual(['refine 1 by 2']);
+    expect(detect).toHaveBeenCalledTimes(1);
+    // Too far for the refinement, near enough to be the same face.
+    detect.mockReset();
+    expect(await at(160, 130, 540)).toBe('1:2');
+    expect(aligner.calls).toEqual(['refine 1 by 3', 'align 1']);
+    detect.mockReset();
+    expect(await at(190, 130, 580)).toBe('1:3');
+    expect(aligner.calls).toEqual(['refine 1 by 3', 'align 1']);
+    expect(detect).toHaveBeenCalledTimes(1);
+    // In peace again, nobody asks the detector.
+    expect(await at(191, 130, 620)).toBe('1:4');
+    expect(detect).toHaveBeenCalledTimes(1);
+  });
+
   it('uploads a frame once, into the same picture, and frees it when the last call is done', async () => {
     const { aligner, tracker } = await tracking();
     const destroy = vi.fn();

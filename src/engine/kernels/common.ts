@@ -1,6 +1,8 @@
 /** What several kernels share: activations, window arithmetic, per-channel vectors. */
+
 import activationLib from '../../shaders/lib/activation.wgsl?raw';
 import { ShapeError } from '../errors.js';
+import { list } from '../show.js';
 import { assertFeatureShape, blocksOf, type FeatureShape, formatShape, type Tensor } from '../tensor.js';
 
 /** Activations of a layer; the order is that of ACTIVATION in lib/activation.wgsl. */
@@ -75,21 +77,21 @@ export function slideWindow(
   for (const size of [...kernel, ...stride]) {
     if (!Number.isSafeInteger(size) || size < 1) {
       throw new ShapeError(
-        `${what} has kernel ${kernel.join('x')} and stride ${stride.join('x')}; wanted whole numbers >= 1.`,
+        `${what} has kernel ${list(kernel, 'x')} and stride ${list(stride, 'x')}; wanted whole numbers >= 1.`,
       );
     }
   }
   const [top, left, bottom, right] = padding;
   for (const size of padding) {
     if (!Number.isSafeInteger(size) || size < 0) {
-      throw new ShapeError(`${what} has padding [${padding.join(', ')}]; wanted whole numbers >= 0.`);
+      throw new ShapeError(`${what} has padding [${list(padding)}]; wanted whole numbers >= 0.`);
     }
   }
   const height = Math.floor((input.height + top + bottom - kernel[0]) / stride[0]) + 1;
   const width = Math.floor((input.width + left + right - kernel[1]) / stride[1]) + 1;
   if (height < 1 || width < 1) {
     throw new ShapeError(
-      `${what}: a kernel of ${kernel.join('x')} does not fit an input of ${formatShape(input)} with padding [${padding.join(', ')}].`,
+      `${what}: a kernel of ${list(kernel, 'x')} does not fit an input of ${formatShape(input)} with padding [${list(padding)}].`,
     );
   }
   return { height, width };

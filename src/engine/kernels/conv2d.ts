@@ -3,12 +3,14 @@
  * and conv2dQuads.wgsl those of at most three strides a side, with fewer loads. Their headers give arithmetic and
  * layouts.
  */
+
 import source from '../../shaders/conv2d.wgsl?raw';
 import { ShapeError } from '../errors.js';
 import type { LayerKind, VariantDevice } from '../network/layer.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
+import { list } from '../show.js';
 import { assertTensorShape, blocksOf, type FeatureShape, type Tensor, tensorBinding } from '../tensor.js';
 import { UniformStruct } from '../uniform.js';
 import {
@@ -75,7 +77,7 @@ function variantOf(spec: Conv2dSpec): Conv2dVariant {
   const { variant = fits ? 'windows' : 'general' } = spec;
   if (variant !== 'general' && !(fits && (variant !== 'split' || fitsSplit(spec)))) {
     throw new ShapeError(
-      `conv2d '${variant}' cannot compute kernel ${spec.kernel.join('x')}, stride ${spec.stride.join('x')} on ${spec.inChannels} channels.`,
+      `conv2d '${variant}' cannot compute kernel ${list(spec.kernel, 'x')}, stride ${list(spec.stride, 'x')} on ${spec.inChannels} channels.`,
     );
   }
   return variant;
@@ -177,7 +179,7 @@ export function packConv2dWeights(spec: Conv2dSpec, weights: Float32Array): Floa
   const taps = kernel[0] * kernel[1];
   if (weights.length !== outChannels * taps * inChannels) {
     throw new ShapeError(
-      `conv2d has ${weights.length} weights; wanted [${outChannels}, ${kernel.join(', ')}, ${inChannels}] = ${outChannels * taps * inChannels}.`,
+      `conv2d has ${weights.length} weights; wanted [${outChannels}, ${list(kernel)}, ${inChannels}] = ${outChannels * taps * inChannels}.`,
     );
   }
   return variantOf(spec) === 'general' ? packGeneralWeights(spec, weights) : packWindowsWeights(spec, weights);

@@ -8,6 +8,7 @@ import type { LayerKind } from '../network/layer.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
+import { list } from '../show.js';
 import { assertTensorShape, blocksOf, type FeatureShape, type Tensor, tensorBinding } from '../tensor.js';
 import { UniformStruct } from '../uniform.js';
 import {
@@ -82,7 +83,7 @@ export function packDepthwiseConv2dWeights(
   const taps = kernel[0] * kernel[1];
   if (weights.length !== taps * channels) {
     throw new ShapeError(
-      `depthwiseConv2d has ${weights.length} weights; wanted [${kernel.join(', ')}, ${channels}] = ${taps * channels}.`,
+      `depthwiseConv2d has ${weights.length} weights; wanted [${list(kernel)}, ${channels}] = ${taps * channels}.`,
     );
   }
   const stride = blocksOf(channels) * 4;

@@ -1,4 +1,5 @@
 /** Fully connected layer (matrix times vector) with fused bias and activation. See fullyConnected.wgsl. */
+
 import source from '../../shaders/fullyConnected.wgsl?raw';
 import halvesLib from '../../shaders/lib/halves.wgsl?raw';
 import { ShapeError } from '../errors.js';
@@ -6,6 +7,7 @@ import type { LayerKind } from '../network/layer.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
+import { show } from '../show.js';
 import {
   assertTensorShape,
   blocksOf,
@@ -132,7 +134,7 @@ export const fullyConnectedKind: LayerKind<'fullyConnected', FullyConnectedSpec>
     const features = shape.height * shape.width * shape.channels;
     const inFeatures = layer.count('inFeatures');
     if (inFeatures !== features) {
-      throw new ShapeError(`inFeatures is ${inFeatures}, but '${name}' ${formatShape(shape)} has ${features}.`);
+      throw new ShapeError(`inFeatures is ${show(inFeatures)}, but '${name}' ${formatShape(shape)} has ${features}.`);
     }
     return { inputs: [name], spec };
   },

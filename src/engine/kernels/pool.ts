@@ -1,10 +1,12 @@
 /** Max and average pooling. See pool.wgsl for the arithmetic. */
+
 import source from '../../shaders/pool.wgsl?raw';
 import { ShapeError } from '../errors.js';
 import type { LayerKind } from '../network/layer.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
+import { list } from '../show.js';
 import { assertTensorShape, blocksOf, type FeatureShape, itemBlocks, type Tensor, tensorBinding } from '../tensor.js';
 import { UniformStruct } from '../uniform.js';
 import { assertSameBatch, type StepNames, slideWindow, type Window, WORKGROUP_SIZE } from './common.js';
@@ -46,7 +48,7 @@ export function poolOutputShape(spec: PoolSpec): FeatureShape {
   const [top, left, bottom, right] = padding;
   if (Math.max(top, bottom) >= kernel[0] || Math.max(left, right) >= kernel[1]) {
     throw new ShapeError(
-      `${mode} pool has padding [${padding.join(', ')}]; wanted less than its kernel ${kernel.join('x')}.`,
+      `${mode} pool has padding [${list(padding)}]; wanted less than its kernel ${list(kernel, 'x')}.`,
     );
   }
   return { ...slideWindow(input, spec, `${mode} pool`), channels: input.channels };

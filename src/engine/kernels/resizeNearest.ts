@@ -1,10 +1,12 @@
 /** Enlarging by whole factors: every pixel becomes a block of pixels. See resizeNearest.wgsl. */
+
 import source from '../../shaders/resizeNearest.wgsl?raw';
 import { ShapeError } from '../errors.js';
 import type { LayerKind } from '../network/layer.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
+import { list } from '../show.js';
 import {
   assertFeatureShape,
   assertTensorShape,
@@ -43,7 +45,7 @@ const kernel: Kernel = {
 export function resizeNearestOutputShape({ input, scale }: ResizeNearestSpec): FeatureShape {
   assertFeatureShape(input, 'Input of resizeNearest');
   if (!scale.every((factor) => Number.isSafeInteger(factor) && factor >= 1)) {
-    throw new ShapeError(`resizeNearest by ${scale.join('x')}; wanted whole numbers >= 1.`);
+    throw new ShapeError(`resizeNearest by ${list(scale, 'x')}; wanted whole numbers >= 1.`);
   }
   return { height: input.height * scale[0], width: input.width * scale[1], channels: input.channels };
 }

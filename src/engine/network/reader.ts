@@ -1,7 +1,7 @@
 /** The fields of a network's layers, as parsed JSON that anybody may have written. */
 import { WeightsError } from '../errors.js';
 import { ACTIVATIONS, type Activation, type Window } from '../kernels/common.js';
-import { show } from '../show.js';
+import { list, show } from '../show.js';
 import type { FeatureShape } from '../tensor.js';
 
 /** What a layer reads. */
@@ -39,7 +39,7 @@ export class LayerReader {
   oneOf<T extends string>(field: string, allowed: readonly T[]): T {
     const value = this.#fields.get(field);
     const found = allowed.find((candidate) => candidate === value);
-    return found ?? this.#refuse(field, `one of ${allowed.join(', ')}`);
+    return found ?? this.#refuse(field, `one of ${list(allowed)}`);
   }
 
   /** The field `activation`. */
@@ -99,7 +99,7 @@ export class LayerReader {
   #lookUp(field: string, name: unknown): LayerInput {
     const shape = typeof name === 'string' ? this.#shapes.get(name) : undefined;
     if (typeof name === 'string' && shape !== undefined) return { name, shape };
-    return this.#refuse(field, `a layer before it or an input, one of ${[...this.#shapes.keys()].join(', ')}`);
+    return this.#refuse(field, `a layer before it or an input, one of ${list(this.#shapes.keys())}`);
   }
 
   #refuse(field: string, wanted: string): never {

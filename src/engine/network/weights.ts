@@ -1,10 +1,12 @@
 /** A network's weights: taken from a file, packed for the kernels, on the GPU. */
+
 import type { Gpu } from '../device.js';
 import { WeightsError } from '../errors.js';
 import { refuse } from '../expect.js';
 import type { TensorSource } from '../kernels/common.js';
 import { packHalves } from '../kernels/halves.js';
 import { requireFloats, type SafeTensors } from '../safetensors.js';
+import { list } from '../show.js';
 import type { NetworkGraph } from './graph.js';
 import { kindOf } from './kinds.js';
 import type { LayerWeights } from './layer.js';
@@ -108,9 +110,7 @@ export class NetworkWeights {
   #slice(name: string): WeightSlice {
     const slice = this.#slices.get(name);
     if (slice === undefined) {
-      throw new WeightsError(
-        `'${this.#buffer.label}' has no '${name}'; it has ${[...this.#slices.keys()].join(', ')}.`,
-      );
+      throw new WeightsError(`'${this.#buffer.label}' has no '${name}'; it has ${list(this.#slices.keys())}.`);
     }
     return slice;
   }

@@ -1,7 +1,9 @@
 /** Where a network's intermediate results live. */
+
 import { type ArenaStep, planArena } from '../arena.js';
 import type { Gpu } from '../device.js';
 import { ShapeError } from '../errors.js';
+import { list } from '../show.js';
 import { type Tensor, tensorBytes } from '../tensor.js';
 import type { NetworkGraph } from './graph.js';
 
@@ -41,7 +43,7 @@ export class NetworkWorkspace {
   tensor(name: string): Tensor {
     const tensor = this.#tensors.get(name);
     if (tensor === undefined) {
-      throw new ShapeError(`The workspace has no '${name}'; it has ${[...this.#tensors.keys()].join(', ')}.`);
+      throw new ShapeError(`The workspace has no '${name}'; it has ${list(this.#tensors.keys())}.`);
     }
     return tensor;
   }
