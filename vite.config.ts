@@ -68,6 +68,15 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         chunkFileNames: 'shared/[name].js',
+        // What every entry takes, and what runs networks, as one chunk each: left alone there is one for every set of entries, and what lies apart
+        // compresses worse. A tracker and the writers of files take the first two without the third.
+        codeSplitting: {
+          groups: [
+            { name: 'common', test: /src\/(engine\/(errors|show|expect)|pictures\/crop)\.ts$/ },
+            { name: 'safetensors', test: /src\/engine\/safetensors\.ts$/ },
+            { name: 'gpu', test: /src\/(engine\/|calls\/|pictures\/(kernels\/|frame-step\.ts$))/ },
+          ],
+        },
         minify: { compress: true, mangle: { toplevel: true, keepNames: true }, codegen: { removeWhitespace: true } },
         comments: { jsdoc: false, legal: false, annotation: true },
       },
