@@ -72,7 +72,7 @@ export default defineConfig({
         // compresses worse. A tracker and the writers of files take the first two without the third.
         codeSplitting: {
           groups: [
-            { name: 'common', test: /src\/(engine\/(errors|show|expect)|pictures\/crop)\.ts$/ },
+            { name: 'common', test: /src\/(engine\/(errors|show|expect|firefox)|pictures\/crop)\.ts$/ },
             { name: 'safetensors', test: /src\/engine\/safetensors\.ts$/ },
             { name: 'gpu', test: /src\/(engine\/|calls\/|pictures\/(kernels\/|frame-step\.ts$))/ },
           ],
