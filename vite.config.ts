@@ -77,7 +77,12 @@ export default defineConfig({
             { name: 'gpu', test: /src\/(engine\/|calls\/|pictures\/(kernels\/|frame-step\.ts$))/ },
           ],
         },
-        minify: { compress: true, mangle: { toplevel: true, keepNames: true }, codegen: { removeWhitespace: true } },
+        // Errors tell their class; the names of functions are in the source maps.
+        minify: {
+          compress: true,
+          mangle: { toplevel: true, keepNames: { class: true, function: false } },
+          codegen: { removeWhitespace: true },
+        },
         comments: { jsdoc: false, legal: false, annotation: true },
       },
     },
