@@ -33,7 +33,7 @@ function unsafe(path: string): string[] {
     const isMessage = inMessage || /(Error|^refuse|\.#refuse)$/.test(called);
     if (called === 'String') tell(node);
     // Constants are the package's own.
-    if (isMessage && /\.join$/.test(called) && !/^[A-Z_]+\.join$|\.map\(show\)\.join$/.test(called)) tell(node);
+    if (isMessage && /\.join$/.test(called) && !/^[A-Z0-9_]+\.join$|\.map\(show\)\.join$/.test(called)) tell(node);
     if (isMessage && ts.isTemplateExpression(node)) {
       let before = node.head.text;
       for (const { expression, literal } of node.templateSpans) {
