@@ -100,7 +100,8 @@ describe('the packed library', () => {
   });
 
   it('has every picture and page that its README names', () => {
-    const readme = readFileSync(join(app, 'node_modules/fullpose/README.md'), 'utf8');
+    // Not what its code names.
+    const readme = readPacked('README.md').replaceAll(/^```.*?^```$/gms, '');
     const named = [...readme.matchAll(/\]\((?!https?:|#)([^)#\s]+)|(?:src|srcset)="(?!https?:)([^"]+)"/g)].map(
       ([, link, picture]) => link ?? picture ?? '',
     );
@@ -175,7 +176,6 @@ describe('the packed library', () => {
     ]);
     const unresolved = told[0]?.pop() ?? [];
     expect(told).toEqual([
-      [[], [], []],
       [[], [], []],
       [[], []],
     ]);
