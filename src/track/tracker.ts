@@ -129,8 +129,8 @@ const MOST_MOVE = 0.05;
 const JUMP = 0.25;
 
 /**
- * After more ms than these nothing says where a face is now; also then the whole cascade runs, and the detector is
- * asked.
+ * After more ms than these nothing says where a face is now: the whole cascade runs, and the detector
+ * is asked where that leaves doubt.
  */
 const LONGEST_GAP = 250;
 
@@ -331,13 +331,13 @@ export class FaceTracker {
     const size = sizeOf(picture instanceof UploadedPicture ? picture : frame) ?? this.#size;
     const known = size === undefined ? before : this.#fitted(before, size);
     const isGap = timestampMs - this.#lastMs > LONGEST_GAP;
-    const looking =
-      boxes ??
-      (isGap ? this.#lookNow(frame, picture, timestampMs) : this.#lookFor(frame, picture, timestampMs, known.length));
+    const looking = boxes ?? this.#lookFor(frame, picture, timestampMs, known.length);
     const [seen, found] = await Promise.all([looking, this.#refine(picture, known, isGap)]);
-    const isShaken = known.some(({ good }, i) => isGap || jumped(good, found[i]));
-    const candidates =
-      isShaken && !isGap && boxes === undefined ? await this.#lookNow(frame, picture, timestampMs) : seen;
+    const isShaken = known.some(({ good }, i) => {
+      const face = found[i];
+      return jumped(good, face) || (isGap && (face === undefined || !this.#isSure(face)));
+    });
+    const candidates = isShaken && boxes === undefined ? await this.#lookNow(frame, picture, timestampMs) : seen;
     const results = isShaken ? await this.#correct(picture, known, found, candidates) : found;
     const kept = distinct(known.flatMap((track, i) => this.#next(track, results[i], timestampMs) ?? []));
     const room = this.#options.maxFaces - kept.length;
