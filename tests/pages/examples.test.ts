@@ -275,7 +275,7 @@ describe('own detector', () => {
       input.value = '10 10 10 60';
       input.dispatchEvent(new Event('change'));
     });
-    await page.waitForFunction(() => /box/.test(document.querySelector('[role="status"]')?.textContent ?? ''));
+    await page.waitForFunction(() => /Box/.test(document.querySelector('[role="status"]')?.textContent ?? ''));
     const { x, y } = (await (await page.$('canvas'))?.boundingBox()) ?? { x: 0, y: 0 };
     await page.mouse.move(x + 290, y + 190);
     await page.mouse.down();
