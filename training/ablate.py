@@ -19,10 +19,10 @@ import numpy as np
 from . import face_model
 from .data import Samples
 from .evaluate import exported, measure_afw, measure_closed, run_weights
-from .export import load_weights
 from .face_model import ROOT
 from .labels import CACHE
 from .train import Cascade, evaluate, load_cascade
+from .weights import load_weights
 
 DATA = ROOT / ".." / "shared" / "data"
 THREE = ["--iterations", "3", "--ends", "1", "1", "1"]
