@@ -4,7 +4,7 @@ import { onnxruntimeBase, tfjsWasmBase } from './pages/routes.js';
 import { keptModuleUrls } from './scripts/module-urls.js';
 import { packageFiles } from './scripts/page-plugins.js';
 import { siteHeader } from './scripts/site-header.js';
-import { pureKernels, strippedShaders } from './scripts/wgsl.js';
+import { pureKernels, minifiedShaders } from './scripts/wgsl.js';
 
 // Served pages (`npm run dev`, the demo, the tests, the command line): the repository root, so that weights/ and tests/fixtures/ are plain
 // files; cross-origin isolated, which gives `performance.now()` its full resolution.
@@ -28,7 +28,7 @@ export default defineConfig({
     packageFiles(onnxruntimeBase, 'onnxruntime-web/dist'),
     packageFiles(tfjsWasmBase, '@tensorflow/tfjs-backend-wasm/dist'),
     siteHeader(),
-    strippedShaders(),
+    minifiedShaders(),
     pureKernels(),
     keptModuleUrls(),
   ],

@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { build, type Plugin, type Rolldown } from 'vite';
 import { repositoryRoot } from '../scripts/page-host.js';
-import { strippedShaders } from '../scripts/wgsl.js';
+import { minifiedShaders } from '../scripts/wgsl.js';
 import { smallWeightBuffers } from '../tests/cascade/small-weights.js';
 import { type Fault, isFault } from './faults.js';
 
@@ -126,7 +126,7 @@ async function buildStrict(): Promise<string> {
     root: repositoryRoot,
     configFile: false,
     logLevel: 'error',
-    plugins: [strippedShaders()],
+    plugins: [minifiedShaders()],
     build: { write: false, lib: { entry: join(repositoryRoot, 'reliability/csp/main.ts'), formats: ['es'] } },
   });
   const outputs: readonly unknown[] = Array.isArray(built) ? built : [built];

@@ -9,7 +9,7 @@ import config from '../vite.config.js';
 import { repositoryRoot } from './page-host.js';
 import { placeholderBase, relocate } from './relocatable.js';
 import { siteHeader, sitePages } from './site-header.js';
-import { strippedShaders } from './wgsl.js';
+import { minifiedShaders } from './wgsl.js';
 
 const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
 
@@ -68,7 +68,7 @@ async function buildPages(folder: string): Promise<void> {
     base: './',
     publicDir: false,
     resolve: config.resolve ?? {},
-    plugins: [siteHeader(), strippedShaders()],
+    plugins: [siteHeader(), minifiedShaders()],
     worker: { format: 'es', rolldownOptions: { output: { assetFileNames } } },
     build: {
       outDir: folder,

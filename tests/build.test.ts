@@ -1,13 +1,13 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createContext, runInContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
 import { build, type Rolldown } from 'vite';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { stripWgsl } from '../scripts/wgsl.js';
+import { minifyWgsl, readShaders, shortNames } from '../scripts/wgsl.js';
 
 /** JavaScript and WGSL of `fullpose` and its engine, without weights, as a visitor downloads them. Other entries are loaded only by who names them. */
-const largestGzip = 66_000;
+const largestGzip = 64_000;
 const mainEntries = ['index.js', 'engine/index.js'] as const;
 
 /** What `fullpose/detect` takes beside those, and alone, engine included. */
@@ -110,25 +110,49 @@ describe('the library build', () => {
   it('carries every shader, without its comments', () => {
     const code = chunks.map((chunk) => chunk.code).join('\n');
     const header = /^\/\/ (.{30,})$/m;
-    for (const name of readdirSync('src/shaders').filter((file) => file.endsWith('.wgsl'))) {
-      const source = readFileSync(`src/shaders/${name}`, 'utf8');
+    const shaders = readShaders();
+    const names = shortNames([...shaders.values()]);
+    for (const [name, source] of shaders) {
       const comment = header.exec(source)?.[1];
       if (comment === undefined) throw new Error(`${name} has no header comment`);
       expect(code.includes(comment), `${name}'s header is in the build`).toBe(false);
-      const lines = stripWgsl(source).split('\n');
+      const lines = minifyWgsl(source, names).split('\n');
       const telling = lines.reduce((longest, line) => (line.length > longest.length ? line : longest), '');
       expect(code.includes(JSON.stringify(telling).slice(1, -1)), `${name} is in the build`).toBe(true);
     }
   });
 });
 
-describe('stripWgsl', () => {
+describe('minifyWgsl', () => {
   it('keeps code and the directives of the preprocessor', () => {
     const source =
-      '// What it does.\n//#include "lib/a.wgsl"\n\n  let a = 1; // one;\n    // aside\n  let b: array<i32> = f(a + 1,\n -a);\n  //#if B\n  b >= a;\n}\n';
-    expect(stripWgsl(source)).toBe(
-      '//#include "lib/a.wgsl"\nlet a=1;// one;\nlet b:array<i32> =f(a+1,-a);\n//#if B\nb >= a;}',
+      '// What it does.\n//#include "lib/a.wgsl"\n\n  let a = 1; // one;\n    // aside\n  let b: array<i32> = f(a + 1,\n - -a);\n  //#if B\n  b >= 0x1p-10f;\n}\n';
+    expect(minifyWgsl(source)).toBe(
+      '//#include "lib/a.wgsl"\nlet a=1;let b:array<i32> =f(a+1,- -a);\n//#if B\nb>=0x1p-10f;}',
     );
+  });
+
+  it('gives every declared name another, and leaves what the outside and WGSL know', () => {
+    const source = `override THREADS: u32 = 64u; struct Params { width: u32, x: f32 }
+      @group(0) @binding(0) var<storage, read> values: array<vec4f>; fn value_at(index: u32) -> f32 { return values[index].x; }
+      @compute @workgroup_size(THREADS) fn main(@builtin(global_invocation_id) id: vec3u) { let floor_of = floor(value_at(id.x)); }`;
+    const names = shortNames([source]);
+    expect([...names.keys()].sort()).toEqual(['Params', 'floor_of', 'id', 'index', 'value_at', 'values', 'width']);
+  });
+});
+
+describe('short names', () => {
+  const shaders = readShaders();
+  const names = shortNames([...shaders.values()]);
+  const words = (text: string) => text.replaceAll(/\/\/(?!#).*/g, '').match(/[A-Za-z_]\w*|\d[\w.]*|\S/g) ?? [];
+
+  it.each([...shaders])('can be read back in %s', (_, source) => {
+    const back = new Map([...names].map(([long, short]) => [short, long]));
+    expect(back.size).toBe(names.size);
+    const own = words(source);
+    // A short name is no name that stays, so that none is hidden by another.
+    expect(own.filter((word) => back.has(word) && !names.has(word))).toEqual([]);
+    expect(words(minifyWgsl(source, names)).map((word) => back.get(word) ?? word)).toEqual(own);
   });
 });
 
