@@ -7,7 +7,7 @@ import type { Cascade } from '../cascade/cascade.js';
 import { vertexBytes, visibilityBytes } from '../cascade/mesh.js';
 import type { Gpu } from '../engine/device.js';
 import { InputError } from '../engine/errors.js';
-import { expectObject, refuse } from '../engine/expect.js';
+import { expectObject, expectWhole, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 import { cropsOf, type FaceBox } from '../pictures/boxes.js';
 import { pictureOfTexture } from '../pictures/frame.js';
@@ -33,7 +33,7 @@ export type EncodeInput = {
 
 /** A range of a buffer of the caller's, usage COPY_DST. */
 export interface OutputRange {
-  readonly buffer: GPUBuffer;
+    readonly buffer: GPUBuffer;
   /** Bytes, a multiple of 4 (default 0). */
   readonly offset?: number;
 }
@@ -149,10 +149,7 @@ export class FrameEncoder {
   }
 
   #checkCount(faces: number): void {
-    const { maxFaces } = this.#cascade;
-    if (!Number.isInteger(faces) || faces < 1 || faces > maxFaces) {
-      throw new InputError(`encode was given ${show(faces)} faces; wanted 1 to ${maxFaces}, one frame.`);
-    }
+    expectWhole("The frame's count of faces", faces, 1, this.#cascade.maxFaces);
   }
 
   #checkCrops(crops: CropBuffer): CropBuffer {

@@ -6,9 +6,8 @@ import { checkMaxPending } from '../calls/turns.js';
 import { fetchWeights, type LoadOptions } from '../cascade/manifest.js';
 import { type CascadeWeights, parseWeights, type WeightBuffers } from '../cascade/weights.js';
 import { InputError } from '../engine/errors.js';
-import { expectObject, refuse } from '../engine/expect.js';
+import { expectNumber, expectObject, expectWhole, refuse } from '../engine/expect.js';
 import { DTYPES, type DType } from '../engine/network.js';
-import { show } from '../engine/show.js';
 import { checkDownloadOptions, type WeightUrls } from '../files/download.js';
 import { weights as bundledWeights } from '../weights.js';
 import { checkTextureSize, OUTPUT_NAMES, type OutputName, type Wanted } from './outputs.js';
@@ -22,7 +21,7 @@ export interface AlignerOptions extends LoadOptions, TuningOptions {
   readonly weights?: string | URL | WeightUrls | WeightBuffers | CascadeWeights;
   /** The caller's device. It is never destroyed here. Without it the aligner makes one of its own. */
   readonly device?: GPUDevice;
-  readonly powerPreference?: GPUPowerPreference;
+    readonly powerPreference?: GPUPowerPreference;
   /**
    * How the network's weights are held on the GPU (default `f16`). `f16`: in 16 bits where that changes none, as of the
    * package's weights, after a test on the device; where it fails, and with `f32`, in 32. Arithmetic is f32 either way.
@@ -69,11 +68,8 @@ export async function loadWeights(options: AlignerOptions): Promise<CascadeWeigh
   const { weights = bundledWeights, iterations } = options;
   if (typeof weights === 'string' || 'href' in weights || 'manifest' in weights) return fetchWeights(weights, options);
   const all = 'model' in weights ? weights : parseWeights(weights);
-  const wanted = iterations ?? all.iterations.length;
-  if (!Number.isInteger(wanted) || wanted < 1 || wanted > all.iterations.length) {
-    throw new InputError(`iterations is ${show(wanted)}; the weights have ${all.iterations.length}.`);
-  }
-  return { ...all, iterations: all.iterations.slice(0, wanted) };
+  if (iterations !== undefined) expectWhole('iterations', iterations, 1, all.iterations.length);
+  return { ...all, iterations: all.iterations.slice(0, iterations) };
 }
 
 /** What the types say already, for callers without them. Numbers are checked where they are used. */
@@ -112,7 +108,7 @@ export function checkOutputs<Name extends OutputName>(options: AlignOptions<Name
   expectObject(options, 'The options');
   const { outputs = [], mirror = false } = options;
   if (!Array.isArray(outputs) || !outputs.every((name) => OUTPUT_NAMES.includes(name))) {
-    throw new InputError(`outputs is ${show(outputs)}; wanted a list of ${OUTPUT_NAMES.join(', ')}.`);
+    refuse('outputs', outputs, `a list of ${OUTPUT_NAMES.join(', ')}`);
   }
   if (typeof mirror !== 'boolean') refuse('mirror', mirror, 'true or false');
   const wanted: readonly Name[] = outputs;
@@ -121,8 +117,7 @@ export function checkOutputs<Name extends OutputName>(options: AlignOptions<Name
 
 /** @throws InputError for what is no confidence. */
 export function checkConfidence(minConfidence: number | undefined): void {
-  if (minConfidence === undefined || (minConfidence >= 0 && minConfidence <= 1)) return;
-  refuse('minConfidence', minConfidence, 'a number from 0 to 1');
+  if (minConfidence !== undefined) expectNumber('minConfidence', minConfidence, 0, 1);
 }
 
 function isObject(value: unknown): boolean {

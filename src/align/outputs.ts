@@ -6,7 +6,7 @@
 import { keyLayout, SUBPIXEL } from '../cascade/kernels/common.js';
 import { PNCC_CHANNEL, STEM_CHANNELS } from '../cascade/kernels/crop.js';
 import { type MeshSpec, vertexBytes, visibilityBytes } from '../cascade/mesh.js';
-import { refuse } from '../engine/expect.js';
+import { expectWhole } from '../engine/expect.js';
 import { tensorBytes } from '../engine/tensor.js';
 import { toPicturePixels } from '../mmm/decode.js';
 import type { FaceModel } from '../mmm/model.js';
@@ -43,7 +43,7 @@ export type FaceWith<Name extends OutputName> = Face & Pick<FaceOutputs, Name>;
 
 /** RGBA bytes, as `new ImageData(data, width, height)` takes them. */
 export interface FaceTexture extends PixelData {
-  readonly data: Uint8ClampedArray<ArrayBuffer>;
+    readonly data: Uint8ClampedArray<ArrayBuffer>;
 }
 
 /** What a frame is asked for beside the landmarks. */
@@ -155,8 +155,6 @@ const MIN_TEXTURE_SIZE = 16;
 const MAX_TEXTURE_SIZE = 2048;
 
 /** @throws InputError */
-export function checkTextureSize(size: unknown): void {
-  if (typeof size !== 'number' || !Number.isInteger(size) || size < MIN_TEXTURE_SIZE || size > MAX_TEXTURE_SIZE) {
-    refuse('textureSize', size, `a whole number from ${MIN_TEXTURE_SIZE} to ${MAX_TEXTURE_SIZE}`);
-  }
+export function checkTextureSize(size: number): void {
+  expectWhole('textureSize', size, MIN_TEXTURE_SIZE, MAX_TEXTURE_SIZE);
 }

@@ -1,7 +1,6 @@
 /** What a frame runs: iterations, from where, and what it returns. */
 import type { Cascade, CascadePlan } from '../cascade/cascade.js';
-import { InputError } from '../engine/errors.js';
-import { show } from '../engine/show.js';
+import { expectWhole } from '../engine/expect.js';
 import { type AlignOptions, checkOutputs } from './options.js';
 import type { OutputName, Wanted } from './outputs.js';
 
@@ -19,7 +18,9 @@ export interface Run<Name extends OutputName = OutputName> {
  */
 export function runFromMean<Name extends OutputName>(options: AlignOptions<Name>, all: number): Run<Name> {
   const wanted = checkOutputs(options);
-  return { iterations: checkIterations(options.iterations ?? all, all), from: 'mean', wanted };
+  const { iterations = all } = options;
+  expectWhole('iterations', iterations, 1, all);
+  return { iterations, from: 'mean', wanted };
 }
 
 /**
@@ -28,15 +29,9 @@ export function runFromMean<Name extends OutputName>(options: AlignOptions<Name>
  */
 export function runFromFaces<Name extends OutputName>(options: AlignOptions<Name>, all: number): Run<Name> {
   const wanted = checkOutputs(options);
-  const iterations = checkIterations(options.iterations ?? Math.max(1, all - 1), all);
+  const { iterations = Math.max(1, all - 1) } = options;
+  expectWhole('iterations', iterations, 1, all);
   return { iterations, from: iterations === all ? 'mean' : 'faces', wanted };
-}
-
-function checkIterations(iterations: number, all: number): number {
-  if (!Number.isInteger(iterations) || iterations < 1 || iterations > all) {
-    throw new InputError(`iterations is ${show(iterations)}; wanted a whole number from 1 to ${all}.`);
-  }
-  return iterations;
 }
 
 /** The passes of a run. */

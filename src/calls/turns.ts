@@ -17,15 +17,13 @@
  * ```
  */
 import { FullposeError } from '../engine/errors.js';
-import { refuse } from '../engine/expect.js';
+import { expectWhole } from '../engine/expect.js';
 
 const DEFAULT_MAX_PENDING = 64;
 
 /** @throws InputError for what cannot be `maxPending`. */
 export function checkMaxPending(maxPending: number | undefined): void {
-  if (maxPending !== undefined && (!Number.isInteger(maxPending) || maxPending < 1)) {
-    refuse('maxPending', maxPending, 'a whole number, at least 1');
-  }
+  if (maxPending !== undefined) expectWhole('maxPending', maxPending, 1);
 }
 
 export class Turns {

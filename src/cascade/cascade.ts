@@ -5,11 +5,11 @@
  */
 import type { Gpu } from '../engine/device.js';
 import { InputError } from '../engine/errors.js';
+import { expectWhole } from '../engine/expect.js';
 import { recordAdd } from '../engine/kernels/add.js';
 import { type DType, NetworkWeights, NetworkWorkspace, packNetworkWeights, recordNetwork } from '../engine/network.js';
 import { PlanBuilder, type PreparedStep, Sequence } from '../engine/plan.js';
 import { requireFloats, type SafeTensors } from '../engine/safetensors.js';
-import { show } from '../engine/show.js';
 import { createTensor, type Tensor } from '../engine/tensor.js';
 import { chooseVariants, type VariantsByLayer, withVariants } from '../engine/tuning.js';
 import { FrameStep } from '../pictures/frame-step.js';
@@ -102,9 +102,7 @@ export class Cascade {
    */
   static async create(gpu: Gpu, weights: CascadeWeights, options: CascadeOptions): Promise<Cascade> {
     const { maxFaces, dtype = 'f32', variants = chooseVariants(gpu, weights.network.graph) } = options;
-    if (!Number.isInteger(maxFaces) || maxFaces < 1 || maxFaces > MAX_FACES) {
-      throw new InputError(`maxFaces is ${show(maxFaces)}; wanted a whole number from 1 to ${MAX_FACES}.`);
-    }
+    expectWhole('maxFaces', maxFaces, 1, MAX_FACES);
     const network = { ...weights.network, graph: withVariants(weights.network.graph, variants) };
     const { value, accepted } = gpu.watch('The buffers of the cascade could not be made', () =>
       recordAll(gpu, { ...weights, network }, maxFaces, dtype),
@@ -185,11 +183,8 @@ export class Cascade {
    * @throws InputError where there are no weights for so many iterations.
    */
   plan(iterations: number): CascadePlan {
-    const plan = Number.isInteger(iterations) ? this.#plans[iterations - 1] : undefined;
-    if (plan === undefined) {
-      throw new InputError(`iterations is ${show(iterations)}; wanted a whole number from 1 to ${this.iterations}.`);
-    }
-    return plan;
+    expectWhole('iterations', iterations, 1, this.iterations);
+    return this.#plans[iterations - 1]!;
   }
 
   /**
@@ -198,13 +193,8 @@ export class Cascade {
    * @throws InputError where there are not more iterations than that.
    */
   refinement(iterations: number): CascadePlan {
-    const plan = Number.isInteger(iterations) ? this.#refinements[iterations - 1] : undefined;
-    if (plan === undefined) {
-      throw new InputError(
-        `${show(iterations)} iterations from a known face; wanted a whole number from 1 to the weights' ${this.iterations}.`,
-      );
-    }
-    return plan;
+    expectWhole('iterations from a known face', iterations, 1, this.#refinements.length);
+    return this.#refinements[iterations - 1]!;
   }
 
   /**

@@ -1,5 +1,6 @@
 /** weights/manifest.json (docs/formats.md): the files of a cascade, fetched and parsed. */
-import { InputError, WeightsError } from '../engine/errors.js';
+import { WeightsError } from '../engine/errors.js';
+import { expectWhole } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 import {
   type DownloadOptions,
@@ -37,11 +38,8 @@ export function fetchWeights(from: string | URL | WeightUrls, options: LoadOptio
     {
       parseManifest,
       choose: (manifest) => {
-        const { length } = manifest.iterations;
-        const count = options.iterations ?? length;
-        if (!Number.isInteger(count) || count < 1 || count > length) {
-          throw new InputError(`iterations is ${show(count)}; the weights have ${length}.`);
-        }
+        const { iterations } = options;
+        if (iterations !== undefined) expectWhole('iterations', iterations, 1, manifest.iterations.length);
         return [manifest.faceModel, manifest.network, ...wanted(manifest)];
       },
       parse: (manifest, file) =>

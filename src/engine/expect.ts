@@ -4,9 +4,9 @@
 import { InputError } from './errors.js';
 import { list, show } from './show.js';
 
-/** @throws InputError, always. */
+/** @throws InputError, always. `what` is an argument's or option's name, or words that may be a plural. */
 export function refuse(what: string, found: unknown, wanted: string): never {
-  throw new InputError(`${what} ${what.endsWith('s') ? 'are' : 'is'} ${show(found)}; wanted ${wanted}.`);
+  throw new InputError(`${what} ${/ \w+s$/.test(what) ? 'are' : 'is'} ${show(found)}; wanted ${wanted}.`);
 }
 
 /** @throws InputError where `value` is no object. */
@@ -36,6 +36,18 @@ export function expectFields(what: string, value: object, fields: readonly strin
   expectObject(value, what);
   if (!fields.every((field) => Number.isFinite(Reflect.get(value, field)))) {
     refuse(what, value, `finite numbers ${list(fields)}`);
+  }
+}
+
+/** @throws InputError unless `value` is a number from `least` to `most`. */
+export function expectNumber(what: string, value: number, least: number, most: number): void {
+  if (!(value >= least && value <= most)) refuse(what, value, `a number from ${least} to ${most}`);
+}
+
+/** @throws InputError unless `value` is a whole number from `least` to `most`. */
+export function expectWhole(what: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): void {
+  if (!Number.isInteger(value) || value < least || value > most) {
+    refuse(what, value, `a whole number from ${least} ${most < Number.MAX_SAFE_INTEGER ? `to ${most}` : 'up'}`);
   }
 }
 

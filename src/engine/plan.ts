@@ -8,10 +8,11 @@
 
 import type { Gpu } from './device.js';
 import { InputError, LimitError, ShapeError } from './errors.js';
+import { expectWhole } from './expect.js';
 import type { BindingKind, CompiledKernel, Kernel } from './pipelines.js';
 import { Profiler, type StageTime } from './profiler.js';
 import { readBuffer } from './readback.js';
-import { list, show } from './show.js';
+import { list } from './show.js';
 
 /** One dispatch, as a kernel's `record` function describes it. */
 export interface Step {
@@ -19,38 +20,38 @@ export interface Step {
   readonly label: string;
   /** Consecutive steps of one stage are timed together. */
   readonly stage: string;
-  readonly kernel: Kernel;
+    readonly kernel: Kernel;
   /** Group 0: what is bound under each name of `kernel.bindings`, in any order. */
   readonly bindings: Readonly<Record<string, GPUBindingResource>>;
   /** The uniform struct at group 1 binding 0. */
   readonly params?: ArrayBufferView;
-  readonly workgroups: readonly [number, number, number];
+    readonly workgroups: readonly [number, number, number];
   /** The axis whose count is per item of the batch; it is multiplied by the batch when encoded. */
   readonly batchAxis?: 0 | 1 | 2;
 }
 
 /** A step ready to be encoded. */
 export interface PreparedStep {
-  readonly label: string;
+    readonly label: string;
   readonly stage: string;
-  readonly pipeline: GPUComputePipeline;
-  readonly bindings: GPUBindGroup;
-  readonly params: GPUBindGroup | undefined;
-  readonly workgroups: readonly [number, number, number];
-  readonly batchAxis: 0 | 1 | 2 | undefined;
+    readonly pipeline: GPUComputePipeline;
+    readonly bindings: GPUBindGroup;
+    readonly params: GPUBindGroup | undefined;
+    readonly workgroups: readonly [number, number, number];
+    readonly batchAxis: 0 | 1 | 2 | undefined;
 }
 
 /** What `Plan.debug` copies out: `bytes` of `buffer` from `offset`, right after the step labelled `after`. */
 export interface Watch {
-  readonly after: string;
-  readonly buffer: GPUBuffer;
-  readonly offset?: number;
-  readonly bytes?: number;
+    readonly after: string;
+    readonly buffer: GPUBuffer;
+    readonly offset?: number;
+    readonly bytes?: number;
 }
 
 export class PlanBuilder {
-  readonly gpu: Gpu;
-  readonly label: string;
+    readonly gpu: Gpu;
+    readonly label: string;
   readonly #steps: Step[] = [];
 
   constructor(gpu: Gpu, label: string) {
@@ -101,8 +102,8 @@ export class PlanBuilder {
 
 /** Prepared steps in order, of one plan or of several. Owns nothing. */
 export class Sequence {
-  readonly label: string;
-  readonly steps: readonly PreparedStep[];
+    readonly label: string;
+    readonly steps: readonly PreparedStep[];
   readonly #gpu: Gpu;
 
   constructor(gpu: Gpu, label: string, steps: readonly PreparedStep[]) {
@@ -191,7 +192,7 @@ export class Sequence {
   }
 
   #checkBatch(batch: number): void {
-    if (!Number.isInteger(batch) || batch < 1) throw new InputError(`Batch is ${show(batch)}; wanted an integer >= 1.`);
+    expectWhole('The batch', batch, 1);
     const most = this.#gpu.limits.maxComputeWorkgroupsPerDimension;
     for (let index = 0; index < this.steps.length; index++) {
       const step = this.steps[index];

@@ -8,7 +8,7 @@ import type { FaceAligner } from '../align/aligner.js';
 import { type Face, FaceReader, faceWith } from '../align/face.js';
 import { SAME_FACE, squareOf } from '../align/sure.js';
 import { FullposeError, InputError } from '../engine/errors.js';
-import { expectFields, expectList, expectObject, refuse } from '../engine/expect.js';
+import { expectFields, expectList, expectNumber, expectObject, expectWhole, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 import type { FaceFinderOptions } from '../find/finder.js';
 import { checkModel } from '../mmm/decode.js';
@@ -25,7 +25,6 @@ import {
 } from '../pictures/frame.js';
 import { checkSmoothing, FaceSmoother, type SmoothingOptions } from './smoothing.js';
 
-/** When a face counts as lost. */
 export interface LostRule {
   /** A confidence below this is doubt (default 0.5). */
   readonly confidence?: number;
@@ -37,8 +36,8 @@ export interface LostRule {
 export interface TrackingAligner
   extends Pick<FaceAligner, 'maxFaces' | 'iterations' | 'model' | 'layout'>,
     Partial<Pick<FaceAligner, 'device' | 'upload'>> {
-  align(source: PictureSource, boxes: readonly FaceBox[]): Promise<Face[]>;
-  refine(
+    align(source: PictureSource, boxes: readonly FaceBox[]): Promise<Face[]>;
+    refine(
     source: PictureSource,
     faces: readonly Face[],
     options: { readonly iterations: number },
@@ -214,15 +213,15 @@ export class FaceTracker {
     if (detector !== undefined && typeof detector?.detect !== 'function') {
       refuse('detector', detector, 'an object with detect(source)');
     }
-    expectNumber('aligner.iterations', aligner.iterations, 1, Number.MAX_SAFE_INTEGER, true);
+    expectWhole('aligner.iterations', aligner.iterations, 1);
     const most = Math.max(1, Math.min(DEFAULTS.iterations, aligner.iterations - 1));
     const { maxFaces = DEFAULTS.maxFaces, iterations = most, detectEvery = DEFAULTS.detectEvery } = options;
     const { confidence = DEFAULTS.confidence, frames = DEFAULTS.frames } = lost;
-    expectNumber('maxFaces', maxFaces, 1, aligner.maxFaces, true);
-    expectNumber('iterations', iterations, 1, aligner.iterations, true);
+    expectWhole('maxFaces', maxFaces, 1, aligner.maxFaces);
+    expectWhole('iterations', iterations, 1, aligner.iterations);
     expectNumber('detectEvery', detectEvery, 0, Number.MAX_VALUE);
     expectNumber('lost.confidence', confidence, 0, 1);
-    expectNumber('lost.frames', frames, 1, Number.MAX_SAFE_INTEGER, true);
+    expectWhole('lost.frames', frames, 1);
     if (typeof smoothing === 'object') checkSmoothing(smoothing);
     else if (typeof smoothing !== 'boolean') {
       refuse('smoothing', smoothing, 'true, false or an object');
@@ -624,11 +623,4 @@ function checkBoxes(boxes: readonly FaceBox[], what: string): readonly FaceBox[]
   expectList(what, boxes);
   for (const box of boxes) expectFields(`${what} hold one that`, box, ['x0', 'y0', 'x1', 'y1']);
   return boxes;
-}
-
-function expectNumber(name: string, value: unknown, from: number, to: number, whole = false): void {
-  const fits = typeof value === 'number' && value >= from && value <= to && (!whole || Number.isInteger(value));
-  if (!fits) {
-    throw new InputError(`${name} is ${show(value)}; wanted a ${whole ? 'whole ' : ''}number from ${from} to ${to}.`);
-  }
 }

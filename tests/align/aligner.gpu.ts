@@ -726,7 +726,7 @@ export const refusals = gpuSuite('what the aligner refuses', (test) => {
       WeightsError,
       /the manifest .*status 404|starts with/,
     );
-    await expectError(() => create({ iterations: 4 }), InputError, /iterations is 4; the weights have 3/);
+    await expectError(() => create({ iterations: 4 }), InputError, /iterations is 4; wanted a whole number from 1 to 3/);
     const missing = { ...buffers, iterations: [buffers.iterations[0] ?? new ArrayBuffer(0), new ArrayBuffer(3)] };
     await expectError(() => create({ weights: missing }), WeightsError, /weights of iteration 1/);
     await expectError(() => create({ signal: AbortSignal.abort(new RangeError('stop')) }), RangeError, /stop/);

@@ -91,7 +91,7 @@ describe('fetching weights', () => {
   it.each([0, 4, 1.5])('refuses %s iterations of 3', async (iterations) => {
     const loading = fetchWeights(`${BASE}manifest.json`, { iterations });
     await expect(loading).rejects.toThrow(InputError);
-    await expect(loading).rejects.toThrow(`iterations is ${iterations}; the weights have 3.`);
+    await expect(loading).rejects.toThrow(`iterations is ${iterations}; wanted a whole number from 1 to 3.`);
   });
 
   it('stops where the signal says so, with its reason', async () => {

@@ -202,7 +202,7 @@ export const faceDetector = gpuSuite('face detector', (test) => {
         await expectError(
           () => detector.detect(pixels, { onProgress: 3 as never }),
           InputError,
-          /onProgress are 3; wanted a function/,
+          /onProgress is 3; wanted a function/,
         );
       },
       { weights: smallDetectorBuffers() },

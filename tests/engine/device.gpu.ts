@@ -366,8 +366,8 @@ export const plans = gpuSuite('Plan', (test) => {
     const plan = await chain(gpu).builder.build();
     const encoder = gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    await expectError(() => plan.encode(pass, 0), InputError, /Batch is 0/);
-    await expectError(() => plan.encode(pass, 1.5), InputError, /Batch is 1.5/);
+    await expectError(() => plan.encode(pass, 0), InputError, /batch is 0/);
+    await expectError(() => plan.encode(pass, 1.5), InputError, /batch is 1.5/);
     await expectError(
       () => plan.encode(pass, 1e6),
       LimitError,
