@@ -124,6 +124,7 @@ export class FaceAligner {
     return this.#state.tuning;
   }
 
+  /** What this aligner has done so far: frames, faces, submits, dispatches, bytes read. */
   get counters(): AlignerCounters {
     return this.#counters.sums;
   }

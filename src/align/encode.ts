@@ -33,7 +33,8 @@ export type EncodeInput = {
 
 /** A range of a buffer of the caller's, usage COPY_DST. */
 export interface OutputRange {
-    readonly buffer: GPUBuffer;
+  /** Of the device in use, usage COPY_DST, with room for all faces from `offset` on. */
+  readonly buffer: GPUBuffer;
   /** Bytes, a multiple of 4 (default 0). */
   readonly offset?: number;
 }

@@ -51,6 +51,7 @@ export interface Face {
   readonly path: FacePath;
   /** The square of picture that was looked at, last where the crop follows the face. */
   readonly crop: Crop;
+  /** How the head is turned and where it is: angles in degrees, and matrices to picture pixels. */
   readonly pose: Pose;
   /** Identity coefficients in training standard deviations. */
   readonly identity: Float32Array<ArrayBuffer>;

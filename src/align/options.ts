@@ -13,6 +13,7 @@ import { weights as bundledWeights } from '../weights.js';
 import { checkTextureSize, OUTPUT_NAMES, type OutputName, type Wanted } from './outputs.js';
 import { TUNING_MODES, type TuningOptions } from './tuning.js';
 
+/** Options of `FaceAligner.create`. */
 export interface AlignerOptions extends LoadOptions, TuningOptions {
   /**
    * URL of the weights' manifest, or URLs of all files, or their contents, or weights already parsed. Default: the
@@ -21,7 +22,8 @@ export interface AlignerOptions extends LoadOptions, TuningOptions {
   readonly weights?: string | URL | WeightUrls | WeightBuffers | CascadeWeights;
   /** The caller's device. It is never destroyed here. Without it the aligner makes one of its own. */
   readonly device?: GPUDevice;
-    readonly powerPreference?: GPUPowerPreference;
+  /** Which of several GPUs is asked for (default: the browser's choice). Of no effect with `device`. */
+  readonly powerPreference?: GPUPowerPreference;
   /**
    * How the network's weights are held on the GPU (default `f16`). `f16`: in 16 bits where that changes none, as of the
    * package's weights, after a test on the device; where it fails, and with `f32`, in 32. Arithmetic is f32 either way.
@@ -39,6 +41,7 @@ export interface AlignerOptions extends LoadOptions, TuningOptions {
   readonly maxPending?: number;
 }
 
+/** Options of every call that aligns. */
 export interface AlignOptions<Name extends OutputName = OutputName> {
   /** Iterations of the cascade, 1 to `aligner.iterations` (the default). Fewer are faster and less exact. */
   readonly iterations?: number;
@@ -52,6 +55,7 @@ export interface AlignOptions<Name extends OutputName = OutputName> {
   readonly mirror?: boolean;
 }
 
+/** Options of `FaceAligner.align`. */
 export interface AlignBoxesOptions<Name extends OutputName = OutputName> extends AlignOptions<Name> {
   /**
    * Faces of less confidence are left out, 0 to 1, and of faces that come to lie on each other all but the surest. 0.5

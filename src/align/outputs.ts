@@ -36,6 +36,7 @@ export interface FaceOutputs {
   readonly texture: FaceTexture;
 }
 
+/** Names of what a face can have beside its landmarks. */
 export type OutputName = keyof FaceOutputs;
 
 /** A face with the outputs that were asked for. */
@@ -43,7 +44,8 @@ export type FaceWith<Name extends OutputName> = Face & Pick<FaceOutputs, Name>;
 
 /** RGBA bytes, as `new ImageData(data, width, height)` takes them. */
 export interface FaceTexture extends PixelData {
-    readonly data: Uint8ClampedArray<ArrayBuffer>;
+  /** [height, width, 4], rows from the top, alpha not multiplied in. */
+  readonly data: Uint8ClampedArray<ArrayBuffer>;
 }
 
 /** What a frame is asked for beside the landmarks. */

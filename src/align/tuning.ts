@@ -8,6 +8,7 @@ import { chooseVariants, fitsGraph, measureVariants, type VariantsByLayer } from
 
 /** Plain JSON: keep it where you like and give it to the next `FaceAligner.create` as `tuning`. */
 export interface Tuning {
+  /** Version of this format; another is not used. */
   readonly format: typeof FORMAT;
   /**
    * What was measured on: the adapter's names, where the browser gives any, and a hash of the device's features and
@@ -22,7 +23,9 @@ export interface Tuning {
 
 /** Where measurements are remembered: `localStorage` is one. */
 export interface TuningStorage {
+  /** The text that was stored under `key`, or null. */
   getItem(key: string): string | null;
+  /** Stores `value` under `key`. What it throws is ignored: nothing is remembered then. */
   setItem(key: string, value: string): void;
 }
 
@@ -40,6 +43,7 @@ export const TUNING_MODES: readonly string[] & readonly ['remembered', 'measure'
   'shapes',
 ];
 
+/** How an aligner chooses among the variants of its kernels. */
 export interface TuningOptions {
   /** Default: `remembered`. */
   readonly tuning?: TuningMode;

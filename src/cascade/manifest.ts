@@ -13,6 +13,7 @@ import {
 import { expectValue, parseJson } from '../files/json.js';
 import { type CascadeWeights, parseWeights } from './weights.js';
 
+/** Options of whatever loads a cascade's weights. */
 export interface LoadOptions extends DownloadOptions {
   /** How many iterations to load; default: all there are. */
   readonly iterations?: number;

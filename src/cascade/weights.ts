@@ -14,6 +14,7 @@ import { type ParameterLayout, parseParameterLayout } from '../mmm/parameters.js
 export interface NetworkDescription {
   /** S: the network sees S x S pixels. Even. */
   readonly cropSize: number;
+  /** Where each part of the parameters p sits. */
   readonly parameters: ParameterLayout;
   /** The pose adaptive convolution that makes the second stream's input. */
   readonly pac: {
@@ -33,7 +34,9 @@ export interface NetworkDescription {
 
 /** Everything that a cascade is made from. */
 export interface CascadeWeights {
+  /** The morphable model. */
   readonly model: FaceModel;
+  /** What the network is, the same in every iteration. */
   readonly network: NetworkDescription;
   /** p^0 in crop space. */
   readonly initialParameters: Float32Array;
@@ -43,6 +46,7 @@ export interface CascadeWeights {
 
 /** The files' contents, where the caller has them already. */
 export interface WeightBuffers {
+  /** face_model.safetensors. */
   readonly faceModel: ArrayBuffer;
   /** The text of network.json. */
   readonly network: string;

@@ -32,6 +32,7 @@ import { type DetectorBuffers, type DetectorWeights, parseDetectorWeights } from
  */
 export type Search = 'whole' | 'until-found' | 'everywhere';
 
+/** Options of `FaceDetector.create`. */
 export interface FaceDetectorOptions extends DownloadOptions {
   /**
    * URL of the detector's manifest, or URLs of all files, or their contents, or weights already parsed. Default: those
@@ -43,6 +44,7 @@ export interface FaceDetectorOptions extends DownloadOptions {
    * its own.
    */
   readonly device?: GPUDevice;
+  /** Which of several GPUs is asked for (default: the browser's choice). Of no effect with `device`. */
   readonly powerPreference?: GPUPowerPreference;
   /** What has a lower `score` is no face: between 0 and 1, both excluded (default 0.5). */
   readonly minConfidence?: number;
@@ -52,7 +54,9 @@ export interface FaceDetectorOptions extends DownloadOptions {
   readonly maxPending?: number;
 }
 
+/** Options of one search. */
 export interface DetectOptions {
+  /** Where to look (default: the detector's `search`). */
   readonly search?: Search;
   /** Called after every submit, of 32 looks at most. */
   readonly onProgress?: (progress: SearchProgress) => void;
@@ -70,8 +74,11 @@ export interface SearchProgress {
 
 /** What the detector has done so far. */
 export interface DetectorCounters {
+  /** Pictures that were searched. */
   readonly pictures: number;
+  /** Submits to the GPU's queue. */
   readonly submits: number;
+  /** Dispatches of compute shaders. */
   readonly dispatches: number;
   /** Bytes copied back from the GPU. */
   readonly bytesRead: number;
@@ -129,6 +136,7 @@ export class FaceDetector implements Detector {
     return this.#device.state.gpu.lost;
   }
 
+  /** What this detector has done so far: pictures, submits, dispatches, bytes read. */
   get counters(): DetectorCounters {
     return { ...this.#counters };
   }

@@ -6,21 +6,29 @@ import type { Candidate } from './kernels/candidates.js';
 
 /** Picture pixels, centres at integers, y down. */
 export interface Point {
+  /** Rightward. */
   readonly x: number;
+  /** Downward. */
   readonly y: number;
 }
 
 /** The points that the detector finds in a face; right and left are the subject's. */
 export interface Keypoints {
+  /** Middle of the subject's right eye. */
   readonly rightEye: Point;
+  /** Middle of the subject's left eye. */
   readonly leftEye: Point;
+  /** Tip of the nose. */
   readonly nose: Point;
+  /** The mouth's corner on the subject's right. */
   readonly rightMouthCorner: Point;
+  /** The mouth's corner on the subject's left. */
   readonly leftMouthCorner: Point;
 }
 
 /** A face found in a picture: a square for the aligner, in picture pixels, turned about its middle by `roll`. */
 export interface DetectedFace extends FaceBox {
+  /** A detector's box. */
   readonly kind: 'detector';
   /** Degrees clockwise as seen that the head is turned in the picture, as the points tell: above -180, to 180. */
   readonly roll: number;

@@ -20,7 +20,9 @@ export interface DetectorBuffers {
  * box and points are (candidates.wgsl).
  */
 export interface DetectorHead {
+  /** The layer's name. */
   readonly name: string;
+  /** Rows, columns, 16 channels. */
   readonly shape: FeatureShape;
 }
 
@@ -32,7 +34,9 @@ export interface DetectorWeights {
   readonly inputRange: readonly [number, number];
   /** From `picture` [inputSize, inputSize, 3] to the heads. */
   readonly graph: NetworkGraph;
+  /** The network's outputs, one for every size of face. */
   readonly heads: readonly DetectorHead[];
+  /** The tensors of the layers. */
   readonly file: SafeTensors;
 }
 

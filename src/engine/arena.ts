@@ -9,21 +9,29 @@ import { ShapeError } from './errors.js';
 
 /** Names of the arena's tensors that one step touches; tensors that live elsewhere are not named. */
 export interface ArenaStep {
+  /** Tensors that the step reads. */
   readonly reads: readonly string[];
+  /** Tensors that the step writes. */
   readonly writes: readonly string[];
 }
 
+/** Where a tensor lies, and when. */
 export interface Placement {
+  /** Number of the bank. */
   readonly bank: number;
   /** Byte offset in the bank, a multiple of 256. */
   readonly offset: number;
+  /** Size of the tensor. */
   readonly bytes: number;
   /** First and last step, by index, at which the bytes are in use. */
   readonly first: number;
+  /** Last step, by index, at which the bytes are in use. */
   readonly last: number;
 }
 
+/** Where every tensor lies, and how large the banks are. */
 export interface ArenaPlan {
+  /** By the tensor's name. */
   readonly placements: ReadonlyMap<string, Placement>;
   /** Bytes of each bank. */
   readonly banks: readonly number[];

@@ -18,23 +18,31 @@ import { reason } from './show.js';
 
 /** What is known about the adapter behind a device. Strings are empty where the browser hides them. */
 export interface AdapterSummary {
+  /** Who made the GPU, as `nvidia`. */
   readonly vendor: string;
+  /** Family of the GPU, as `ampere`. */
   readonly architecture: string;
+  /** The GPU's name, where the browser tells it. */
   readonly description: string;
   /** True where the GPU is a software adapter (SwiftShader, llvmpipe, WARP): correct, and slow. */
   readonly isSoftware: boolean;
 }
 
+/** Options of `Gpu.create`. */
 export interface GpuOptions {
   /** A device of the caller's. It is never destroyed here; buffers made on it by this `Gpu` are. */
   readonly device?: GPUDevice;
+  /** Which of several GPUs is asked for (default: the browser's choice). Of no effect with `device`. */
   readonly powerPreference?: GPUPowerPreference;
+  /** Names the device in the browser's messages (default `fullpose`). */
   readonly label?: string;
 }
 
 /** Live GPU memory made through one `Gpu`. */
 export interface GpuMemory {
+  /** Buffers that are not destroyed. */
   readonly buffers: number;
+  /** Their sizes in all. */
   readonly bytes: number;
 }
 
@@ -93,10 +101,15 @@ export async function findAdapter(powerPreference?: GPUPowerPreference): Promise
   return adapter;
 }
 
+/** One GPU device with what is made on it. Make one with `create`, free it with `destroy`. */
 export class Gpu {
+  /** WebGPU's own. */
   readonly device: GPUDevice;
+  /** Features that the device was granted. */
   readonly features: ReadonlySet<string>;
+  /** Limits that the device was granted. */
   readonly limits: GPUSupportedLimits;
+  /** What is known of the GPU. */
   readonly adapter: AdapterSummary;
   /** Of the device: shared with every other `Gpu` on it. */
   readonly pipelines: PipelineCache;

@@ -19,6 +19,7 @@ export type ErrorCode =
 
 /** Base of every error thrown by this library. */
 export class FullposeError extends Error {
+  /** Which kind of failure it is, for programs. */
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
@@ -37,8 +38,11 @@ export class WebGPUUnavailableError extends FullposeError {
 
 /** A size or count is beyond what the device was granted. */
 export class LimitError extends FullposeError {
+  /** Name of the limit, as WebGPU has it, or of the feature. */
   readonly limit: string;
+  /** What was needed. */
   readonly wanted: number;
+  /** What the device has. */
   readonly granted: number;
 
   constructor(what: string, limit: string, wanted: number, granted: number) {
@@ -65,8 +69,11 @@ export class ShapeError extends FullposeError {
 
 /** A WGSL kernel did not compile. Holds every compiler message and the source it speaks of. */
 export class KernelCompileError extends FullposeError {
+  /** The kernel's name. */
   readonly kernel: string;
+  /** What the compiler said, a message each. */
   readonly messages: readonly string[];
+  /** The WGSL that it was given. */
   readonly source: string;
 
   constructor(kernel: string, messages: readonly string[], source: string, options?: ErrorOptions) {
@@ -84,6 +91,7 @@ export class KernelCompileError extends FullposeError {
 
 /** The GPU device is gone: driver reset, page teardown, or `destroy()`. */
 export class DeviceLostError extends FullposeError {
+  /** `destroyed` where somebody asked for it, otherwise `unknown`. */
   readonly reason: GPUDeviceLostReason;
 
   constructor(reason: GPUDeviceLostReason, message: string) {

@@ -24,6 +24,7 @@ export interface Kernel {
   readonly code: string;
   /** Values of the shader's `override`s. */
   readonly constants?: Readonly<Record<string, number>>;
+  /** Group 0. */
   readonly bindings: Bindings;
 }
 
@@ -39,8 +40,11 @@ export interface KernelDeclaration {
   readonly params?: Pick<UniformStruct<string>, 'fields' | 'byteLength'>;
 }
 
+/** A kernel that can be dispatched. */
 export interface CompiledKernel {
+  /** WebGPU's own. */
   readonly pipeline: GPUComputePipeline;
+  /** Layout of group 0. */
   readonly bindings: GPUBindGroupLayout;
   /** Layout of group 1; absent where the kernel was compiled without a uniform struct. */
   readonly params: GPUBindGroupLayout | undefined;
@@ -49,6 +53,7 @@ export interface CompiledKernel {
 /** Whoever works on a device finds what others compiled there: an aligner, its detector, the next aligner. */
 const caches = new WeakMap<GPUDevice, PipelineCache>();
 
+/** The compiled kernels of a device. */
 export class PipelineCache {
   readonly #device: GPUDevice;
   readonly #pipelines = new Map<string, Promise<CompiledKernel>>();

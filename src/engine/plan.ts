@@ -20,38 +20,54 @@ export interface Step {
   readonly label: string;
   /** Consecutive steps of one stage are timed together. */
   readonly stage: string;
-    readonly kernel: Kernel;
+  /** What is dispatched. */
+  readonly kernel: Kernel;
   /** Group 0: what is bound under each name of `kernel.bindings`, in any order. */
   readonly bindings: Readonly<Record<string, GPUBindingResource>>;
   /** The uniform struct at group 1 binding 0. */
   readonly params?: ArrayBufferView;
-    readonly workgroups: readonly [number, number, number];
+  /** Counts on each axis, whole numbers >= 1. */
+  readonly workgroups: readonly [number, number, number];
   /** The axis whose count is per item of the batch; it is multiplied by the batch when encoded. */
   readonly batchAxis?: 0 | 1 | 2;
 }
 
 /** A step ready to be encoded. */
 export interface PreparedStep {
-    readonly label: string;
+  /** As of the step. */
+  readonly label: string;
+  /** As of the step. */
   readonly stage: string;
-    readonly pipeline: GPUComputePipeline;
-    readonly bindings: GPUBindGroup;
-    readonly params: GPUBindGroup | undefined;
-    readonly workgroups: readonly [number, number, number];
-    readonly batchAxis: 0 | 1 | 2 | undefined;
+  /** The compiled kernel. */
+  readonly pipeline: GPUComputePipeline;
+  /** Group 0. */
+  readonly bindings: GPUBindGroup;
+  /** Group 1, where the kernel has a uniform struct. */
+  readonly params: GPUBindGroup | undefined;
+  /** For one item of the batch. */
+  readonly workgroups: readonly [number, number, number];
+  /** As of the step. */
+  readonly batchAxis: 0 | 1 | 2 | undefined;
 }
 
 /** What `Plan.debug` copies out: `bytes` of `buffer` from `offset`, right after the step labelled `after`. */
 export interface Watch {
-    readonly after: string;
-    readonly buffer: GPUBuffer;
-    readonly offset?: number;
-    readonly bytes?: number;
+  /** Label of a step. */
+  readonly after: string;
+  /** Usage COPY_SRC. */
+  readonly buffer: GPUBuffer;
+  /** Bytes (default 0). */
+  readonly offset?: number;
+  /** Default: to the buffer's end. */
+  readonly bytes?: number;
 }
 
+/** Collects steps, checks each, and makes a plan of them. */
 export class PlanBuilder {
-    readonly gpu: Gpu;
-    readonly label: string;
+  /** Where the plan will run. */
+  readonly gpu: Gpu;
+  /** Names the plan in messages. */
+  readonly label: string;
   readonly #steps: Step[] = [];
 
   constructor(gpu: Gpu, label: string) {
@@ -102,8 +118,10 @@ export class PlanBuilder {
 
 /** Prepared steps in order, of one plan or of several. Owns nothing. */
 export class Sequence {
-    readonly label: string;
-    readonly steps: readonly PreparedStep[];
+  /** Names it in messages. */
+  readonly label: string;
+  /** In order. */
+  readonly steps: readonly PreparedStep[];
   readonly #gpu: Gpu;
 
   constructor(gpu: Gpu, label: string, steps: readonly PreparedStep[]) {

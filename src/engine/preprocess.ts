@@ -10,6 +10,7 @@
 import { InputError } from './errors.js';
 import { list } from './show.js';
 
+/** What directives may name. */
 export interface PreprocessOptions {
   /** Text of every file that may be included, by the name used in the directive. */
   readonly files?: Readonly<Record<string, string>>;

@@ -6,14 +6,18 @@ import type { Gpu } from './device.js';
 import { LimitError } from './errors.js';
 import { readBuffer } from './readback.js';
 
+/** GPU time of one stage. */
 export interface StageTime {
+  /** The steps' `stage`. */
   readonly stage: string;
+  /** From the stage's first step to its last, 0 or more. */
   readonly milliseconds: number;
 }
 
 /** WebGPU's own bound on a query set. */
 const MAX_QUERIES = 4096;
 
+/** Times the stages of one plan with timestamp queries. */
 export class Profiler {
   readonly #gpu: Gpu;
   readonly #querySet: GPUQuerySet;
@@ -51,10 +55,12 @@ export class Profiler {
     encoder.resolveQuerySet(this.#querySet, 0, 2 * this.#stages.length, this.#ticks, 0);
   }
 
+  /** The times of all stages, in order, once the work that was submitted is done. @throws DeviceLostError */
   async read(): Promise<StageTime[]> {
     return stageTimes(this.#stages, new BigUint64Array(await readBuffer(this.#gpu, this.#ticks)));
   }
 
+  /** Frees the queries and their buffer. */
   destroy(): void {
     this.#querySet.destroy();
     this.#gpu.destroyBuffer(this.#ticks);

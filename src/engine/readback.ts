@@ -24,6 +24,7 @@ export interface StagingSlot {
   release(): void;
 }
 
+/** Mappable buffers of one size that are taken in turn. */
 export class StagingRing {
   /** Of one slot. */
   readonly bytes: number;
@@ -70,6 +71,7 @@ export class StagingRing {
     return this.free > 0 ? Promise.resolve(this.take()) : new Promise((resolve) => this.#waiting.push(resolve));
   }
 
+  /** Frees the buffers. Reads that wait for one reject. */
   destroy(): void {
     for (const slot of this.#slots) this.#gpu.destroyBuffer(slot.buffer);
   }

@@ -19,19 +19,27 @@ interface DTypeArrays {
   readonly U32: Uint32Array<ArrayBuffer>;
 }
 
+/** Types of values that can be read. */
 export type SafeDType = keyof DTypeArrays;
 
+/** A tensor whose type is known. */
 export interface SafeTensorOf<D extends SafeDType> {
+  /** Type of the values. */
   readonly dtype: D;
+  /** Sizes, the outermost axis first. */
   readonly shape: readonly number[];
   /** Row-major. A view of the file where its alignment allows, else a copy. */
   readonly data: DTypeArrays[D];
 }
 
+/** A tensor of a file. */
 export type SafeTensor = { [D in SafeDType]: SafeTensorOf<D> }[SafeDType];
 
+/** A file, read. */
 export interface SafeTensors {
+  /** What the header says beside the tensors. */
   readonly metadata: ReadonlyMap<string, string>;
+  /** By name. */
   readonly tensors: ReadonlyMap<string, SafeTensor>;
 }
 

@@ -9,17 +9,23 @@ import { show } from './show.js';
 
 /** Shape of one item of a batch. A vector is `1 x 1 x channels`. */
 export interface FeatureShape {
+  /** Rows. */
   readonly height: number;
+  /** Columns. */
   readonly width: number;
+  /** Values of a pixel; memory has them in blocks of four. */
   readonly channels: number;
 }
 
 /** A range of a buffer seen as `[batch, height, width, channels]`. */
 export interface Tensor {
+  /** Names it in messages. */
   readonly label: string;
+  /** Usage STORAGE. */
   readonly buffer: GPUBuffer;
   /** Byte offset, a multiple of 256. */
   readonly offset: number;
+  /** Of one item. */
   readonly shape: FeatureShape;
   /** Items there is room for. */
   readonly batch: number;

@@ -7,11 +7,14 @@
 import { InputError } from './errors.js';
 import { show } from './show.js';
 
+/** Type of a member. */
 export type UniformScalar = 'u32' | 'i32' | 'f32';
 
 /** A WGSL struct of scalars, and the packer for it. */
 export class UniformStruct<Name extends string> {
+  /** Members in the order of the WGSL. */
   readonly fields: readonly (readonly [name: Name, type: UniformScalar])[];
+  /** Size of the struct, 4 bytes a member. */
   readonly byteLength: number;
 
   /** @param fields name and type of each member, in the order of the WGSL struct */

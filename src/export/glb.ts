@@ -10,10 +10,13 @@ import type { FaceModel } from '../mmm/model.js';
 
 /** A face as `align` gives it, as far as its shape goes. */
 export interface FaceShape {
+  /** Identity coefficients in training standard deviations, as many as the model has. */
   readonly identity: ArrayLike<number>;
+  /** Expression weights by the model's names; those left out are 0. */
   readonly expression: Readonly<Record<string, number>>;
 }
 
+/** What is written beside the mesh. */
 export interface GlbOptions {
   /** An encoded PNG or JPEG over the model's texture coordinates: `encodePng(texture, { alpha: false })`. */
   readonly texture?: Uint8Array;

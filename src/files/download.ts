@@ -12,22 +12,29 @@ import { asRecord, inFile, isPositive } from './json.js';
  * Where weights lie: their manifest, and those of its files that are not beside it, by the names that it gives them.
  */
 export interface WeightUrls {
+  /** Of the manifest: it says which files there are, and their sizes and hashes. */
   readonly manifest: string | URL;
+  /** Of its files, by their names there. Default: beside the manifest. */
   readonly files?: Readonly<Record<string, string | URL>>;
 }
 
+/** How far a download has come. */
 export interface LoadProgress {
   /** The file that is arriving. */
   readonly file: string;
-  /** Bytes of all files so far, and in the end. */
+  /** Bytes of all files so far. */
   readonly loaded: number;
+  /** Bytes of all files in the end. */
   readonly total: number;
   /** Whether these bytes came out of the browser's cache: no download is going on. */
   readonly fromCache: boolean;
 }
 
+/** Options of whatever downloads weights. */
 export interface DownloadOptions {
+  /** Called whenever bytes have arrived. */
   readonly onProgress?: (progress: LoadProgress) => void;
+  /** Ends the downloads and the making of what they are for: `create` rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   /** Whether weights from URLs are kept in the browser's Cache API and looked for there (default true). */
   readonly cache?: boolean;

@@ -13,9 +13,11 @@ import { isTexture, type PictureSource, UploadedPicture } from '../pictures/fram
 /** What both parts share. */
 type Shared = keyof DownloadOptions | 'device' | 'powerPreference';
 
+/** Options of `FaceFinder.create` and of the first `findFaces`. */
 export interface FaceFinderOptions extends DownloadOptions {
   /** The caller's device. It is never destroyed here. Without it the finder makes one of its own. */
   readonly device?: GPUDevice;
+  /** Which of several GPUs is asked for (default: the browser's choice). Of no effect with `device`. */
   readonly powerPreference?: GPUPowerPreference;
   /** Options of `FaceAligner.create`, as `weights` or `maxFaces`. */
   readonly aligner?: Omit<AlignerOptions, Shared>;
@@ -23,6 +25,7 @@ export interface FaceFinderOptions extends DownloadOptions {
   readonly detector?: Omit<FaceDetectorOptions, Shared>;
 }
 
+/** Options of one search. */
 export interface FindOptions<Name extends OutputName = OutputName> extends DetectOptions, AlignOptions<Name> {
   /**
    * Faces of less confidence are left out, 0 to 1 (default 0.5). 0 keeps all that the detector took for a face, each of
@@ -38,7 +41,9 @@ const DEFAULT_MIN_CONFIDENCE = 0.5;
  * whoever needs no more.
  */
 export class FaceFinder {
+  /** The finder's own, freed with it. */
   readonly aligner: FaceAligner;
+  /** The finder's own, freed with it. */
   readonly detector: FaceDetector;
   readonly #device: Revivable<OnDevice>;
 

@@ -35,6 +35,7 @@ export const BLENDSHAPE_NAMES = [
   ...(['noseSneerRight', 'tongueOut'] as const),
 ] as const;
 
+/** One of ARKit's 52 names. */
 export type BlendshapeName = (typeof BLENDSHAPE_NAMES)[number];
 
 /** A weight from 0 to 1 for each of ARKit's names. Those that the model lacks (gaze, tongue) are 0. */

@@ -36,11 +36,17 @@ export function toThreeMatrix(pose: Pick<Pose, 'matrix'>): Matrix4 {
 
 /** An orthographic camera as three.js makes one; it looks along -z. */
 export interface PictureCamera {
+  /** The picture's left edge, picture pixels. */
   readonly left: number;
+  /** The picture's right edge. */
   readonly right: number;
+  /** The picture's upper edge, y up. */
   readonly top: number;
+  /** The picture's lower edge. */
   readonly bottom: number;
+  /** Distance of the nearest that is seen, picture pixels. */
   readonly near: number;
+  /** Distance of the farthest. */
   readonly far: number;
   /** Where it stands on the z axis. x and y are 0. */
   readonly z: number;

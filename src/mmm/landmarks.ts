@@ -13,6 +13,7 @@ const contour = (first: number, last: number, closed: boolean): LandmarkContour 
   closed,
 });
 
+/** The lines of a face that the 68 landmarks lie on, by name. */
 export const LANDMARK_CONTOURS = /* @__PURE__ */ (() => ({
   /** From the subject's right ear over the chin to the left. */
   jaw: contour(0, 16, false),

@@ -11,6 +11,7 @@ export const FACE_MODEL_FORMAT = 'fullpose-face-model/1';
 
 /** Offsets for coefficient 1 are `values * scale[column]`, decimetres. */
 export interface QuantisedBasis {
+  /** Columns. */
   readonly count: number;
   /** [count,V,3], -127..127. */
   readonly values: Int8Array;
@@ -38,8 +39,11 @@ export interface ShapeModel {
   readonly expression: QuantisedBasis;
 }
 
+/** A morphable model of faces with V vertices and T triangles. */
 export interface FaceModel extends ShapeModel {
+  /** V. */
   readonly vertexCount: number;
+  /** T. */
   readonly triangleCount: number;
   /** Name of each expression column; ARKit's names with _L and _R for the shipped model. */
   readonly expressionNames: readonly string[];
@@ -58,6 +62,7 @@ export interface FaceModel extends ShapeModel {
   readonly anchors: AnchorGrid;
   /** Where the model comes from and its licence, as the file states them. */
   readonly origin: string;
+  /** Its licence, as the file states it. */
   readonly licence: string;
 }
 

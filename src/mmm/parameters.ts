@@ -11,7 +11,9 @@ import { type Quaternion, turnQuaternion } from './pose.js';
 /** `[offset, count]` in floats. */
 export type Span = readonly [offset: number, count: number];
 
+/** Where each part of the parameter vector p sits. */
 export interface ParameterLayout {
+  /** Floats of p, a multiple of 4. */
   readonly count: number;
   /** Scaled quaternion; always `[0, 4]`. */
   readonly quaternion: Span;

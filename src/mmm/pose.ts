@@ -35,8 +35,11 @@ export type Matrix3x4 = readonly [
 
 /** Degrees, 300W-LP convention. */
 export interface EulerAngles {
+  /** Positive where the nose is to the image's left. */
   readonly yaw: number;
+  /** Positive where the nose is up. */
   readonly pitch: number;
+  /** Positive where the head is turned clockwise as seen. */
   readonly roll: number;
 }
 

@@ -14,10 +14,15 @@ export type BoxKind = 'landmarks' | 'detector';
 
 /** A box in picture pixels, pixel centres at integers. It may reach out of the picture. */
 export interface FaceBox {
+  /** Left edge, picture pixels. */
   readonly x0: number;
+  /** Upper edge. */
   readonly y0: number;
+  /** Right edge. */
   readonly x1: number;
+  /** Lower edge. */
   readonly y1: number;
+  /** What the box encloses. */
   readonly kind: BoxKind;
   /**
    * Degrees by which the box is turned about its middle, clockwise as seen (default 0): the `pose.roll` of a head that

@@ -6,7 +6,9 @@ const SMALLEST_SCALE = 1e-30;
 
 /** The square that is resampled to `size` x `size` pixels. */
 export interface Crop {
+  /** Middle of the square, picture pixels. */
   readonly centreX: number;
+  /** The same, downward. */
   readonly centreY: number;
   /** Picture pixels. */
   readonly side: number;
@@ -21,10 +23,13 @@ export interface Crop {
  * with cosine and sine of `roll`.
  */
 export interface PixelTransform {
+  /** Factor of lengths, above 0. */
   readonly scale: number;
   /** Degrees clockwise as seen (default 0). */
   readonly roll?: number;
+  /** Where (0, 0) goes. */
   readonly x0: number;
+  /** The same, downward. */
   readonly y0: number;
 }
 

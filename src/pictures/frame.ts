@@ -11,8 +11,11 @@ import { reason, show } from '../engine/show.js';
 
 /** Pixels as the DOM's ImageData holds them: RGBA bytes, rows from the top. */
 export interface PixelData {
+  /** Pixels in a row. */
   readonly width: number;
+  /** Rows. */
   readonly height: number;
+  /** [height, width, 4] RGBA bytes. */
   readonly data: Uint8ClampedArray | Uint8Array;
 }
 

@@ -9,6 +9,7 @@ import { list, show } from '../engine/show.js';
 import { type ParameterLayout, quaternionOf } from '../mmm/parameters.js';
 import type { Quaternion } from '../mmm/pose.js';
 
+/** How one part is filtered. */
 export interface OneEuroOptions {
   /** Cutoff at rest, Hz: lower is smoother. */
   readonly minCutoff: number;

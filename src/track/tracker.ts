@@ -25,6 +25,7 @@ import {
 } from '../pictures/frame.js';
 import { checkSmoothing, FaceSmoother, type SmoothingOptions } from './smoothing.js';
 
+/** When a face counts as lost. */
 export interface LostRule {
   /** A confidence below this is doubt (default 0.5). */
   readonly confidence?: number;
@@ -36,14 +37,17 @@ export interface LostRule {
 export interface TrackingAligner
   extends Pick<FaceAligner, 'maxFaces' | 'iterations' | 'model' | 'layout'>,
     Partial<Pick<FaceAligner, 'device' | 'upload'>> {
-    align(source: PictureSource, boxes: readonly FaceBox[]): Promise<Face[]>;
-    refine(
+  /** As `FaceAligner.align`. */
+  align(source: PictureSource, boxes: readonly FaceBox[]): Promise<Face[]>;
+  /** As `FaceAligner.refine`. */
+  refine(
     source: PictureSource,
     faces: readonly Face[],
     options: { readonly iterations: number },
   ): Promise<(Face | undefined)[]>;
 }
 
+/** Options of `FaceTracker.create`. */
 export interface TrackerOptions extends FollowOptions {
   /**
    * Aligns the faces. It stays the caller's. Without one the tracker makes an aligner and a detector of its own, and
@@ -75,6 +79,7 @@ export interface FollowOptions {
    * 500).
    */
   readonly detectEvery?: number;
+  /** When a face counts as lost. */
   readonly lost?: LostRule;
 }
 
@@ -147,6 +152,7 @@ const LEAST_INTERVAL = 1;
 
 const DEFAULTS = { maxFaces: 1, iterations: 2, detectEvery: 500, confidence: 0.5, frames: 3 } as const;
 
+/** Follows the faces of one video. Make one with `create`, free it with `destroy`. */
 export class FaceTracker {
   readonly #aligner: TrackingAligner;
   readonly #detector: Detector | undefined;

@@ -7,6 +7,7 @@ import { assertFeatureShape, blocksOf, type FeatureShape, formatShape, type Tens
 
 /** Activations of a layer; the order is that of ACTIVATION in lib/activation.wgsl. */
 export const ACTIVATIONS = ['none', 'relu', 'prelu', 'sigmoid'] as const;
+/** What is done to each value at the end of a layer. */
 export type Activation = (typeof ACTIVATIONS)[number];
 
 /** Files that kernels include. */
@@ -53,14 +54,19 @@ export function packSlope(
 
 /** Where a step appears in plans: `label` names it, `stage` groups it for timing. */
 export interface StepNames {
+  /** Names the step. */
   readonly label: string;
+  /** Names what is timed together with it. */
   readonly stage: string;
 }
 
 /** A window that slides over a picture. */
 export interface Window {
+  /** Size, pixels. */
   readonly kernel: readonly [height: number, width: number];
+  /** Steps between two positions, pixels. */
   readonly stride: readonly [vertical: number, horizontal: number];
+  /** Pixels of zeros round the picture. */
   readonly padding: readonly [top: number, left: number, bottom: number, right: number];
 }
 

@@ -121,7 +121,9 @@ function generalKernel(activation: Activation, pool: boolean): Kernel {
 
 /** How a convolution is cut into invocations. */
 export interface Conv2dPlan {
+  /** The kernel that computes it. */
   readonly variant: Conv2dVariant;
+  /** Shape of one output item. */
   readonly output: FeatureShape;
   /** For one item; the second axis is the batch. */
   readonly workgroups: readonly [number, number, number];

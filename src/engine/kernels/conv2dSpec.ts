@@ -13,11 +13,15 @@ export type WindowsVariant = Exclude<Conv2dVariant, 'general'>;
  */
 export type Conv2dVariant = (typeof CONV2D_VARIANTS)[number];
 
+/** A 2D convolution. */
 export interface Conv2dSpec extends Window {
   /** Shape of one input item. Its channels may exceed `inChannels` within the last block, where the weights are 0. */
   readonly input: FeatureShape;
+  /** Channels that the weights have. */
   readonly inChannels: number;
+  /** Channels of the result. */
   readonly outChannels: number;
+  /** At the end, before the pool. */
   readonly activation: Activation;
   /** Max pool of 2x2, stride 2, no padding, on the result. */
   readonly pool: boolean;

@@ -26,8 +26,11 @@ import {
   WORKGROUP_SIZE,
 } from './common.js';
 
+/** A 2D convolution of each channel by itself. */
 export interface DepthwiseConv2dSpec extends Window {
+  /** Shape of one input item. */
   readonly input: FeatureShape;
+  /** At the end. */
   readonly activation: Activation;
 }
 

@@ -30,10 +30,13 @@ import {
   WEIGHTED_BINDINGS,
 } from './common.js';
 
+/** A matrix times a vector. */
 export interface FullyConnectedSpec {
   /** Shape of one input item, flattened in h, w, c order. */
   readonly input: FeatureShape;
+  /** Channels of the result. */
   readonly outFeatures: number;
+  /** At the end. */
   readonly activation: Activation;
 }
 

@@ -11,9 +11,11 @@ import { assertTensorShape, blocksOf, type FeatureShape, itemBlocks, type Tensor
 import { UniformStruct } from '../uniform.js';
 import { assertSameBatch, type StepNames, slideWindow, type Window, WORKGROUP_SIZE } from './common.js';
 
+/** Max or average pooling. */
 export interface PoolSpec extends Window {
   /** `max` ignores what is outside the picture, `average` counts it as zeros. */
   readonly mode: 'max' | 'average';
+  /** Shape of one input item. */
   readonly input: FeatureShape;
 }
 

@@ -19,7 +19,9 @@ import {
 import { UniformStruct } from '../uniform.js';
 import { assertSameBatch, type StepNames, WORKGROUP_SIZE } from './common.js';
 
+/** Enlarging by whole factors. */
 export interface ResizeNearestSpec {
+  /** Shape of one input item. */
   readonly input: FeatureShape;
   /** Pixels of the result for one of the input, whole numbers >= 1. */
   readonly scale: readonly [vertical: number, horizontal: number];

@@ -6,9 +6,11 @@ import { assertFeatureShape, type FeatureShape } from '../tensor.js';
 import { kindNamed, kindOf, LAYER_NAMES, type NetworkNode } from './kinds.js';
 import { LayerReader } from './reader.js';
 
+/** A network, parsed: layers with shapes, in order. */
 export interface NetworkGraph {
   /** In order of execution. */
   readonly nodes: readonly NetworkNode[];
+  /** Shapes of what the caller gives, by name. */
   readonly inputs: ReadonlyMap<string, FeatureShape>;
   /** Name and shape of the last layer's result. */
   readonly output: { readonly name: string; readonly shape: FeatureShape };

@@ -7,9 +7,13 @@ import { kindOf } from './kinds.js';
 import type { NetworkWeights } from './weights.js';
 import type { NetworkWorkspace } from './workspace.js';
 
+/** What a network is recorded with. */
 export interface NetworkRecording {
+  /** The network. */
   readonly graph: NetworkGraph;
+  /** Packed for this graph. */
   readonly weights: NetworkWeights;
+  /** Made for this graph, with room for the batch. */
   readonly workspace: NetworkWorkspace;
   /** A tensor for every input of the graph. */
   readonly inputs: Readonly<Record<string, Tensor>>;

@@ -13,10 +13,12 @@ import type { LayerWeights } from './layer.js';
 
 /** How weights may be held on the GPU. Arithmetic is f32. */
 export const DTYPES: readonly string[] & readonly ['f16', 'f32'] = ['f16', 'f32'];
+/** How weights are held on the GPU: in 16 bits or in 32. */
 export type DType = (typeof DTYPES)[number];
 
 /** A network's weights in the kernels' layouts, in one block. */
 export interface PackedWeights {
+  /** All tensors, one after the other. */
   readonly data: Uint8Array<ArrayBuffer>;
   /**
    * Each tensor (`<layer>.weight`, `<layer>.bias`, `<layer>.slope`): its bytes, starting at a multiple of 256, and
@@ -115,6 +117,7 @@ export class NetworkWeights {
     return slice;
   }
 
+  /** Frees the buffer. Plans that bind it must not run any more. */
   destroy(): void {
     this.#gpu.destroyBuffer(this.#buffer);
   }

@@ -11,6 +11,7 @@ import type { NetworkGraph } from './graph.js';
  * Memory of a network's intermediate results for a batch. Networks of one graph that run one after the other share it.
  */
 export class NetworkWorkspace {
+  /** Items there is room for. */
   readonly batch: number;
   readonly #gpu: Gpu;
   readonly #banks: readonly GPUBuffer[];
@@ -48,6 +49,7 @@ export class NetworkWorkspace {
     return tensor;
   }
 
+  /** Frees the memory. Plans that bind it must not run any more. */
   destroy(): void {
     for (const bank of this.#banks) this.#gpu.destroyBuffer(bank);
   }
