@@ -29,6 +29,7 @@ export default {
   enumMembersFormat: 'table',
   disableSources: true,
   excludeInternal: true,
+  excludeProtected: true,
   excludeExternals: true,
   validation: { invalidLink: true, notExported: false },
 };

@@ -43,7 +43,11 @@ function undocumented(entries: readonly string[]): { readonly names: string[]; r
     if (ts.isTypeParameterDeclaration(declaration)) return;
     const isDescribed = declarations.some((one) => ts.getJSDocCommentsAndTags(one).length > 0);
     if (!isDescribed) names.add(`${path} (${relative(root, declaration.getSourceFile().fileName)})`);
-    for (const member of symbol.members?.values() ?? []) visit(member, `${path}.${member.name}`);
+    const isType = (symbol.flags & (ts.SymbolFlags.Class | ts.SymbolFlags.Interface)) !== 0;
+    const members = isType
+      ? checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(symbol))
+      : (symbol.members?.values() ?? []);
+    for (const member of members) visit(member, `${path}.${member.name}`);
     for (const member of ts.isClassDeclaration(declaration) ? (symbol.exports?.values() ?? []) : []) {
       visit(member, `${path}.${member.name}`);
     }

@@ -4,8 +4,7 @@
 import { Revivable } from '../calls/revivable.js';
 import { Turns } from '../calls/turns.js';
 import type { CascadeWeights } from '../cascade/weights.js';
-import { type DeviceLostError, InputError } from '../engine/errors.js';
-import { expectList, refuse } from '../engine/expect.js';
+import { expectList, expectWhole } from '../engine/expect.js';
 import type { DType } from '../engine/network.js';
 import type { StageTime } from '../engine/profiler.js';
 import { loadBesideAdapter } from '../files/beside-adapter.js';
@@ -38,11 +37,10 @@ import type { Tuning } from './tuning.js';
  * Takes a picture and its boxes to faces, on a GPU of its own or the caller's. Make one with `create`, free it with
  * `destroy`.
  */
-export class FaceAligner {
+export class FaceAligner extends Revivable<DeviceState> {
   /** Mean, bases, triangles, texture coordinates: what the mesh writers need. */
   readonly model: FaceModel;
   readonly #weights: CascadeWeights;
-  readonly #device: Revivable<DeviceState>;
   /** Uploads and submits take turns; only readbacks overlap. */
   readonly #turns: Turns;
   readonly #frames: Frames;
@@ -65,43 +63,23 @@ export class FaceAligner {
   private constructor(weights: CascadeWeights, options: AlignerOptions, state: DeviceState) {
     // What is over by now, or is given anew: an aborted signal must not end a recovery.
     const { weights: _, device, signal, tuning: __, ...kept } = options;
-    this.#weights = weights;
-    this.#device = new Revivable('aligner', state, device === undefined, ({ tuning }, next) =>
+    super('aligner', state, device === undefined, ({ tuning }, next) =>
       DeviceState.create(weights, { ...kept, tuning, ...(next !== undefined && { device: next }) }),
     );
+    this.#weights = weights;
     this.#turns = new Turns(options.maxPending);
     this.#frames = new Frames(weights, state.cascade.maxFaces, this.#counters);
     this.model = weights.model;
   }
 
-  get #state(): DeviceState {
-    return this.#device.state;
-  }
-
-  /** The same. @throws DeviceLostError where the device is lost. */
-  get #alive(): DeviceState {
-    this.#state.gpu.assertAlive();
-    return this.#state;
-  }
-
-  /** The device in use: the caller's, or the aligner's own. Another one after `recover`. */
-  get device(): GPUDevice {
-    return this.#state.gpu.device;
-  }
-
-  /** Resolves, never rejects, once the device in use is lost. A new promise after `recover`. */
-  get lost(): Promise<DeviceLostError> {
-    return this.#state.gpu.lost;
-  }
-
   /** Faces that travel together. */
   get maxFaces(): number {
-    return this.#state.cascade.maxFaces;
+    return this.state.cascade.maxFaces;
   }
 
   /** Iterations there are weights for. */
   get iterations(): number {
-    return this.#state.cascade.iterations;
+    return this.state.cascade.iterations;
   }
 
   /** Side S of the crop that the network sees. */
@@ -116,12 +94,12 @@ export class FaceAligner {
 
   /** How the network's weights are held on the GPU: `f16` where all that are halves may be. */
   get dtype(): DType {
-    return this.#state.dtype;
+    return this.state.dtype;
   }
 
   /** Which variants of the kernels are in use. Plain JSON, for the option `tuning` of another aligner. */
   get tuning(): Tuning {
-    return this.#state.tuning;
+    return this.state.tuning;
   }
 
   /** What this aligner has done so far: frames, faces, submits, dispatches, bytes read. */
@@ -146,8 +124,7 @@ export class FaceAligner {
   async upload(source: PictureSource, into?: UploadedPicture): Promise<UploadedPicture> {
     const turn = this.#turns.enter();
     try {
-      if (into !== undefined && !(into instanceof UploadedPicture)) refuse('into', into, "one of upload's pictures");
-      return await UploadedPicture.of(this.#alive.gpu, source, turn, into);
+      return await UploadedPicture.of(this.alive.gpu, source, turn, into);
     } finally {
       turn.leave();
     }
@@ -172,7 +149,7 @@ export class FaceAligner {
       const { minConfidence } = options;
       checkConfidence(minConfidence);
       expectList('The boxes', boxes);
-      const state = this.#alive;
+      const state = this.alive;
       const frame = await state.frame.fill(source, turn);
       const starts = startsAt(boxes, frame.picture, this.cropSize);
       const { faces } = await this.#frames.submit(state, frame, starts, run);
@@ -203,7 +180,7 @@ export class FaceAligner {
       const run = runFromFaces(options, this.iterations);
       expectList('The faces', faces);
       for (const face of faces) checkStart(face, this.layout.count);
-      const state = this.#alive;
+      const state = this.alive;
       const frame = await state.frame.fill(source, turn);
       const starts = faces.map((face) => this.#frames.startFrom(face, frame.picture, this.iterations - run.iterations));
       const known = starts.filter((start) => start !== undefined);
@@ -222,7 +199,7 @@ export class FaceAligner {
    * @throws InputError for a face of another model; DeviceLostError; FullposeError `busy`.
    */
   async vertices(face: Face): Promise<Float32Array<ArrayBuffer>> {
-    return (await this.#draw(face, ['vertices'])).vertices;
+    return (await this.#drawAgain(face, ['vertices'])).vertices;
   }
 
   /**
@@ -230,7 +207,7 @@ export class FaceAligner {
    * @throws InputError for a face of another model; DeviceLostError; FullposeError `busy`.
    */
   async render(face: Face): Promise<FaceRendering> {
-    const maps = await this.#draw(face, ['pncc', 'depth']);
+    const maps = await this.#drawAgain(face, ['pncc', 'depth']);
     return { size: face.crop.size, ...maps };
   }
 
@@ -241,27 +218,13 @@ export class FaceAligner {
    * `busy`; OutOfMemoryError.
    */
   async texture(source: PictureSource, face: Face, options: Pick<AlignOptions, 'mirror'> = {}): Promise<FaceTexture> {
-    const turn = this.#turns.enter();
-    try {
-      const { mirror } = checkOutputs(options);
-      checkFace(face, this.layout.count);
-      const state = this.#alive;
-      const inspector = await state.inspector();
-      const frame = await state.frame.fill(source, turn);
-      const read = inspector.read(face.parameters, face.crop, ['texture'], { frame, mirror });
-      // Recorded and submitted by now: the next call may have its turn.
-      read.catch(() => {});
-      turn.end();
-      await frame.accepted;
-      return (await read).texture;
-    } finally {
-      turn.leave();
-    }
+    const { mirror } = checkOutputs(options);
+    return (await this.#drawAgain(face, ['texture'], { source, mirror })).texture;
   }
 
   /** Room that one face takes in each buffer that `encode` fills, in bytes. */
   get outputBytes(): OutputBytes {
-    return this.#state.encoder.bytes;
+    return this.state.encoder.bytes;
   }
 
   /**
@@ -279,7 +242,7 @@ export class FaceAligner {
    * of another device, is the encoder's error.
    */
   encode(encoder: GPUCommandEncoder, input: EncodeInput, output: EncodeOutput): void {
-    this.#counters.addFrame(this.#alive.encoder.encode(encoder, input, output));
+    this.#counters.addFrame(this.alive.encoder.encode(encoder, input, output));
   }
 
   /**
@@ -291,10 +254,8 @@ export class FaceAligner {
     try {
       const run = runFromMean(options, this.iterations);
       expectList('The boxes', boxes);
-      if (boxes.length < 1 || boxes.length > this.maxFaces) {
-        throw new InputError(`profile was given ${boxes.length} boxes; wanted 1 to ${this.maxFaces}, one frame.`);
-      }
-      const state = this.#alive;
+      expectWhole("The frame's count of boxes", boxes.length, 1, this.maxFaces);
+      const state = this.alive;
       const frame = await state.frame.fill(source, turn);
       const starts = startsAt(boxes, frame.picture, this.cropSize);
       await frame.accepted;
@@ -304,34 +265,24 @@ export class FaceAligner {
     }
   }
 
-  /**
-   * Brings the aligner back after its device was lost: a new device, the same weights, the same results. Does nothing
-   * while the device lives. Calls that were lost stay lost; faces from before stay good.
-   * @param options.device the new device, where the old one was the caller's
-   * @throws InputError where the caller's device was lost and there is no new one; DeviceLostError after `destroy`, or
-   * where the new device is lost too; otherwise as `create`. The aligner stays lost then, and `recover` may be called
-   * again.
-   */
-  recover(options: { readonly device?: GPUDevice } = {}): Promise<void> {
-    return this.#device.recover(options);
-  }
-
-  /** Frees everything made here. Calls in flight reject with DeviceLostError. Calling it twice does nothing. */
-  destroy(): void {
-    this.#device.destroy();
-  }
-
-  [Symbol.dispose](): void {
-    this.destroy();
-  }
-
-  /** Outputs of an aligned face, drawn again. */
-  async #draw<Name extends OutputName>(face: Face, outputs: readonly Name[]): Promise<Pick<FaceOutputs, Name>> {
+  /** Outputs of an aligned face, drawn again. Only what is taken from a picture waits for its turn. */
+  async #drawAgain<Name extends OutputName>(
+    face: Face,
+    outputs: readonly Name[],
+    unwrap?: { readonly source: PictureSource; readonly mirror: boolean },
+  ): Promise<Pick<FaceOutputs, Name>> {
     const turn = this.#turns.enter();
     try {
       checkFace(face, this.layout.count);
-      const inspector = await this.#alive.inspector();
-      return await inspector.read(face.parameters, face.crop, outputs);
+      const state = this.alive;
+      const inspector = await state.inspector();
+      const frame = unwrap && (await state.frame.fill(unwrap.source, turn));
+      const read = inspector.read(face.parameters, face.crop, outputs, frame && { frame, mirror: unwrap.mirror });
+      // Recorded and submitted by now: the next call may have its turn.
+      read.catch(() => {});
+      turn.end();
+      await frame?.accepted;
+      return await read;
     } finally {
       turn.leave();
     }

@@ -3,7 +3,6 @@
 import { type OnDevice, Revivable } from '../calls/revivable.js';
 import { checkMaxPending, Turns } from '../calls/turns.js';
 import { Gpu } from '../engine/device.js';
-import type { DeviceLostError } from '../engine/errors.js';
 import { InputError } from '../engine/errors.js';
 import { expectObject, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
@@ -92,8 +91,7 @@ const DEFAULT_MIN_CONFIDENCE = 0.5;
  * YuNet on WebGPU: faces at every yaw and, where the search looks every way up, at every roll, as boxes that carry the
  * roll.
  */
-export class FaceDetector implements Detector {
-  readonly #device: Revivable<Searching>;
+export class FaceDetector extends Revivable<Searching> implements Detector {
   readonly #inputSize: number;
   readonly #search: Search;
   readonly #turns: Turns;
@@ -110,30 +108,18 @@ export class FaceDetector implements Detector {
       loadWeights({ ...options, ...(signal !== undefined && { signal }) }),
     );
     options.signal?.throwIfAborted();
-    const { device, signal, ...kept } = options;
-    const state = await startSearching(weights, options);
+    return new FaceDetector(weights, options, await startSearching(weights, options));
+  }
+
+  private constructor(weights: DetectorWeights, options: FaceDetectorOptions, state: Searching) {
     // An aborted signal must not end a recovery.
-    const revivable = new Revivable('detector', state, device === undefined, (_, next) =>
+    const { device, signal, ...kept } = options;
+    super('detector', state, device === undefined, (_, next) =>
       startSearching(weights, { ...kept, ...(next !== undefined && { device: next }) }),
     );
-    return new FaceDetector(revivable, weights.inputSize, options);
-  }
-
-  private constructor(device: Revivable<Searching>, inputSize: number, options: FaceDetectorOptions) {
-    this.#device = device;
-    this.#inputSize = inputSize;
+    this.#inputSize = weights.inputSize;
     this.#search = options.search ?? 'until-found';
     this.#turns = new Turns(options.maxPending);
-  }
-
-  /** The device in use: the caller's, or the detector's own. Another one after `recover`. */
-  get device(): GPUDevice {
-    return this.#device.state.gpu.device;
-  }
-
-  /** Resolves, never rejects, once the device in use is lost. A new promise after `recover`. */
-  get lost(): Promise<DeviceLostError> {
-    return this.#device.state.gpu.lost;
   }
 
   /** What this detector has done so far: pictures, submits, dispatches, bytes read. */
@@ -156,35 +142,13 @@ export class FaceDetector implements Detector {
       checkSearch(search);
       if (onProgress !== undefined && typeof onProgress !== 'function') refuse('onProgress', onProgress, 'a function');
       if (signal !== undefined && !(signal instanceof AbortSignal)) refuse('signal', signal, 'an AbortSignal');
-      const state = this.#device.state;
-      state.gpu.assertAlive();
+      const state = this.alive;
       const frame = await state.frame.fill(source, turn);
       this.#counters.pictures++;
       return await this.#find(state.scanner, frame, { search, onProgress, signal });
     } finally {
       turn.leave();
     }
-  }
-
-  /**
-   * Brings the detector back after its device was lost, as `FaceAligner.recover` does: `await aligner.recover()`, then
-   * `await detector.recover({ device: aligner.device })` where the device is the aligner's.
-   * @param options.device the new device, where the old one was the caller's
-   * @throws InputError where the caller's device was lost and there is no new one; DeviceLostError after `destroy`, or
-   * where the new device is lost too; otherwise as `create`. The detector stays lost then, and `recover` may be called
-   * again.
-   */
-  recover(options: { readonly device?: GPUDevice } = {}): Promise<void> {
-    return this.#device.recover(options);
-  }
-
-  /** Frees everything made here. Calls in flight reject with DeviceLostError. Calling it twice does nothing. */
-  destroy(): void {
-    this.#device.destroy();
-  }
-
-  [Symbol.dispose](): void {
-    this.destroy();
   }
 
   async #find(scanner: Scanner, frame: Frame, options: Wanted): Promise<readonly DetectedFace[]> {

@@ -5,7 +5,6 @@ import type { FaceWith, OutputName } from '../align/outputs.js';
 import { type OnDevice, Revivable } from '../calls/revivable.js';
 import { type DetectOptions, FaceDetector, type FaceDetectorOptions } from '../detect/detector.js';
 import { Gpu } from '../engine/device.js';
-import type { DeviceLostError } from '../engine/errors.js';
 import { expectObject } from '../engine/expect.js';
 import { checkDownloadOptions, type DownloadOptions, type LoadProgress } from '../files/download.js';
 import { isTexture, type PictureSource, UploadedPicture } from '../pictures/frame.js';
@@ -40,12 +39,11 @@ const DEFAULT_MIN_CONFIDENCE = 0.5;
  * Finds and aligns the faces of pictures. Make one with `create`, free it with `destroy`; `findFaces` keeps one for
  * whoever needs no more.
  */
-export class FaceFinder {
+export class FaceFinder extends Revivable<OnDevice> {
   /** The finder's own, freed with it. */
   readonly aligner: FaceAligner;
   /** The finder's own, freed with it. */
   readonly detector: FaceDetector;
-  readonly #device: Revivable<OnDevice>;
 
   /**
    * Finds a GPU, loads both parts' weights at once and prepares everything; `find` then compiles nothing.
@@ -89,9 +87,7 @@ export class FaceFinder {
     ownsDevice: boolean,
     open: (device: GPUDevice | undefined) => Promise<OnDevice>,
   ) {
-    this.aligner = aligner;
-    this.detector = detector;
-    this.#device = new Revivable('finder', state, ownsDevice, async (_, given) => {
+    super('finder', state, ownsDevice, async (_, given) => {
       const next = await open(given);
       try {
         for (const part of [aligner, detector]) await part.recover({ device: next.gpu.device });
@@ -101,16 +97,8 @@ export class FaceFinder {
         throw error;
       }
     });
-  }
-
-  /** The device in use: the caller's, or the finder's own. Another one after `recover`. */
-  get device(): GPUDevice {
-    return this.#device.state.gpu.device;
-  }
-
-  /** Resolves, never rejects, once the device in use is lost. A new promise after `recover`. */
-  get lost(): Promise<DeviceLostError> {
-    return this.#device.state.gpu.lost;
+    this.aligner = aligner;
+    this.detector = detector;
   }
 
   /**
@@ -134,24 +122,11 @@ export class FaceFinder {
     }
   }
 
-  /**
-   * Brings the finder back after its device was lost, with both its parts, as `FaceAligner.recover` does.
-   * @param options.device the new device, where the old one was the caller's
-   * @throws as `FaceAligner.recover`.
-   */
-  recover(options: { readonly device?: GPUDevice } = {}): Promise<void> {
-    return this.#device.recover(options);
-  }
-
-  /** Frees everything made here. Calls in flight reject with DeviceLostError. Calling it twice does nothing. */
-  destroy(): void {
+  /** As of all three: frees the aligner and the detector, too. */
+  override destroy(): void {
     this.aligner.destroy();
     this.detector.destroy();
-    this.#device.destroy();
-  }
-
-  [Symbol.dispose](): void {
-    this.destroy();
+    super.destroy();
   }
 }
 

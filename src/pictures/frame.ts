@@ -217,6 +217,7 @@ export class UploadedPicture {
    * @ignore
    */
   static async of(gpu: Gpu, source: PictureSource, turn: Turn, into?: UploadedPicture): Promise<UploadedPicture> {
+    if (into !== undefined && !(into instanceof UploadedPicture)) refuse('into', into, "one of upload's pictures");
     const picture = into?.device === gpu.device ? into : new UploadedPicture(gpu);
     try {
       picture.#frame = await picture.#texture.fill(source, turn);
