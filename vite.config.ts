@@ -4,10 +4,10 @@ import { onnxruntimeBase, tfjsWasmBase } from './pages/routes.js';
 import { keptModuleUrls } from './scripts/module-urls.js';
 import { packageFiles } from './scripts/page-plugins.js';
 import { siteHeader } from './scripts/site-header.js';
-import { pureKernels, minifiedShaders } from './scripts/wgsl.js';
+import { minifiedShaders, pureKernels } from './scripts/wgsl.js';
 
-// Served pages (`npm run dev`, the demo, the tests, the command line): the repository root, so that weights/ and tests/fixtures/ are plain
-// files; cross-origin isolated, which gives `performance.now()` its full resolution.
+// Served pages (`npm run dev`, the demo, the tests, the command line): the repository root, so that weights/ and
+// tests/fixtures/ are plain files; cross-origin isolated, which gives `performance.now()` its full resolution.
 // The library build: ES modules only; `tsc -p tsconfig.build.json` adds the declarations beside them.
 export default defineConfig({
   appType: 'mpa',
@@ -68,12 +68,14 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         chunkFileNames: 'shared/[name].js',
-        // What every entry takes, and what runs networks, as one chunk each: left alone there is one for every set of entries, and what lies apart
-        // compresses worse. A tracker and the writers of files take the first two without the third.
+        // What every entry takes, what runs networks, and what opens a device and brings files and pictures to it, as
+        // one chunk each: left alone there is one for every set of entries, and what lies apart compresses worse. A
+        // tracker and the writers of files run no networks.
         codeSplitting: {
           groups: [
             { name: 'common', test: /src\/(engine\/(errors|show|expect|firefox)|pictures\/crop)\.ts$/ },
             { name: 'safetensors', test: /src\/engine\/safetensors\.ts$/ },
+            { name: 'device', test: /src\/(files\/|pictures\/warm-up\.ts$)/ },
             { name: 'gpu', test: /src\/(engine\/|calls\/|pictures\/(kernels\/|frame-step\.ts$))/ },
           ],
         },
