@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
-// unit: plain Node. gpu: every `tests/**/*.gpu.ts`, run case by case in one page of Chromium and in one of Firefox. pages: the demo and the command line, each
-// with a browser of its own. The groups run one after the other: on few cores two browsers at once only slow each other down.
+// unit: plain Node. gpu: every `tests/**/*.gpu.ts`, run case by case in one page of Chromium and in one of Firefox.
+// pages: the demo and the command line, each with a browser of its own. The groups run one after the other: on few
+// cores two browsers at once only slow each other down.
 export default defineConfig({
   test: {
     projects: [

@@ -64,7 +64,10 @@ const SHOWN_LIMITS = [
   'maxTextureDimension2D',
 ] as const;
 
-/** @throws LimitError without timestamp queries; WebGPUUnavailableError; WeightsError where files are missing or damaged. */
+/**
+ * @throws LimitError without timestamp queries; WebGPUUnavailableError; WeightsError where files are missing or
+ * damaged.
+ */
 export async function runBenchmark(options: BenchmarkOptions, listener: BenchmarkListener): Promise<Report> {
   const { faces, quick, rivals, dtype } = options;
   const start = performance.now();
@@ -332,7 +335,10 @@ async function measureCascade(
   };
 }
 
-/** Times of a frame by stage, all iterations together, under `stage <name>`; and the geometry's share of the iterations that draw. */
+/**
+ * Times of a frame by stage, all iterations together, under `stage <name>`; and the geometry's share of the iterations
+ * that draw.
+ */
 function stageTimes(
   dispatches: readonly StageStep[],
   times: readonly (number | undefined)[],

@@ -38,7 +38,10 @@ export interface FrameCounts {
   readonly bytesReadBack: number;
 }
 
-/** A loaded cascade with the sample picture. The aligner times what a caller sees; the cascade beside it can be taken apart. */
+/**
+ * A loaded cascade with the sample picture. The aligner times what a caller sees; the cascade beside it can be taken
+ * apart.
+ */
 export class CascadeBench {
   readonly gpu: Gpu;
   readonly weights: CascadeWeights;

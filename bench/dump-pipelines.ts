@@ -4,9 +4,10 @@
  *     npx tsx bench/dump-pipelines.ts PIPELINES.json [--rivals]
  *     npx tsx bench/dump-pipelines.ts PIPELINES.json --table REPORT.json
  *
- * The first writes a list of { label, wgsl, entryPoint, constants, invocations, macs }, one entry a stage, for one face; with `--rivals` also
- * the convolutions and matrix products of onnxruntime-web and TensorFlow.js on Net^0. The second reads what `../shared/tools/gpu-report` made of
- * that list (its `--json`) and prints Markdown, stages that share a pipeline in one row.
+ * The first writes a list of { label, wgsl, entryPoint, constants, invocations, macs }, one entry a stage, for one
+ * face; with `--rivals` also the convolutions and matrix products of onnxruntime-web and TensorFlow.js on Net^0. The
+ * second reads what `../shared/tools/gpu-report` made of that list (its `--json`) and prints Markdown, stages that
+ * share a pipeline in one row.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';

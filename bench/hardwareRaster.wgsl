@@ -1,8 +1,9 @@
 // PNCC by the adapter's own rasteriser: the rival of raster.wgsl and resolve.wgsl.
 //
-// vertices [N, V] vec4 = x, y, z in crop pixels (pixel centres at integers, y down, larger z is nearer); codes [V] = x | y << 16, z in unorm16.
-// Vertex index = vertex of the mesh, instance index = face. The host sets viewport and scissor to the face's square of `size` pixels, a depth
-// buffer cleared to 0 with the comparison `greater`, and a colour target cleared to 0.
+// vertices [N, V] vec4 = x, y, z in crop pixels (pixel centres at integers, y down, larger z is nearer); codes [V] = x
+// | y << 16, z in unorm16. Vertex index = vertex of the mesh, instance index = face. The host sets viewport and scissor
+// to the face's square of `size` pixels, a depth buffer cleared to 0 with the comparison `greater`, and a colour target
+// cleared to 0.
 
 struct Params {
   vertices: u32,

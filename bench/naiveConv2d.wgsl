@@ -1,7 +1,7 @@
 // The plainest convolution: what the tiled kernel is measured against.
 //
-// input [H, W, I], weights [O, kernel, kernel, I], bias [O], output [H, W, O], all dense f32; stride 1, zero padding of (kernel - 1) / 2, ReLU.
-// One invocation computes one output number: global id x = channel of a pixel.
+// input [H, W, I], weights [O, kernel, kernel, I], bias [O], output [H, W, O], all dense f32; stride 1, zero padding of
+// (kernel - 1) / 2, ReLU. One invocation computes one output number: global id x = channel of a pixel.
 // The host guarantees an odd kernel and buffers of the sizes above.
 
 struct Params {

@@ -50,7 +50,10 @@ export function toChannelsFirst(values: Float32Array, channels: number): Float32
   );
 }
 
-/** A result is right where no value is further off than this fraction of the largest value: f32 sums in any order stay far below it. */
+/**
+ * A result is right where no value is further off than this fraction of the largest value: f32 sums in any order stay
+ * far below it.
+ */
 const TOLERANCE = 1e-3;
 
 export function checkUpdate(actual: ArrayLike<number>, { update }: NetworkCase): Check {

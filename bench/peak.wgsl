@@ -1,9 +1,9 @@
 // Arithmetic only, to find the most multiply-adds a second that the adapter reaches.
 //
-// output [invocations]: one number each, which depends on all of the arithmetic, so that none can be left out.
-// One invocation advances up to eight independent chains of vec4 multiply-adds, params.steps times 4 each: chains hide the latency of one
-// another, and too many of them spill registers. Flags: TWO, FOUR (with TWO), EIGHT (with both) for as many chains, else one; FUSED for the builtin.
-// The host guarantees one element of output an invocation.
+// output [invocations]: one number each, which depends on all of the arithmetic, so that none can be left out. One
+// invocation advances up to eight independent chains of vec4 multiply-adds, params.steps times 4 each: chains hide the
+// latency of one another, and too many of them spill registers. Flags: TWO, FOUR (with TWO), EIGHT (with both) for as
+// many chains, else one; FUSED for the builtin. The host guarantees one element of output an invocation.
 
 struct Params {
   steps: u32,

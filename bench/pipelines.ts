@@ -1,4 +1,7 @@
-/** Every compute pipeline of a frame, and the rivals' convolutions, with their work: what an offline shader compiler wants to know. */
+/**
+ * Every compute pipeline of a frame, and the rivals' convolutions, with their work: what an offline shader compiler
+ * wants to know.
+ */
 import { fetchPicture } from '../pages/pictures.js';
 import { addressOf, fetchFixture, layerWork, MANIFEST, PICTURE } from './benchmark.js';
 import { Capture, type CapturedDispatch, workgroupSize } from './capture.js';
@@ -53,8 +56,8 @@ function ours(bench: CascadeBench, dispatches: readonly CapturedDispatch[]): rea
 }
 
 /**
- * A rival's convolutions and matrix products, which it also makes of convolutions: each kernel once, at its largest dispatch. Labels are
- * the library's own where it gives any.
+ * A rival's convolutions and matrix products, which it also makes of convolutions: each kernel once, at its largest
+ * dispatch. Labels are the library's own where it gives any.
  */
 function products(rival: string, dispatches: readonly CapturedDispatch[]): readonly PipelineReport[] {
   const kernels = new Map<string, CapturedDispatch[]>();

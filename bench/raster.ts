@@ -61,13 +61,13 @@ export class ComputeRaster implements Strategy {
     const { spec, triangles, codes } = uploadModel(gpu, model, network.parameters, size).whole;
     const geometry: Geometry = {
       vertices: gpu.uploadBuffer('raster.vertices', vertices),
-      visibility: gpu.createBuffer('raster.visibility', faces * size * size * 4, GPUBufferUsage.STORAGE),
+      keys: gpu.createBuffer('raster.keys', faces * size * size * 4, GPUBufferUsage.STORAGE),
       shared: false,
     };
     const stem = createTensor(gpu, 'raster.stem', { height: size, width: size, channels: 8 }, faces);
     const names = (stage: string) => ({ label: stage, stage });
     const builder = new PlanBuilder(gpu, 'raster');
-    recordFill(builder, names('clear'), { buffer: geometry.visibility, itemBytes: size * size * 4 });
+    recordFill(builder, names('clear'), { buffer: geometry.keys, itemBytes: size * size * 4 });
     recordRaster(builder, names('raster'), spec, { ...geometry, triangles });
     recordResolve(builder, names('resolve'), spec, { geometry, triangles, codes, stem });
     const plan = await builder.build();
@@ -93,7 +93,10 @@ export class ComputeRaster implements Strategy {
   }
 }
 
-/** Where hardware agrees: this near, on this fraction of the pixels. It blends depth over a triangle and has its own subpixel grid. */
+/**
+ * Where hardware agrees: this near, on this fraction of the pixels. It blends depth over a triangle and has its own
+ * subpixel grid.
+ */
 const NEAR = 0.02;
 const AGREEMENT = 0.98;
 

@@ -94,12 +94,18 @@ export interface Report {
     readonly submits: number;
     readonly bytesReadBack: number;
   };
-  /** From the call of `detect` on the picture to its boxes, and of `track` to a face that was there before; `fullpose/detect` and `fullpose/track`. */
+  /**
+   * From the call of `detect` on the picture to its boxes, and of `track` to a face that was there before;
+   * `fullpose/detect` and `fullpose/track`.
+   */
   readonly detector: Summary;
   readonly tracker: Summary;
   readonly faces: readonly FacesReport[];
   readonly memory: { readonly bytes: number; readonly buffers: number; readonly maxFaces: number };
-  /** The network's weights on the GPU, of all iterations. `dtype` is not `wanted` where the weights are no halves or the device fails the test of them. */
+  /**
+   * The network's weights on the GPU, of all iterations. `dtype` is not `wanted` where the weights are no halves or the
+   * device fails the test of them.
+   */
   readonly weights: { readonly wanted: DType; readonly dtype: DType; readonly bytes: number };
   readonly peak: { readonly gflops: number; readonly form: string };
   readonly network: { readonly macs: number; readonly gpu: Summary; readonly gflops: number };

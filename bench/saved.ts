@@ -1,6 +1,6 @@
 /**
- * Runs that are kept: as files (bench/results/), in the page's local history, and as text behind the # of a link. What comes back from any of these was
- * written elsewhere, and is checked.
+ * Runs that are kept: as files (bench/results/), in the page's local history, and as text behind the # of a link. What
+ * comes back from any of these was written elsewhere, and is checked.
  */
 import { z } from 'zod';
 import type { Report } from './report.js';

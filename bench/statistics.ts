@@ -83,7 +83,8 @@ export interface Probe {
 }
 
 /**
- * Samples every probe once a round, in an order of its own each round: whatever disturbs the machine disturbs all of them alike.
+ * Samples every probe once a round, in an order of its own each round: whatever disturbs the machine disturbs all of
+ * them alike.
  * @param onSample called before each sample; its error ends the run
  */
 export async function interleave(

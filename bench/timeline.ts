@@ -1,4 +1,7 @@
-/** A frame as bars along time, a row for each iteration and a button for each dispatch; a press shows what the GPU was given. */
+/**
+ * A frame as bars along time, a row for each iteration and a button for each dispatch; a press shows what the GPU was
+ * given.
+ */
 import { html } from '../pages/dom.js';
 import { digits, percent, type Report } from './report.js';
 import type { SavedRun } from './saved.js';

@@ -60,7 +60,9 @@ async function runOnce(gpu: Gpu, timed: readonly Timed[], repeats: readonly numb
   }
 }
 
-/** A list of things whose GPU time is sampled together, with the number of repetitions that a pilot run found for each. */
+/**
+ * A list of things whose GPU time is sampled together, with the number of repetitions that a pilot run found for each.
+ */
 export class GpuTimer {
   readonly #gpu: Gpu;
   readonly #timed: readonly Timed[];
@@ -75,7 +77,8 @@ export class GpuTimer {
     const once = timed.map(() => 1);
     const first = repeatsFor(await runOnce(gpu, timed, once), once);
     if (first.every((repeats) => repeats === 1)) return new GpuTimer(gpu, timed, once);
-    // The first pilot also warms up, and its passes cost more than small dispatches in them: the second one corrects it.
+    // The first pilot also warms up, and its passes cost more than small dispatches in them: the second one corrects
+    // it.
     const few = first.map((repeats) => Math.min(FEW_REPEATS, repeats));
     return new GpuTimer(gpu, timed, repeatsFor(await runOnce(gpu, timed, few), few));
   }

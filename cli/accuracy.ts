@@ -1,4 +1,6 @@
-/** How far predicted landmarks are from the truth, and the boxes that a test puts round a face. Pixels, 0-based, y down. */
+/**
+ * How far predicted landmarks are from the truth, and the boxes that a test puts round a face. Pixels, 0-based, y down.
+ */
 
 export interface Rectangle {
   readonly x0: number;
@@ -21,7 +23,8 @@ export function tightBox(points: ArrayLike<number>, stride: number): Rectangle {
 }
 
 /**
- * Normalised mean error in percent: the mean distance of the points from `first` on, over sqrt(w * h) of the tight box of all true points.
+ * Normalised mean error in percent: the mean distance of the points from `first` on, over sqrt(w * h) of the tight box
+ * of all true points.
  *
  * @param predicted [68, 3]; z is not compared.
  * @param truth [68, 2].

@@ -25,7 +25,10 @@ async function writeResults(path: string, rows: readonly ResultRow[]): Promise<v
   await writeWhole(path, `[\n${rows.map((row) => JSON.stringify(row)).join(',\n')}\n]\n`);
 }
 
-/** Rows that earlier runs finished: of the results, and of the journal that a crash left. Those of a list that changed since do not count. */
+/**
+ * Rows that earlier runs finished: of the results, and of the journal that a crash left. Those of a list that changed
+ * since do not count.
+ */
 async function finishedRows(
   { list, results }: ListOptions,
   journal: Journal<FinishedRow>,
@@ -66,8 +69,8 @@ async function alignRow(session: AlignSession, row: ListRow, index: number, minC
 }
 
 /**
- * Aligns one face a row and writes the results, also those so far where it is interrupted; resolves to the exit code. While it runs, finished
- * rows are kept in a journal beside the results.
+ * Aligns one face a row and writes the results, also those so far where it is interrupted; resolves to the exit code.
+ * While it runs, finished rows are kept in a journal beside the results.
  */
 export async function alignList(options: ListOptions, folder: string, interrupt: Interrupt): Promise<number> {
   const rows = parseList(await readFile(options.list, 'utf8'), basename(options.list));

@@ -44,8 +44,8 @@ export function describeFace(face: FaceReply) {
 }
 
 /**
- * Writes the overlay and the faces' files of a picture or video frame that were asked for, and removes those of further faces that an earlier
- * run left. What belongs to a picture of such a name, which has a JSON file, stays.
+ * Writes the overlay and the faces' files of a picture or video frame that were asked for, and removes those of further
+ * faces that an earlier run left. What belongs to a picture of such a name, which has a JSON file, stays.
  */
 export async function writeDrawn({ faces, overlay }: Aligned, stem: string, formats: readonly Format[]): Promise<void> {
   const drawn = new Map(overlay === undefined ? [] : [[`${stem}${drawnEndings.png}`, overlay]]);
@@ -95,7 +95,10 @@ async function isDone({ path }: PictureInput, stem: string, formats: readonly Fo
   }
 }
 
-/** Aligns every face of the pictures, writes their files and prints their paths from `folder`; resolves to the exit code. */
+/**
+ * Aligns every face of the pictures, writes their files and prints their paths from `folder`; resolves to the exit
+ * code.
+ */
 export async function alignPictures(options: PicturesOptions, folder: string, interrupt: Interrupt): Promise<number> {
   const { out, formats, resume } = options;
   const argv = options.pictures.length > 0 ? options.pictures : [samplePicture];

@@ -25,7 +25,9 @@ type FrameRow =
     }
   | { readonly frame: number; readonly time: number; readonly error: string };
 
-/** Aligns every frame of the videos, writes their lines and prints their paths from `folder`; resolves to the exit code. */
+/**
+ * Aligns every frame of the videos, writes their lines and prints their paths from `folder`; resolves to the exit code.
+ */
 export async function alignVideos(options: VideosOptions, folder: string, interrupt: Interrupt): Promise<number> {
   const { videos, out } = options;
   const note = (text: string) => void process.stderr.write(`${text}\n`);

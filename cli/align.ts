@@ -1,4 +1,6 @@
-/** `npm run --silent align`: pictures in, landmarks, pose and meshes out. The contract is `alignUsage` in options.ts. */
+/**
+ * `npm run --silent align`: pictures in, landmarks, pose and meshes out. The contract is `alignUsage` in options.ts.
+ */
 import { Interrupt } from './interrupt.js';
 import { alignUsage, exitCodes, parseAlignArguments, startFolder } from './options.js';
 import { runMain } from './run-main.js';
@@ -11,7 +13,8 @@ async function main(): Promise<number> {
     return exitCodes.ok;
   }
   const interrupt = new Interrupt();
-  // Loaded here, because the browser driver and the page server take a second that a wrong command line need not wait for.
+  // Loaded here, because the browser driver and the page server take a second that a wrong command line need not wait
+  // for.
   if (options.mode === 'list') return (await import('./align-list.js')).alignList(options, folder, interrupt);
   if (options.mode === 'videos') return (await import('./align-videos.js')).alignVideos(options, folder, interrupt);
   return (await import('./align-pictures.js')).alignPictures(options, folder, interrupt);

@@ -1,4 +1,7 @@
-/** Figures of hard pictures: any roll, real profiles, shut eyes, open mouths, and faces that nobody pointed at. docs/training.md says what each means. */
+/**
+ * Figures of hard pictures: any roll, real profiles, shut eyes, open mouths, and faces that nobody pointed at.
+ * docs/training.md says what each means.
+ */
 import { mean, median, type Rectangle, tightBox } from './accuracy.js';
 
 /** Points of a face, `stride` numbers each, x and y first: 2 for markup, 3 for results. */
@@ -74,8 +77,8 @@ export function pointErrors(pairs: readonly Pair[]): readonly (readonly number[]
 }
 
 /**
- * The same once each point's own mean offset, fitted on the other half of the faces (every second one), is taken away: what a method calls a point
- * is a matter of definition.
+ * The same once each point's own mean offset, fitted on the other half of the faces (every second one), is taken away:
+ * what a method calls a point is a matter of definition.
  */
 export function correctedErrors(pairs: readonly Pair[]): readonly (readonly number[])[] {
   const offsets = offsetsOf(pairs);
@@ -148,7 +151,10 @@ export function correlation(a: readonly number[], b: readonly number[]): number 
   return sum((i) => da(i) * db(i)) / Math.sqrt(sum((i) => da(i) ** 2) * sum((i) => db(i) ** 2));
 }
 
-/** Of each place: fiducials of CFP, and the landmarks where the image's left half of the face is seen, and where its right half is; first and last. */
+/**
+ * Of each place: fiducials of CFP, and the landmarks where the image's left half of the face is seen, and where its
+ * right half is; first and last.
+ */
 const places = {
   eye: [12, 17, 36, 41, 42, 47],
   brow: [9, 11, 17, 21, 22, 26],

@@ -1,10 +1,10 @@
 /**
- * Measures how the default detector's boxes relate to the crop that the network was trained on, over labelled training crops:
+ * Measures how the default detector's boxes relate to the crop that the network was trained on, over labelled crops:
  *
  *     npx tsx cli/calibrate-detector.ts [--data ../shared/data] [--each 100]
  *
- * prints the constants of `DETECTOR_TO_CROP` (src/pictures/boxes.ts) and how far single faces scatter round them. `--each` is the number of
- * crops taken from each split, evenly spaced; each is seen at three sizes.
+ * prints the constants of `DETECTOR_TO_CROP` (src/pictures/boxes.ts) and how far single faces scatter round them.
+ * `--each` is the number of crops taken from each split, evenly spaced; each is seen at three sizes.
  */
 import { parseArgs } from 'node:util';
 import { PageHost } from '../scripts/page-host.js';
@@ -15,7 +15,10 @@ import { type LabelledCrop, readSplit } from './data/faces.js';
 
 const splits = ['train-300w', 'train-youtube', 'train-lfw'] as const;
 
-/** The crop is 192 px wide and the face's square two thirds of that: the face then spans 0.67, 0.33 and 0.22 of the picture. */
+/**
+ * The crop is 192 px wide and the face's square two thirds of that: the face then spans 0.67, 0.33 and 0.22 of the
+ * picture.
+ */
 const margins = [1, 2, 3] as const;
 
 interface Sample {

@@ -1,4 +1,7 @@
-/** `npm run --silent compare -- --model FILE`: the engine beside MediaPipe's FaceLandmarker, on the same labelled pictures. */
+/**
+ * `npm run --silent compare -- --model FILE`: the engine beside MediaPipe's FaceLandmarker, on the same labelled
+ * pictures.
+ */
 import { writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { FaceModel } from '../src/mmm/model.js';

@@ -1,4 +1,7 @@
-/** `npm run expressions`: how well known expressions are read by the shipped weights; makes the picture and the tables of docs/expressions.md anew. */
+/**
+ * `npm run expressions`: how well known expressions are read by the shipped weights; makes the picture and the tables
+ * of docs/expressions.md anew.
+ */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PageHost, repositoryRoot } from '../scripts/page-host.js';

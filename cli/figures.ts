@@ -1,4 +1,7 @@
-/** What was found of labelled faces, put into figures: the same for every way of finding them. docs/training.md says what each means. */
+/**
+ * What was found of labelled faces, put into figures: the same for every way of finding them. docs/training.md says
+ * what each means.
+ */
 import { innerPoints, mean, normalisedMeanError, yawBin, yawBins } from './accuracy.js';
 import {
   areaUnderCurve,

@@ -3,7 +3,10 @@ import { facePictures, type PictureOutput } from '../pages/maps.js';
 
 const pictureFormats = Object.keys(facePictures) as PictureOutput[];
 
-/** `json` is the numbers, `png` the overlay, `gltf` a binary glTF file; the outputs of a face that are pictures follow, PNG files each. */
+/**
+ * `json` is the numbers, `png` the overlay, `gltf` a binary glTF file; the outputs of a face that are pictures follow,
+ * PNG files each.
+ */
 export const formats = ['json', 'obj', 'ply', 'gltf', 'png', ...pictureFormats] as const;
 export type Format = (typeof formats)[number];
 

@@ -32,7 +32,10 @@ async function look(path: string): Promise<Stats | undefined> {
   return stat(path).catch(() => undefined);
 }
 
-/** Splits a path into the folders that exist and the pattern beneath them, so that no folder's name is read as a pattern. */
+/**
+ * Splits a path into the folders that exist and the pattern beneath them, so that no folder's name is read as a
+ * pattern.
+ */
 async function splitPattern(path: string): Promise<{ readonly base: string; readonly pattern: string }> {
   const parts = path.split(sep);
   let base = parts[0] === '' ? sep : `${parts[0]}${sep}`;
@@ -61,8 +64,8 @@ async function matches(base: string, pattern: string): Promise<readonly string[]
 }
 
 /**
- * The pictures that the arguments of the command line name: files, folders with all beneath them, and patterns that the shell did not
- * expand. Each picture comes once, and those of a folder or pattern keep their folders.
+ * The pictures that the arguments of the command line name: files, folders with all beneath them, and patterns that the
+ * shell did not expand. Each picture comes once, and those of a folder or pattern keep their folders.
  *
  * @param folder what relative paths start from.
  */
@@ -124,14 +127,16 @@ function foldersRivals(stem: string): readonly string[] {
   return foldersOf(stem).flatMap((folder) => writersOf(folder));
 }
 
-/** All stems that a picture of this stem must not share its output with: the others would have a file of the same name. */
+/**
+ * All stems that a picture of this stem must not share its output with: the others would have a file of the same name.
+ */
 function rivalsOf(stem: string): readonly string[] {
   return [stem, withoutNumber(stem), ...foldersRivals(stem)];
 }
 
 /**
- * Paths without extension, made distinct: the second "face" is "face-2". No file of one, as "face.2.obj" of its second face, has the name of a file or
- * folder of another, also where upper and lower case are one.
+ * Paths without extension, made distinct: the second "face" is "face-2". No file of one, as "face.2.obj" of its second
+ * face, has the name of a file or folder of another, also where upper and lower case are one.
  */
 export function distinctStems(paths: readonly string[]): readonly string[] {
   const taken = new Set<string>();

@@ -3,8 +3,8 @@ import { appendFile, mkdir, readFile, rm, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
- * A file of JSON lines that grows while a batch runs, so that a crash loses nothing that was finished. A line is written in one go; one that
- * a crash cut off is dropped when the file is read.
+ * A file of JSON lines that grows while a batch runs, so that a crash loses nothing that was finished. A line is
+ * written in one go; one that a crash cut off is dropped when the file is read.
  */
 export class Journal<T> {
   readonly #path: string;
@@ -16,8 +16,8 @@ export class Journal<T> {
   }
 
   /**
-   * The lines of an earlier run; none where the file is not there or older than `source`, which it was made from. What was cut off is cut from
-   * the file too, so that it can grow on.
+   * The lines of an earlier run; none where the file is not there or older than `source`, which it was made from. What
+   * was cut off is cut from the file too, so that it can grow on.
    */
   async read(source: string): Promise<readonly T[]> {
     if (!existsSync(this.#path) || !isCurrent(this.#path, source)) return [];

@@ -11,7 +11,8 @@ export async function bundledFaceModel(): Promise<FaceModel> {
 }
 
 /**
- * Head pose of labelled 3D points: the rotation that best lays the mean face's landmarks over them (least squares, any scale).
+ * Head pose of labelled 3D points: the rotation that best lays the mean face's landmarks over them (least squares, any
+ * scale).
  *
  * @param landmarks [68, 3] pixels, y down, larger z nearer.
  * @returns degrees, 300W-LP convention.
@@ -40,8 +41,8 @@ function centred(count: number, value: (point: number, axis: number) => number):
 }
 
 /**
- * The rotation nearest to a matrix: its orthogonal polar factor, by Newton's iteration `X <- (X + X^-T) / 2`, which converges
- * quadratically from any matrix with a positive determinant.
+ * The rotation nearest to a matrix: its orthogonal polar factor, by Newton's iteration `X <- (X + X^-T) / 2`, which
+ * converges quadratically from any matrix with a positive determinant.
  */
 export function orthogonalFactor(matrix: Matrix3): Matrix3 {
   const size = Math.hypot(...matrix);

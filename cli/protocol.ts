@@ -32,7 +32,10 @@ export interface AlignJob {
   readonly faces: 'all' | 'surest';
   /** What the detector found and the aligner is less sure of is no face, 0 to 1 (default 0). */
   readonly minConfidence?: number;
-  /** The picture is put into the middle of a grey one, so many times as wide and high (default: as it is). Where boxes and faces are, is told in that. */
+  /**
+   * The picture is put into the middle of a grey one, so many times as wide and high (default: as it is). Where boxes
+   * and faces are, is told in that.
+   */
   readonly canvas?: number;
   readonly iterations?: number;
   /** Whether the landmarks after every iteration are wanted. */
@@ -102,7 +105,10 @@ export interface FrameJob {
   readonly after?: number;
   /** Whether the faces' parameters are smoothed over time. */
   readonly smoothing: boolean;
-  /** The largest id given so far: faces that are found anew, because the page or the run is another one, get ids above it. */
+  /**
+   * The largest id given so far: faces that are found anew, because the page or the run is another one, get ids above
+   * it.
+   */
   readonly idsAbove: number;
   /** Faces of less confidence are left out, 0 to 1. */
   readonly minConfidence: number;
@@ -129,7 +135,10 @@ export interface AlignPage {
   start(options: StartOptions): Promise<StartReply>;
   /** Never rejects for what is wrong with one picture. */
   align(job: AlignJob): Promise<AlignReply>;
-  /** Follows the faces of a video into its next frame; quick where the frames are asked for in their order. Never rejects for what is wrong with the video. */
+  /**
+   * Follows the faces of a video into its next frame; quick where the frames are asked for in their order. Never
+   * rejects for what is wrong with the video.
+   */
   alignFrame(job: FrameJob): Promise<FrameReply>;
 }
 

@@ -6,7 +6,10 @@ import type { FaceReply } from './protocol.js';
 export type ResultRow =
   | {
       readonly image: string;
-      /** Where it was looked for, in picture pixels: the row's box, or the detector's, turned by `roll` degrees clockwise. */
+      /**
+       * Where it was looked for, in picture pixels: the row's box, or the detector's, turned by `roll` degrees
+       * clockwise.
+       */
       readonly box: readonly [x0: number, y0: number, x1: number, y1: number];
       readonly boxKind: BoxKind;
       readonly roll: number;
@@ -25,7 +28,9 @@ export type ResultRow =
     }
   | { readonly image: string | null; readonly error: string };
 
-/** The shortest decimal that is the same float32: at most nine digits, and none of the noise of writing it as a double. */
+/**
+ * The shortest decimal that is the same float32: at most nine digits, and none of the noise of writing it as a double.
+ */
 export function short(value: number): number {
   const single = Math.fround(value);
   for (let digits = 6; digits < 9; digits++) {

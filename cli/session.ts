@@ -5,7 +5,8 @@ import { indexedPictures, type Served } from '../scripts/page-plugins.js';
 import type { AlignJob, AlignReply, FrameJob, FrameReply, StartOptions, StartReply } from './protocol.js';
 
 /**
- * Jobs to keep going at once: one on the GPU, one being decoded, one being read. More would only hold more pictures in memory.
+ * Jobs to keep going at once: one on the GPU, one being decoded, one being read. More would only hold more pictures in
+ * memory.
  */
 export const jobsInFlight = 3;
 
@@ -22,7 +23,10 @@ export interface SessionOptions extends StartOptions {
   readonly note: (text: string) => void;
 }
 
-/** A browser with the aligner's page in it. Where the page or its GPU device is lost, a new page takes over, once for each job. */
+/**
+ * A browser with the aligner's page in it. Where the page or its GPU device is lost, a new page takes over, once for
+ * each job.
+ */
 export class AlignSession {
   readonly #host: PageHost;
   readonly #options: SessionOptions;

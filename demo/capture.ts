@@ -15,7 +15,9 @@ export interface Camera {
   readonly name: string;
 }
 
-/** The cameras; without names, and one alone, until the visitor has allowed one. None where the browser does not tell. */
+/**
+ * The cameras; without names, and one alone, until the visitor has allowed one. None where the browser does not tell.
+ */
 export async function listCameras(): Promise<readonly Camera[]> {
   const devices = (await navigator.mediaDevices?.enumerateDevices?.().catch(() => [])) ?? [];
   return devices
@@ -75,8 +77,8 @@ export class Capture {
   }
 
   /**
-   * Gives `work` the newest frame whenever it is done with the last one: frames that come meanwhile pass unseen, so that a slow GPU makes the
-   * page less fluent and never late. Ends with `stop`, or with the error of `work`.
+   * Gives `work` the newest frame whenever it is done with the last one: frames that come meanwhile pass unseen, so
+   * that a slow GPU makes the page less fluent and never late. Ends with `stop`, or with the error of `work`.
    */
   async run(work: (frame: CapturedFrame) => Promise<void>): Promise<void> {
     let last: number | undefined;

@@ -93,7 +93,10 @@ export class Demo {
   #tracker: FaceTracker | undefined;
   /** Rises with every picture: results of an older one are dropped. */
   #request = 0;
-  /** The request whose photo is being decoded: what is shown until then is an older picture, which no control may bring back. */
+  /**
+   * The request whose photo is being decoded: what is shown until then is an older picture, which no control may bring
+   * back.
+   */
   #decoding: number | undefined;
   /** Rises with every change of the layers: only the last is drawn. */
   #redraws = 0;
@@ -115,7 +118,10 @@ export class Demo {
     this.settings.limit(session.aligner.iterations, maxFaces);
   }
 
-  /** From now on there is a head to turn, things for it to wear, and recording. @throws Error where the browser has no WebGL. */
+  /**
+   * From now on there is a head to turn, things for it to wear, and recording. @throws Error where the browser has no
+   * WebGL.
+   */
   async addHead(): Promise<void> {
     if (this.#model === undefined) return;
     const [{ HeadPanel }, { Wardrobe }, { RecordingPanel }] = await Promise.all([
@@ -403,7 +409,10 @@ export class Demo {
     });
   }
 
-  /** The faces of a video's next frame, ready to be drawn; undefined for a frame that was lost with the GPU, which is back by then. */
+  /**
+   * The faces of a video's next frame, ready to be drawn; undefined for a frame that was lost with the GPU, which is
+   * back by then.
+   */
   async #track(image: ImageBitmap, time: number): Promise<readonly ShownFace[] | undefined> {
     const session = this.#working();
     const { device } = session.aligner;

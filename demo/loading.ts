@@ -1,4 +1,7 @@
-/** How far the page is: the model's download, the GPU's preparation, the first run. It lies over the picture and moves nothing. */
+/**
+ * How far the page is: the model's download, the GPU's preparation, the first run. It lies over the picture and moves
+ * nothing.
+ */
 import type { LoadProgress } from 'fullpose';
 import { find } from '../pages/dom.js';
 

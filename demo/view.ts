@@ -1,4 +1,7 @@
-/** The canvas with the picture and what is drawn over it, zoomed as the visitor wants. Lines are as wide on the screen whatever the zoom. */
+/**
+ * The canvas with the picture and what is drawn over it, zoomed as the visitor wants. Lines are as wide on the screen
+ * whatever the zoom.
+ */
 import { find } from '../pages/dom.js';
 import {
   type DrawingContext,

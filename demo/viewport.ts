@@ -1,6 +1,6 @@
 /**
- * Which part of a picture a canvas shows. Positions are corners' coordinates here: a picture pixel `p` (centres at integers) covers `p` to `p + 1`,
- * and its middle is `p + 0.5`.
+ * Which part of a picture a canvas shows. Positions are corners' coordinates here: a picture pixel `p` (centres at
+ * integers) covers `p` to `p + 1`, and its middle is `p + 0.5`.
  */
 import type { FaceBox } from 'fullpose';
 

@@ -1,4 +1,7 @@
-/** The one header of all pages: the site's documentation, demo, benchmark, examples and kernel tests link to each other by this list. */
+/**
+ * The one header of all pages: the site's documentation, demo, benchmark, examples and kernel tests link to each other
+ * by this list.
+ */
 
 export interface SiteLink {
   readonly text: string;

@@ -1,6 +1,7 @@
 /**
- * Service worker of the built site. It keeps the pages when it is installed; from then on everything comes from the network as long as there is one,
- * and from what is kept where there is none. Weights are left to the library, which keeps them itself.
+ * Service worker of the built site. It keeps the pages when it is installed; from then on everything comes from the
+ * network as long as there is one, and from what is kept where there is none. Weights are left to the library, which
+ * keeps them itself.
  */
 
 /** What of a service worker's world is used here; the DOM's types know only the page's side. */
@@ -14,7 +15,10 @@ interface FetchEvent extends ExtendableEvent {
 }
 
 interface ServiceWorkerScope {
-  /** Written in front of this script by scripts/build-site.ts: a name of its own for every site, and the paths of what is kept, from the root. */
+  /**
+   * Written in front of this script by scripts/build-site.ts: a name of its own for every site, and the paths of what
+   * is kept, from the root.
+   */
   readonly site: { readonly name: string; readonly files: readonly string[] };
   readonly registration: { readonly scope: string };
   readonly clients: { claim(): Promise<void> };

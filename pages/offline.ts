@@ -1,8 +1,12 @@
-/** On the built site: makes visits work without a network from the first one on. Every page of the site loads this module. */
+/**
+ * On the built site: makes visits work without a network from the first one on. Every page of the site loads this
+ * module.
+ */
 
 /**
- * Whether the pages of the site are kept; resolves once they are. False where the pages are served from the repository, and where the browser has
- * no service workers, or refuses. Weights are not among the pages: the library keeps them itself.
+ * Whether the pages of the site are kept; resolves once they are. False where the pages are served from the repository,
+ * and where the browser has no service workers, or refuses. Weights are not among the pages: the library keeps them
+ * itself.
  */
 export const keptForOffline: Promise<boolean> = keep();
 

@@ -1,4 +1,7 @@
-/** Drawing of an aligned face over its picture. All coordinates are picture pixels: 0-based, pixel centres at integers, y down. */
+/**
+ * Drawing of an aligned face over its picture. All coordinates are picture pixels: 0-based, pixel centres at integers,
+ * y down.
+ */
 import { LANDMARK_CONTOURS } from '../src/mmm/landmarks.js';
 
 export type DrawingContext = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
@@ -52,7 +55,10 @@ export interface Pen {
   readonly dashed?: boolean;
 }
 
-/** Points and the lines along them; points that cannot be seen are rings, and dashed lines have none. `landmarks` [68, 3], `visibility` [68]. */
+/**
+ * Points and the lines along them; points that cannot be seen are rings, and dashed lines have none. `landmarks` [68,
+ * 3], `visibility` [68].
+ */
 export function drawLandmarks(
   context: DrawingContext,
   landmarks: ArrayLike<number>,
@@ -170,7 +176,10 @@ export function drawBox(
   });
 }
 
-/** A face's number or a word about it in a plate whose lower left corner is at (x, y); `strong` for the face that is looked at. */
+/**
+ * A face's number or a word about it in a plate whose lower left corner is at (x, y); `strong` for the face that is
+ * looked at.
+ */
 export function drawLabel(
   context: DrawingContext,
   text: string,

@@ -10,8 +10,8 @@ export class PictureError extends Error {
 }
 
 /**
- * Decodes a picture as it is meant to be seen (EXIF orientation applied), with its colour values as stored: the network was trained on
- * pictures decoded so.
+ * Decodes a picture as it is meant to be seen (EXIF orientation applied), with its colour values as stored: the network
+ * was trained on pictures decoded so.
  *
  * @throws PictureError where the browser cannot decode it.
  */

@@ -18,7 +18,10 @@ export type Load = (path: string) => Promise<ArrayBuffer>;
 
 export interface AdapterResult {
   readonly name: string;
-  /** Of the golden crops' landmarks from PyTorch's: largest difference of a coordinate, in crop pixels, with weights in f32 and in f16. */
+  /**
+   * Of the golden crops' landmarks from PyTorch's: largest difference of a coordinate, in crop pixels, with weights in
+   * f32 and in f16.
+   */
   readonly maxError: number;
   /** [68,3] of the sample's face in crop pixels, to compare adapters with. */
   readonly landmarks: readonly number[];

@@ -26,8 +26,8 @@ const anySource = fc.oneof(
 );
 
 /**
- * Frames in the caller's encoder. What the library lets pass and the GPU refuses, as a destroyed buffer, is the error of the caller's encoder, which
- * is watched here as the caller would.
+ * Frames in the caller's encoder. What the library lets pass and the GPU refuses, as a destroyed buffer, is the error
+ * of the caller's encoder, which is watched here as the caller would.
  */
 export async function fuzzEncode(tally: Tally, aligner: FaceAligner, cases: number, seed: number): Promise<void> {
   const { device } = aligner;

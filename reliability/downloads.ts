@@ -1,4 +1,7 @@
-/** Downloads that fail, and a cache that lies: the caller hears of it, nothing half-loaded is kept, and the next load is right. */
+/**
+ * Downloads that fail, and a cache that lies: the caller hears of it, nothing half-loaded is kept, and the next load is
+ * right.
+ */
 import { clearCache, FullposeError, fetchWeights, parseWeights } from '../src/index.js';
 import { smallWeightBuffers } from '../tests/cascade/small-weights.js';
 import { type Fault, isFault, manifestOf, NETWORK_FAULTS } from './faults.js';

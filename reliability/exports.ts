@@ -1,4 +1,7 @@
-/** Every function that users can import, called with one argument, or one part of one, that it should not be given. Needs no GPU. */
+/**
+ * Every function that users can import, called with one argument, or one part of one, that it should not be given.
+ * Needs no GPU.
+ */
 import fc from 'fast-check';
 import * as detect from '../src/detect/index.js';
 import * as engine from '../src/engine/index.js';
@@ -117,7 +120,10 @@ const CALLS: Readonly<Record<string, Call>> = {
   },
 };
 
-/** Classes that are tried on a GPU (inputs.ts), and what only takes what others of the engine gave, or numbers of the caller's. */
+/**
+ * Classes that are tried on a GPU (inputs.ts), and what only takes what others of the engine gave, or numbers of the
+ * caller's.
+ */
 const ELSEWHERE = new Set([
   'fullpose.FaceAligner',
   'fullpose.clearCache',

@@ -37,7 +37,10 @@ const NOTHING: Report = {
 
 type Note = (text: string) => void;
 
-/** @throws Error where there is no browser. What goes wrong in a check is in the outcome, and the other checks still run. */
+/**
+ * @throws Error where there is no browser. What goes wrong in a check is in the outcome, and the other checks still
+ * run.
+ */
 export async function runReliability(
   browser: BrowserName,
   amounts: Amounts,
@@ -94,7 +97,8 @@ class Run {
   }
 
   /**
-   * One line of the table, on a page of its own. A check that throws, and errors that nobody caught, are failures of that line.
+   * One line of the table, on a page of its own. A check that throws, and errors that nobody caught, are failures of
+   * that line.
    * @param action adds to `failures` and returns the number of cases with its result
    */
   async #check<T>(

@@ -111,8 +111,8 @@ export class Soak {
   }
 
   /**
-   * Another `count` frames: sizes in turn, 0 to 4 faces, one to three calls at once, some with outputs, by `refine`, in an encoder of the
-   * caller's, detected or tracked as well, every tenth on the second aligner.
+   * Another `count` frames: sizes in turn, 0 to 4 faces, one to three calls at once, some with outputs, by `refine`, in
+   * an encoder of the caller's, detected or tracked as well, every tenth on the second aligner.
    */
   async run(count: number): Promise<void> {
     const end = this.#frames + count;
@@ -196,7 +196,10 @@ export interface LifecycleResult {
   readonly failures: readonly string[];
 }
 
-/** Makes, uses and destroys aligners, each with a detector and a tracker on its device: four of five on a shared one, the others on their own. */
+/**
+ * Makes, uses and destroys aligners, each with a detector and a tracker on its device: four of five on a shared one,
+ * the others on their own.
+ */
 export async function cycleAligners(cycles: number, onProgress: (done: number) => void): Promise<LifecycleResult> {
   const failures: string[] = [];
   const device = await (await navigator.gpu.requestAdapter())?.requestDevice();

@@ -10,7 +10,10 @@ import { smallDetectorBuffers } from '../tests/detect/small-detector.js';
 import { waves } from './pictures.js';
 import { expectFaces } from './values.js';
 
-/** Who loses the device: `own` and `caller` say whose it was, `library` is `aligner.destroy()`, `browser` its GPU process dying. */
+/**
+ * Who loses the device: `own` and `caller` say whose it was, `library` is `aligner.destroy()`, `browser` its GPU
+ * process dying.
+ */
 const WAYS = ['own', 'caller', 'library'] as const;
 type Way = (typeof WAYS)[number] | 'browser';
 

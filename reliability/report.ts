@@ -77,7 +77,10 @@ export interface Report {
   readonly lifecycle: { readonly cycles: number; readonly leakedBuffers: number };
   readonly deviceLoss: { readonly cases: number; readonly recovered: number; readonly uncaught: number };
   readonly repeat: { readonly runs: number; readonly different: number };
-  /** `maxError`: of a landmark's coordinate from PyTorch's, and on the sample picture from the first adapter's, in crop pixels. */
+  /**
+   * `maxError`: of a landmark's coordinate from PyTorch's, and on the sample picture from the first adapter's, in crop
+   * pixels.
+   */
   readonly adapters: readonly { readonly name: string; readonly maxError: number }[];
 }
 
@@ -97,7 +100,10 @@ export interface Outcome {
   readonly rows: readonly Row[];
 }
 
-/** Landmarks may differ from PyTorch's and other adapters' by this, in crop pixels: sums in another order, through K iterations. */
+/**
+ * Landmarks may differ from PyTorch's and other adapters' by this, in crop pixels: sums in another order, through K
+ * iterations.
+ */
 export const MAX_ERROR = 0.05;
 
 /** The heap may grow by this over a soak, in MB: the browser's own caches, not something kept a frame. */

@@ -29,7 +29,9 @@ export class Tally {
     this.#fail(`uncaught ${String(error)}`);
   }
 
-  /** Runs `action`; what it throws must be a FullposeError that says something. `check` throws where a result is wrong. */
+  /**
+   * Runs `action`; what it throws must be a FullposeError that says something. `check` throws where a result is wrong.
+   */
   async run<T>(
     name: string | (() => string),
     action: () => T | Promise<T>,

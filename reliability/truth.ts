@@ -18,7 +18,9 @@ export interface RepeatResult {
 const BOX: FaceBox = { x0: 60, y0: 50, x1: 150, y1: 145, kind: 'landmarks' };
 const OTHER: FaceBox = { x0: 10, y0: 20, x1: 90, y1: 120, kind: 'detector' };
 
-/** Runs one picture again and again: alone, among other faces, beside other calls, on other aligners of the same device. */
+/**
+ * Runs one picture again and again: alone, among other faces, beside other calls, on other aligners of the same device.
+ */
 export async function repeatPicture(repeats: number, onProgress: (done: number) => void): Promise<RepeatResult> {
   const weights = parseWeights(await shippedWeights(loadFile));
   const first = await FaceAligner.create({ weights, maxFaces: 3 });

@@ -5,7 +5,10 @@ import { promisify } from 'node:util';
 import type { InstallOptions } from '@puppeteer/browsers';
 import type { Browser } from 'puppeteer';
 
-/** The browsers that pages of this repository run in: two engines, two WGSL compilers (Tint, naga), two implementations (Dawn, wgpu). */
+/**
+ * The browsers that pages of this repository run in: two engines, two WGSL compilers (Tint, naga), two implementations
+ * (Dawn, wgpu).
+ */
 export const browserNames = ['chromium', 'firefox'] as const;
 export type BrowserName = (typeof browserNames)[number];
 
@@ -22,8 +25,8 @@ export function browserFrom(machine: Pick<Machine, 'env'>): BrowserName {
 }
 
 /**
- * Chromium's flags for WebGPU. On a machine without a GPU they select SwiftShader, for WebGPU and for page compositing alike; with fewer of
- * them compute still works but canvases and video frames do not.
+ * Chromium's flags for WebGPU. On a machine without a GPU they select SwiftShader, for WebGPU and for page compositing
+ * alike; with fewer of them compute still works but canvases and video frames do not.
  */
 const softwareGpuFlags = [
   '--enable-unsafe-webgpu',
@@ -45,13 +48,15 @@ const quietFlags = [
 ] as const;
 
 /**
- * `software` is SwiftShader in Chromium and lavapipe in Firefox, the same arithmetic on every machine; `hardware` is whatever GPU the browser
- * finds.
+ * `software` is SwiftShader in Chromium and lavapipe in Firefox, the same arithmetic on every machine; `hardware` is
+ * whatever GPU the browser finds.
  */
 export const gpuModes = ['software', 'hardware'] as const;
 export type GpuMode = (typeof gpuModes)[number];
 
-/** The GPU mode asked for by `FULLPOSE_GPU`; without it software on Linux (servers, containers) and hardware elsewhere. */
+/**
+ * The GPU mode asked for by `FULLPOSE_GPU`; without it software on Linux (servers, containers) and hardware elsewhere.
+ */
 export function gpuModeFrom(machine: Pick<Machine, 'platform' | 'env'>): GpuMode {
   const value = machine.env.FULLPOSE_GPU ?? (machine.platform === 'linux' ? 'software' : 'hardware');
   const mode = gpuModes.find((known) => known === value);
@@ -87,7 +92,9 @@ export function findIcd(folders: readonly string[], file: RegExp): string | unde
 /** The manifest of Mesa's Vulkan driver in software. */
 export const lavapipeManifest = /^lvp_icd[\w.]*\.json$/;
 
-/** Environment of a Firefox: in software the loader is shown lavapipe alone, or it would take a GPU where there is one. */
+/**
+ * Environment of a Firefox: in software the loader is shown lavapipe alone, or it would take a GPU where there is one.
+ */
 function firefoxEnvironment(mode: GpuMode): NodeJS.ProcessEnv {
   const icd = mode === 'software' ? findIcd(vulkanFolders, lavapipeManifest) : undefined;
   return { ...process.env, ...(icd !== undefined && { VK_ICD_FILENAMES: icd, VK_DRIVER_FILES: icd }) };
@@ -195,14 +202,18 @@ function isExecutable(path: string): boolean {
 
 export const thisMachine: Machine = { platform: process.platform, env: process.env, isExecutable };
 
-/** One way of getting a browser. `find` resolves to executables to try, best first; empty where there are none; throws where the way failed. */
+/**
+ * One way of getting a browser. `find` resolves to executables to try, best first; empty where there are none; throws
+ * where the way failed.
+ */
 export interface BrowserSource {
   readonly name: string;
   readonly find: () => Promise<readonly string[]>;
 }
 
 /**
- * The first executable that passes `probe`, asking the sources in order. What failed is remembered for the error, and the next is tried.
+ * The first executable that passes `probe`, asking the sources in order. What failed is remembered for the error, and
+ * the next is tried.
  *
  * @param probe resolves to undefined where the browser starts, else to the reason why it does not.
  * @throws {@link BrowserMissingError}
@@ -230,7 +241,10 @@ export async function firstBrowser(
   throw new BrowserMissingError(browser, attempts);
 }
 
-/** Starts the executable with `--version`: finds stubs and missing shared libraries. Browsers answer that option on Linux only. */
+/**
+ * Starts the executable with `--version`: finds stubs and missing shared libraries. Browsers answer that option on
+ * Linux only.
+ */
 async function probe(path: string): Promise<string | undefined> {
   if (process.platform !== 'linux') return undefined;
   try {
@@ -246,7 +260,10 @@ function notice(text: string): void {
   process.stderr.write(`fullpose: ${text}\n`);
 }
 
-/** Runs an installer with its output on our stderr (stdout stays for results); killed where it is silent for `stallTimeoutMs`. */
+/**
+ * Runs an installer with its output on our stderr (stdout stays for results); killed where it is silent for
+ * `stallTimeoutMs`.
+ */
 export function runInstaller(
   command: string,
   args: readonly string[],
@@ -295,7 +312,8 @@ async function cachedBrowser(browser: BrowserName): Promise<readonly string[]> {
 }
 
 /**
- * Folder and version of Puppeteer's browser, from the path at which Puppeteer expects it: `<cacheDir>/<browser>/<platform>-<buildId>/...`.
+ * Folder and version of Puppeteer's browser, from the path at which Puppeteer expects it:
+ * `<cacheDir>/<browser>/<platform>-<buildId>/...`.
  */
 export function puppeteerBrowser(
   browser: BrowserName,
@@ -307,7 +325,10 @@ export function puppeteerBrowser(
   return { cacheDir: match[1], buildId: match[2] };
 }
 
-/** Downloads the browser that this version of Puppeteer was made for, into Puppeteer's cache. Offline it fails at the first look-up. */
+/**
+ * Downloads the browser that this version of Puppeteer was made for, into Puppeteer's cache. Offline it fails at the
+ * first look-up.
+ */
 async function downloadBrowser(browser: BrowserName): Promise<readonly string[]> {
   const { install } = await import('@puppeteer/browsers');
   const { cacheDir, buildId } = puppeteerBrowser(browser, await puppeteerPath(browser));
@@ -360,7 +381,8 @@ export function browserSources(browser: BrowserName): readonly BrowserSource[] {
       find: async () => installedCandidates(browser, thisMachine).filter(isExecutable),
     },
     { name: "Puppeteer's cache", find: () => cachedBrowser(browser) },
-    // A Firefox that is only unpacked lacks libraries of a desktop, and a driver: where Debian's can be had it is the better one.
+    // A Firefox that is only unpacked lacks libraries of a desktop, and a driver: where Debian's can be had it is the
+    // better one.
     ...(browser === 'firefox' ? [apt, download] : [download, apt]),
   ];
 }
@@ -368,7 +390,8 @@ export function browserSources(browser: BrowserName): readonly BrowserSource[] {
 /**
  * Path of a browser for this machine; gets one where none is installed.
  *
- * The browser's variable (`PUPPETEER_EXECUTABLE_PATH`, `FIREFOX_BIN`) is taken as it stands: the caller meant that one, so no other is tried.
+ * The browser's variable (`PUPPETEER_EXECUTABLE_PATH`, `FIREFOX_BIN`) is taken as it stands: the caller meant that one,
+ * so no other is tried.
  *
  * @throws Error where the variable names something that is not executable.
  * @throws {@link BrowserMissingError}
@@ -399,13 +422,18 @@ const startTimeoutMs = 120_000;
 export interface LaunchOptions {
   /** Default: {@link browserFrom}. */
   readonly browser?: BrowserName;
-  /** Longest single call into the browser, in milliseconds; 0 for no limit. Default: 0, the caller's own limits apply. */
+  /**
+   * Longest single call into the browser, in milliseconds; 0 for no limit. Default: 0, the caller's own limits apply.
+   */
   readonly protocolTimeout?: number;
   /** Added to Chromium's command line. */
   readonly flags?: readonly string[];
 }
 
-/** Finds a browser and starts it headless, with WebGPU. The caller closes it. It does not take over Ctrl-C: the caller decides what ends. */
+/**
+ * Finds a browser and starts it headless, with WebGPU. The caller closes it. It does not take over Ctrl-C: the caller
+ * decides what ends.
+ */
 export async function launchBrowser(options: LaunchOptions = {}): Promise<Browser> {
   const { browser = browserFrom(thisMachine), flags = [], protocolTimeout = 0 } = options;
   const executablePath = await findBrowser(browser);

@@ -36,8 +36,8 @@ const copies: readonly (readonly [from: string, to: string])[] = [
 const notKept = /^(weights|rivals|tests|bench\/models)\/|\.gpu-|^404\.html$/;
 
 /**
- * Builds the whole site: documentation at its root, demo, benchmark, examples and kernel tests beside it. All addresses are relative: it works in any
- * folder of any host that serves files.
+ * Builds the whole site: documentation at its root, demo, benchmark, examples and kernel tests beside it. All addresses
+ * are relative: it works in any folder of any host that serves files.
  * @param folder is emptied first
  */
 export async function buildSite(folder: string): Promise<void> {

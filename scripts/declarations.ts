@@ -1,13 +1,16 @@
 /**
- * Makes the declarations that `tsc` wrote good for every TypeScript from 5.4 on and for whatever `lib` and types a consumer has: the types of typed arrays
- * have taken an argument since 5.7 only, those of WebGPU have come with TypeScript since 6.0 only, a worker's lib has no elements, and `Symbol.dispose`
- * is of ESNext. No declaration may need more than what scripts/environment.d.ts adds.
+ * Makes the declarations that `tsc` wrote good for every TypeScript from 5.4 on and for whatever `lib` and types a
+ * consumer has: the types of typed arrays have taken an argument since 5.7 only, those of WebGPU have come with
+ * TypeScript since 6.0 only, a worker's lib has no elements, and `Symbol.dispose` is of ESNext. No declaration may need
+ * more than what scripts/environment.d.ts adds.
  */
 import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Names of types that are aliases in `@webgpu/types` and in TypeScript's own lib, so that nobody else may declare them. */
+/**
+ * Names of types that are aliases in `@webgpu/types` and in TypeScript's own lib, so that nobody else may declare them.
+ */
 const ALIASES: Readonly<Record<string, string>> = {
   GPUPowerPreference: '"low-power" | "high-performance"',
   GPUDeviceLostReason: '"unknown" | "destroyed"',

@@ -1,7 +1,7 @@
 /**
- * From YuNet (an .onnx file) to the files that `fullpose/detect` loads (docs/formats.md): its operators as a list of layers, its weights as they
- * are, but for two changes that no result shows: the picture's channels are in the order red, green, blue, and the four branches of a head, which
- * read the same features, are one.
+ * From YuNet (an .onnx file) to the files that `fullpose/detect` loads (docs/formats.md): its operators as a list of
+ * layers, its weights as they are, but for two changes that no result shows: the picture's channels are in the order
+ * red, green, blue, and the four branches of a head, which read the same features, are one.
  */
 import { createHash } from 'node:crypto';
 import { WeightsError } from '../src/engine/errors.js';
@@ -230,7 +230,8 @@ class Converter {
   }
 
   /**
-   * Makes of the branches of one stride, each a 1x1 convolution and a depthwise one, two layers: a head of all their channels.
+   * Makes of the branches of one stride, each a 1x1 convolution and a depthwise one, two layers: a head of all their
+   * channels.
    * @returns its name
    */
   #joinBranches(stride: number): string {

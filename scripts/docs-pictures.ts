@@ -1,4 +1,6 @@
-/** `npm run docs:pictures`: draws the pictures of the documentation anew, from the sample photo by the shipped weights. */
+/**
+ * `npm run docs:pictures`: draws the pictures of the documentation anew, from the sample photo by the shipped weights.
+ */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PageHost, repositoryRoot } from './page-host.js';

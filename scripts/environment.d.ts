@@ -1,6 +1,7 @@
 /**
- * What the declarations of the package name and not every consumer has. Interfaces merge with those of TypeScript's own lib, of `@webgpu/types` and of
- * others; where none of these is there, they have what stands here: objects of the GPU are opaque then, and nothing is `any`.
+ * What the declarations of the package name and not every consumer has. Interfaces merge with those of TypeScript's own
+ * lib, of `@webgpu/types` and of others; where none of these is there, they have what stands here: objects of the GPU
+ * are opaque then, and nothing is `any`.
  */
 interface SymbolConstructor {
   readonly dispose: unique symbol;

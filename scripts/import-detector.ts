@@ -3,8 +3,8 @@
  *
  *     npx tsx scripts/import-detector.ts [MODEL]
  *
- * from YuNet's .onnx file (default: that of `../shared/data`). Without changes to that or to the converter, the files stay the same to the byte
- * (tests/detect/import.test.ts).
+ * from YuNet's .onnx file (default: that of `../shared/data`). Without changes to that or to the converter, the files
+ * stay the same to the byte (tests/detect/import.test.ts).
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

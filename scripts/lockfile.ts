@@ -1,4 +1,7 @@
-/** Licences of the packages that the lockfile names. They are development dependencies all: the library ships none of them. */
+/**
+ * Licences of the packages that the lockfile names. They are development dependencies all: the library ships none of
+ * them.
+ */
 
 export interface LockedPackage {
   readonly name: string;

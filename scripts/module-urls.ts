@@ -3,8 +3,9 @@ import type { Plugin } from 'vite';
 const placeholder = '__FULLPOSE_MODULE_URL__';
 
 /**
- * Keeps `new URL('file', import.meta.url)` as it is written. A library build of Vite would put the file into the script; it is the user's
- * bundler that should find the file, or the browser. The path must be right from where the module's chunk lands.
+ * Keeps `new URL('file', import.meta.url)` as it is written. A library build of Vite would put the file into the
+ * script; it is the user's bundler that should find the file, or the browser. The path must be right from where the
+ * module's chunk lands.
  */
 export function keptModuleUrls(): Plugin {
   return {
@@ -20,7 +21,8 @@ export function keptModuleUrls(): Plugin {
         ? { code: code.replaceAll(placeholder, 'import.meta.url'), map: null }
         : undefined;
     },
-    // Removing white space turns the quotes into backticks, which not every bundler reads as a file's name. Same length: source maps hold.
+    // Removing white space turns the quotes into backticks, which not every bundler reads as a file's name. Same
+    // length: source maps hold.
     generateBundle(_, bundle) {
       for (const file of Object.values(bundle)) {
         if (file.type === 'chunk')

@@ -1,6 +1,7 @@
 /**
- * WebGPU without a browser: npm `webgpu` (Dawn as a Node addon) on Vulkan drivers that need no GPU, to compare adapters with one another. A
- * driver is chosen by the environment when Dawn starts, and a crash of one must not take the others along: each module runs in a process of its own.
+ * WebGPU without a browser: npm `webgpu` (Dawn as a Node addon) on Vulkan drivers that need no GPU, to compare adapters
+ * with one another. A driver is chosen by the environment when Dawn starts, and a crash of one must not take the others
+ * along: each module runs in a process of its own.
  */
 import { fork } from 'node:child_process';
 import { realpathSync } from 'node:fs';
@@ -11,12 +12,18 @@ import { findBrowser, findIcd, lavapipeManifest, vulkanFolders } from './browser
 export const nodeAdapterNames = ['SwiftShader', 'lavapipe'] as const;
 export type NodeAdapterName = (typeof nodeAdapterNames)[number];
 
-/** A driver that may be there: `icd` is its Vulkan manifest, or `missing` says where one was looked for, or that Dawn refuses it. */
+/**
+ * A driver that may be there: `icd` is its Vulkan manifest, or `missing` says where one was looked for, or that Dawn
+ * refuses it.
+ */
 export type NodeAdapter =
   | { readonly name: NodeAdapterName; readonly icd: string }
   | { readonly name: NodeAdapterName; readonly missing: string };
 
-/** What the process is asked, and what it answers. Values are cloned as `structuredClone` does: typed arrays stay what they are. */
+/**
+ * What the process is asked, and what it answers. Values are cloned as `structuredClone` does: typed arrays stay what
+ * they are.
+ */
 export interface NodeGpuJob {
   /** Path from the repository's root of a module whose default export takes `input`. */
   readonly module: string;
@@ -24,7 +31,9 @@ export interface NodeGpuJob {
 }
 export type NodeGpuReply = { readonly result: unknown } | { readonly error: string };
 
-/** The drivers in software that this machine has: SwiftShader comes with every Chrome and Chromium, lavapipe with Mesa. */
+/**
+ * The drivers in software that this machine has: SwiftShader comes with every Chrome and Chromium, lavapipe with Mesa.
+ */
 export async function findNodeAdapters(): Promise<readonly NodeAdapter[]> {
   const browser = realpathSync(await findBrowser('chromium'));
   // Debian's /usr/bin/chromium is a script; the browser's files are elsewhere.

@@ -1,4 +1,7 @@
-/** Reads ONNX models as far as the face detector needs: operators with whole numbers and words for attributes, constants in f32. */
+/**
+ * Reads ONNX models as far as the face detector needs: operators with whole numbers and words for attributes, constants
+ * in f32.
+ */
 import protobuf from 'protobufjs';
 import { WeightsError } from '../src/engine/errors.js';
 

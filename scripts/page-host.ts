@@ -15,15 +15,18 @@ export interface PageHostOptions {
   readonly browser?: BrowserName;
   /** Added to the ones of vite.config.ts. */
   readonly plugins?: readonly Plugin[];
-  /** npm packages that the page imports. Vite bundles these alone, and looks for no others: a search would read every page of the repository. */
+  /**
+   * npm packages that the page imports. Vite bundles these alone, and looks for no others: a search would read every
+   * page of the repository.
+   */
   readonly packages?: readonly string[];
   /** Added to Chromium's command line. */
   readonly flags?: readonly string[];
 }
 
 /**
- * A Vite server on a free port of the loopback interface and a headless browser, for programs that run a page of this repository. Both end
- * with `close()`; the server watches nothing and reloads nothing.
+ * A Vite server on a free port of the loopback interface and a headless browser, for programs that run a page of this
+ * repository. Both end with `close()`; the server watches nothing and reloads nothing.
  */
 export class PageHost {
   readonly #server: ViteDevServer;
@@ -71,7 +74,9 @@ export class PageHost {
     this.origin = `http://127.0.0.1:${address.port}`;
   }
 
-  /** A new page at `path` (from the root, as "/demo/"), loaded. Where the browser has died meanwhile, in a new browser. */
+  /**
+   * A new page at `path` (from the root, as "/demo/"), loaded. Where the browser has died meanwhile, in a new browser.
+   */
   async openPage(path: string, prepare?: (page: Page) => Promise<void> | void): Promise<Page> {
     if (!this.#browser.connected) this.#browser = await this.#launch();
     const page = await this.#browser.newPage();

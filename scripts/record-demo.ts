@@ -1,4 +1,7 @@
-/** `npm run demo:record`: the sample's face, as the demo shows it where there is no WebGPU, into demo/recorded/. Run it after every change of weights. */
+/**
+ * `npm run demo:record`: the sample's face, as the demo shows it where there is no WebGPU, into demo/recorded/. Run it
+ * after every change of weights.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PageHost, repositoryRoot } from './page-host.js';

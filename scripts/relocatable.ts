@@ -1,6 +1,7 @@
 /**
- * Makes the documentation's build work in any folder of any host. VitePress writes one base into every page and script; built with `placeholderBase`, its
- * files are rewritten so that pages name everything relative to themselves, and scripts ask the page where the site begins.
+ * Makes the documentation's build work in any folder of any host. VitePress writes one base into every page and script;
+ * built with `placeholderBase`, its files are rewritten so that pages name everything relative to themselves, and
+ * scripts ask the page where the site begins.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * `npm run screenshots [-- PART ...]`: the pictures of README.md and of the guide, made from the bundled sample alone, into docs/images/. Parts are
- * turning, demo and bench; without any, all.
+ * `npm run screenshots [-- PART ...]`: the pictures of README.md and of the guide, made from the bundled sample alone,
+ * into docs/images/. Parts are turning, demo and bench; without any, all.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

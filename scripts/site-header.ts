@@ -22,8 +22,9 @@ function link(text: string, href: string, attributes: Readonly<Record<string, st
 }
 
 /**
- * Puts the header and the footer into the pages of the site, with addresses that are relative to the page. On the built site the pages also keep themselves for
- * visits without a network; while the repository is served there is no documentation to link to.
+ * Puts the header and the footer into the pages of the site, with addresses that are relative to the page. On the built
+ * site the pages also keep themselves for visits without a network; while the repository is served there is no
+ * documentation to link to.
  */
 export function siteHeader(): Plugin {
   return {

@@ -13,8 +13,8 @@ const NUMBER = String.raw`\d[\w.]*(?:(?<=[eEpP])[+-]\w+)?`;
 const TOKEN = new RegExp(`(${DIRECTIVE})|(${COMMENT}|\\s+)|(${NAME})|${NUMBER}|.`, 'g');
 
 /**
- * WGSL without what only readers need: comments, white space, the names of `names`. Directives of the preprocessor (`//#`) stay as they are,
- * on lines of their own.
+ * WGSL without what only readers need: comments, white space, the names of `names`. Directives of the preprocessor
+ * (`//#`) stay as they are, on lines of their own.
  */
 export function minifyWgsl(source: string, names: ReadonlyMap<string, string> = new Map()): string {
   let output = '';
@@ -38,8 +38,9 @@ export function minifyWgsl(source: string, names: ReadonlyMap<string, string> = 
 }
 
 /**
- * A name of one or two letters for everything that shaders declare, the same in all of them: they include each other. Names that the outside
- * knows (`override`s, `main`), and those that mean something to WGSL wherever they stand, are left out.
+ * A name of one or two letters for everything that shaders declare, the same in all of them: they include each other.
+ * Names that the outside knows (`override`s, `main`), and those that mean something to WGSL wherever they stand, are
+ * left out.
  * @param sources every shader, without exception
  */
 export function shortNames(sources: readonly string[]): Map<string, string> {
@@ -100,8 +101,9 @@ export function minifiedShaders(): Plugin {
 }
 
 /**
- * Marks what every kernel's module does when it is loaded as free of side effects: reading its shader, laying out its uniforms, listing its
- * variants for the tests. A bundler then drops the kernels that an app does not use, although they share a file with what it uses.
+ * Marks what every kernel's module does when it is loaded as free of side effects: reading its shader, laying out its
+ * uniforms, listing its variants for the tests. A bundler then drops the kernels that an app does not use, although
+ * they share a file with what it uses.
  */
 export function pureKernels(): Plugin {
   return {

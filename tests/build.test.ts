@@ -6,7 +6,10 @@ import { build, type Rolldown } from 'vite';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { minifyWgsl, readShaders, shortNames } from '../scripts/wgsl.js';
 
-/** JavaScript and WGSL of `fullpose` and its engine, without weights, as a visitor downloads them. Other entries are loaded only by who names them. */
+/**
+ * JavaScript and WGSL of `fullpose` and its engine, without weights, as a visitor downloads them. Other entries are
+ * loaded only by who names them.
+ */
 const largestGzip = 64_000;
 const mainEntries = ['index.js', 'engine/index.js'] as const;
 

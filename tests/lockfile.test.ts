@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { readLicences } from '../scripts/lockfile.js';
 
-/** Packages that run a script of their own when they are installed: a prebuilt binary is chosen or checked. No others may. */
+/**
+ * Packages that run a script of their own when they are installed: a prebuilt binary is chosen or checked. No others
+ * may.
+ */
 const INSTALL_SCRIPTS = ['esbuild', 'protobufjs', 'puppeteer', 'vitepress/node_modules/esbuild', 'webgpu'];
 
 interface LockEntry {

@@ -20,7 +20,10 @@ const textless: readonly unknown[] = [
   },
 ];
 
-/** Where a module makes the text of a message by ways that throw for some values: `String(x)`, a list's `join`, a bare value that was found. */
+/**
+ * Where a module makes the text of a message by ways that throw for some values: `String(x)`, a list's `join`, a bare
+ * value that was found.
+ */
 function unsafe(path: string): string[] {
   const file = ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.Latest, true);
   const found: string[] = [];

@@ -1,4 +1,7 @@
-/** TensorFlow.js on Net^0, built layer by layer from network.json and iteration 0's weights, on its WebGPU and its WASM backend. */
+/**
+ * TensorFlow.js on Net^0, built layer by layer from network.json and iteration 0's weights, on its WebGPU and its WASM
+ * backend.
+ */
 import type * as TensorFlow from '@tensorflow/tfjs-core';
 import { tfjsWasmBase } from '../../pages/routes.js';
 import type { NetworkNode } from '../../src/engine/network.js';

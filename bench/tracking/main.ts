@@ -61,8 +61,8 @@ class FrameDetector implements Detector {
 }
 
 /**
- * Two aligners with one GPU's work: `follower` gives what `leader` gave for the same call before. Trackers that differ in smoothing alone make
- * the same calls, since it changes nothing of what they start from.
+ * Two aligners with one GPU's work: `follower` gives what `leader` gave for the same call before. Trackers that differ
+ * in smoothing alone make the same calls, since it changes nothing of what they start from.
  */
 function pairOfAligners(): { readonly leader: TrackingAligner; readonly follower: TrackingAligner } {
   const { maxFaces, iterations, model, layout } = aligner;

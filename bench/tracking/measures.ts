@@ -21,8 +21,8 @@ export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
 }
 
 /**
- * Jitter: root mean square, over landmarks and frames, of the second difference `x[t-1] - 2 x[t] + x[t+1]` in the picture plane over the size
- * of the face. Frames beside one without a face do not count; NaN where none is left.
+ * Jitter: root mean square, over landmarks and frames, of the second difference `x[t-1] - 2 x[t] + x[t+1]` in the
+ * picture plane over the size of the face. Frames beside one without a face do not count; NaN where none is left.
  */
 export function jitter(frames: readonly Points[]): number {
   let [sum, count] = [0, 0];
@@ -44,8 +44,9 @@ const LEAST = 3;
 const TRIED = 10;
 
 /**
- * How many frames `late` is behind `prompt`: the delay of `prompt` that comes closest to `late`, which is the one that maximises their
- * cross-correlation where the video is long against the delay; between whole frames by a parabola through the three best.
+ * How many frames `late` is behind `prompt`: the delay of `prompt` that comes closest to `late`, which is the one that
+ * maximises their cross-correlation where the video is long against the delay; between whole frames by a parabola
+ * through the three best.
  */
 export function lag(late: readonly Points[], prompt: readonly Points[]): number {
   const errors = Array.from({ length: TRIED }, (_, i) => {

@@ -5,7 +5,9 @@ import { type DetectedFace, FaceDetector } from '../../src/detect/index.js';
 
 declare global {
   interface Window {
-    /** Faces in `/pictures/<index>`, in its own pixels, when it lies in the middle of a canvas `margin` times its size. */
+    /**
+     * Faces in `/pictures/<index>`, in its own pixels, when it lies in the middle of a canvas `margin` times its size.
+     */
     detectFaces: (index: number, margin: number) => Promise<readonly DetectedFace[]>;
   }
 }

@@ -22,7 +22,10 @@ export interface RivalReply {
 /** Side of the picture that it is shown, in pixels. */
 export const viewSide = 384;
 
-/** Sides of the views over the longer side of the face's box, one after the other until a face is found: its own detector wants a margin. */
+/**
+ * Sides of the views over the longer side of the face's box, one after the other until a face is found: its own
+ * detector wants a margin.
+ */
 const zooms = [2.1, 3.2, 1.7] as const;
 
 export function viewsOf({ x0, y0, x1, y1 }: BoxSpec): readonly View[] {

@@ -3,7 +3,10 @@ import { join } from 'node:path';
 import { NpzFile } from './npy.js';
 import { parseTar } from './tar.js';
 
-/** A picture of the data set: a crop of 192x192, or of val-infant a whole picture, with its labels in its pixels, 0-based, y down. */
+/**
+ * A picture of the data set: a crop of 192x192, or of val-infant a whole picture, with its labels in its pixels,
+ * 0-based, y down.
+ */
 export interface LabelledFace {
   /** Member of the split's archive, as "val-afw/01675.jpg". */
   readonly image: string;

@@ -1,12 +1,15 @@
 /**
- * The sample's head with any expression: the mesh with its weights set, over the photo and with the photo's skin. The eyes are the photo's, seen
- * between the lids; a mouth that opens shows the photo's teeth, and darkness below them.
+ * The sample's head with any expression: the mesh with its weights set, over the photo and with the photo's skin. The
+ * eyes are the photo's, seen between the lids; a mouth that opens shows the photo's teeth, and darkness below them.
  */
 import { cropToPicture, decodeVertices, type Face, type FaceAligner, pickVertices, toPicturePixels } from 'fullpose';
 import * as three from 'three/webgpu';
 import type { Weights } from './cases.js';
 
-/** The square of the photo that is shown: its left upper corner and side, in the photo's pixels; and the side of its picture. */
+/**
+ * The square of the photo that is shown: its left upper corner and side, in the photo's pixels; and the side of its
+ * picture.
+ */
 export interface Frame {
   readonly left: number;
   readonly top: number;
@@ -107,7 +110,9 @@ export class Head {
   }
 }
 
-/** The face with its eyes wider open than they are: lids take their skin from above the lashes, and nothing of the eye. */
+/**
+ * The face with its eyes wider open than they are: lids take their skin from above the lashes, and nothing of the eye.
+ */
 function lidsUp({ model, layout }: FaceAligner, face: Face): Face {
   const parameters = face.parameters.slice();
   for (const [i, name] of model.expressionNames.entries()) {

@@ -1,4 +1,7 @@
-/** The page of `npm run expressions`: aligns pictures of known expressions and says what was read; draws some of them for the documents. */
+/**
+ * The page of `npm run expressions`: aligns pictures of known expressions and says what was read; draws some of them
+ * for the documents.
+ */
 import { type Face, FaceAligner } from 'fullpose';
 import { drawLandmarks } from '../../pages/overlay.js';
 import { fetchPicture } from '../../pages/pictures.js';

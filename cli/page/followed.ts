@@ -17,7 +17,8 @@ export class FollowedFaces {
 
   /**
    * @param wanted.idsAbove ids start above this one
-   * @param wanted.minConfidence below this a face is in doubt: it keeps its id for some frames, but where it is now is not known
+   * @param wanted.minConfidence below this a face is in doubt: it keeps its id for some frames, but where it is now is
+   * not known
    */
   static async create(
     aligner: FaceAligner,
@@ -38,8 +39,8 @@ export class FollowedFaces {
   }
 
   /**
-   * The faces of the next frame, without those in doubt. The detector is waited for, unlike by a tracker that has one: so the same video has the
-   * same faces, however fast the machine.
+   * The faces of the next frame, without those in doubt. The detector is waited for, unlike by a tracker that has one:
+   * so the same video has the same faces, however fast the machine.
    * @param time seconds, more than before
    */
   async next(picture: UploadedPicture, time: number): Promise<readonly TrackedFace[]> {

@@ -195,7 +195,10 @@ class Page {
     return files;
   }
 
-  /** The picture with its faces drawn over it, as base64; smaller than the picture where that is larger than anybody looks at. */
+  /**
+   * The picture with its faces drawn over it, as base64; smaller than the picture where that is larger than anybody
+   * looks at.
+   */
   async #overlay(picture: ImageBitmap, faces: readonly DrawnFace[]): Promise<string> {
     const scale = Math.min(1, largestOverlay / Math.max(picture.width, picture.height));
     const canvas = new OffscreenCanvas(

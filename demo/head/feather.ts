@@ -15,8 +15,8 @@ interface Level {
 }
 
 /**
- * An opaque texture: each texel is as much its own colour as its alpha says, and for the rest what its surroundings suggest, near ones first. So the
- * side that was mirrored, or not seen, has no hard edge.
+ * An opaque texture: each texel is as much its own colour as its alpha says, and for the rest what its surroundings
+ * suggest, near ones first. So the side that was mirrored, or not seen, has no hard edge.
  */
 export function feather({ width, height, data }: Pixels): Pixels {
   const values = new Float32Array(width * height * 4);

@@ -79,7 +79,10 @@ export function paintFromPicture({ eyes, mouth }: HeadParts, picture: Picture, s
   project(mouth, picture, shown, lipPoints, inside, false);
 }
 
-/** Lays the part of the picture within `points` over a mesh in the head's frame. @param mirrored takes it from the other side of the head */
+/**
+ * Lays the part of the picture within `points` over a mesh in the head's frame. @param mirrored takes it from the other
+ * side of the head
+ */
 function project(
   mesh: three.Mesh,
   { image }: Picture,

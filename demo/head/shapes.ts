@@ -1,4 +1,7 @@
-/** Shapes of a head beside the face model's: its openings, what closes them, and the back of the head. Model decimetres; x to the subject's left. */
+/**
+ * Shapes of a head beside the face model's: its openings, what closes them, and the back of the head. Model decimetres;
+ * x to the subject's left.
+ */
 import type { FaceModel } from 'fullpose';
 
 /** Closed lines of vertices along the mesh's borders. */

@@ -14,8 +14,8 @@ const pagesOfFiles: Readonly<Record<string, string>> = {
 };
 
 /**
- * Where a relative link of a repository file leads on the site. Pages lie in docs/ or one folder below; what they include from elsewhere
- * in the repository links as if it lay there.
+ * Where a relative link of a repository file leads on the site. Pages lie in docs/ or one folder below; what they
+ * include from elsewhere in the repository links as if it lay there.
  */
 function siteLink(link: string, page: string): string {
   const [path = '', hash = ''] = link.split('#');

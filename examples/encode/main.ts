@@ -1,4 +1,7 @@
-/** Alignment and drawing in one encoder: the aligner's vertices go from its pass into a render pass of the page's own, and never to JavaScript. */
+/**
+ * Alignment and drawing in one encoder: the aligner's vertices go from its pass into a render pass of the page's own,
+ * and never to JavaScript.
+ */
 import { FaceAligner, type FaceBox } from 'fullpose';
 import { requireWebGpu } from '../webgpu.js';
 import shader from './scene.wgsl?raw';

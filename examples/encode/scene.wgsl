@@ -1,6 +1,7 @@
 // The picture, and over it the mesh as the aligner left it in its buffers.
 
-/// What took the picture to the crop (docs/gpu.md): texel = origin + x right + y down of a crop pixel (x, y), texels' centres at integers.
+/// What took the picture to the crop (docs/gpu.md): texel = origin + x right + y down of a crop pixel (x, y), texels'
+/// centres at integers.
 struct CropRecord {
   origin: vec2f,
   right: vec2f,

@@ -32,7 +32,8 @@ export let landmarks: readonly Float32Array[] = [];
 async function align(): Promise<void> {
   try {
     const boxes = await detector.detect();
-    // The box lies round the face in another way than the library expects. A second run, in the box of what the first one found, forgives that.
+    // The box lies round the face in another way than the library expects. A second run, in the box of what the first
+    // one found, forgives that.
     const first = await aligner.align(picture, boxes);
     const faces = await aligner.align(
       picture,

@@ -1,8 +1,8 @@
 /**
  * three.js and the aligner on one GPUDevice: the aligned head over its photo, in the head's own frame.
  *
- * The scene is the picture: one unit a pixel, x right, y up, z toward the viewer; picture row y is at -y. The camera is orthographic, as the
- * aligner's is.
+ * The scene is the picture: one unit a pixel, x right, y up, z toward the viewer; picture row y is at -y. The camera is
+ * orthographic, as the aligner's is.
  */
 import { decodeShape, FaceAligner, pictureCamera, toThreeMatrix } from 'fullpose';
 import * as three from 'three/webgpu';

@@ -1,4 +1,7 @@
-/** Makes video frames from a canvas and gives them to a worker, the next one when the last is done: no queue builds up, however slow the GPU. */
+/**
+ * Makes video frames from a canvas and gives them to a worker, the next one when the last is done: no queue builds up,
+ * however slow the GPU.
+ */
 import { requireWebGpu } from '../webgpu.js';
 import type { Reply, Request } from './messages.js';
 

@@ -1,6 +1,7 @@
 /**
- * The README's turning head: the sample's face as a glTF file of the library's (hidden half mirrored), loaded by three.js, turned from profile to
- * profile and back, and each view aligned anew with the landmarks that were found drawn over it.
+ * The README's turning head: the sample's face as a glTF file of the library's (hidden half mirrored), loaded by
+ * three.js, turned from profile to profile and back, and each view aligned anew with the landmarks that were found
+ * drawn over it.
  */
 import { FaceAligner, type FaceBox } from 'fullpose';
 import { encodePng, writeGlb } from 'fullpose/export';

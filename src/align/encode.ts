@@ -4,7 +4,7 @@
  */
 
 import type { Cascade } from '../cascade/cascade.js';
-import { vertexBytes, visibilityBytes } from '../cascade/mesh.js';
+import { keyBytes, vertexBytes } from '../cascade/mesh.js';
 import type { Gpu } from '../engine/device.js';
 import { InputError } from '../engine/errors.js';
 import { expectObject, expectWhole, refuse } from '../engine/expect.js';
@@ -45,8 +45,8 @@ export interface EncodeOutput {
   readonly faces?: OutputRange;
   /** [V] vec4f: x, y, z in crop pixels, 0. */
   readonly vertices?: OutputRange;
-  /** [S,S] u32: visibility keys, which hold depth and triangle. */
-  readonly visibility?: OutputRange;
+  /** [S,S] u32: keys, which hold depth and triangle. */
+  readonly keys?: OutputRange;
   /** The crop records that were used last: what takes crop pixels to the texture's. */
   readonly crops?: OutputRange;
 }
@@ -68,7 +68,7 @@ function encodedParts({ output, faceBytes, geometry, crops, model }: Cascade): r
   return [
     { name: 'faces', buffer: output, bytes: faceBytes },
     { name: 'vertices', buffer: geometry.vertices, bytes: vertexBytes(spec) },
-    { name: 'visibility', buffer: geometry.visibility, bytes: visibilityBytes(spec) },
+    { name: 'keys', buffer: geometry.keys, bytes: keyBytes(spec) },
     { name: 'crops', buffer: crops, bytes: CROP_RECORD_BYTES },
   ];
 }

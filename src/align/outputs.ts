@@ -5,7 +5,7 @@
 
 import { keyLayout, SUBPIXEL } from '../cascade/kernels/common.js';
 import { PNCC_CHANNEL, STEM_CHANNELS } from '../cascade/kernels/crop.js';
-import { type MeshSpec, vertexBytes, visibilityBytes } from '../cascade/mesh.js';
+import { keyBytes, type MeshSpec, vertexBytes } from '../cascade/mesh.js';
 import { expectWhole } from '../engine/expect.js';
 import { tensorBytes } from '../engine/tensor.js';
 import { toPicturePixels } from '../mmm/decode.js';
@@ -56,7 +56,7 @@ export interface Wanted<Name extends OutputName = OutputName> {
 }
 
 /** A buffer that outputs are read from, with a part for every face of a frame. */
-export type OutputSource = 'vertices' | 'visibility' | 'stem' | 'texture';
+export type OutputSource = 'vertices' | 'keys' | 'stem' | 'texture';
 
 /** What outputs are made of: the whole mesh, in crops of its `spec`. */
 export interface OutputContext {
@@ -71,8 +71,8 @@ export function sourceBytes(source: OutputSource, { spec, textureSize }: OutputC
   switch (source) {
     case 'vertices':
       return vertexBytes(spec);
-    case 'visibility':
-      return visibilityBytes(spec);
+    case 'keys':
+      return keyBytes(spec);
     case 'stem':
       return tensorBytes({ height: spec.size, width: spec.size, channels: STEM_CHANNELS });
     case 'texture':
@@ -97,7 +97,7 @@ export const OUTPUT_KINDS: { readonly [Name in OutputName]: OutputKind<FaceOutpu
     parse: (data, crop, context) => vertexNormals(readVertices(data, crop), context.model.triangles),
   },
   depth: {
-    source: 'visibility',
+    source: 'keys',
     parse(data, _, { spec }) {
       const { idBits, depthShift } = keyLayout(spec.triangleCount, spec.size);
       return Float32Array.from(new Uint32Array(data), (key) =>

@@ -64,7 +64,7 @@ export class Renderings {
       const buffers: TextureBuffers = {
         crops,
         vertices: geometry.vertices,
-        visibility: geometry.visibility,
+        keys: geometry.keys,
         triangles,
         texels: gpu.uploadBuffer('texture.texels', packUvMap(uvMap(model, size))),
         partners: gpu.uploadBuffer('texture.partners', symmetricVertices(model)),
@@ -83,7 +83,7 @@ export class Renderings {
     const [{ steps }, plain, mirrored] = await Promise.all([resolve.build(), unwrap(false), unwrap(true)]);
     const sources = {
       vertices: geometry.vertices,
-      visibility: geometry.visibility,
+      keys: geometry.keys,
       stem: stem.buffer,
       texture: buffers.output,
     };

@@ -349,7 +349,7 @@ function recordEnding(parts: Parts, k: number): PlanBuilder {
     {
       parameters,
       vertices: geometry.vertices,
-      visibility: geometry.visibility,
+      keys: geometry.keys,
       triangles: whole.triangles,
       landmarks,
       output,

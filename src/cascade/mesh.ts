@@ -68,17 +68,17 @@ export function vertexBytes({ vertexCount }: MeshSpec): number {
   return vertexCount * 16;
 }
 
-/** Bytes of one face's visibility keys. */
-export function visibilityBytes({ size }: MeshSpec): number {
+/** Bytes of one face's keys. */
+export function keyBytes({ size }: MeshSpec): number {
   return size * size * 4;
 }
 
-/** Vertices and visibility for `faces` faces: room for a mesh of `spec`, or a smaller one. */
+/** Vertices and keys for `faces` faces: room for a mesh of `spec`, or a smaller one. */
 export function createGeometry(gpu: Gpu, label: string, spec: MeshSpec, faces: number, shared: boolean): Geometry {
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC;
   return {
     vertices: gpu.createBuffer(`${label}.vertices`, faces * vertexBytes(spec), usage),
-    visibility: gpu.createBuffer(`${label}.visibility`, faces * visibilityBytes(spec), usage),
+    keys: gpu.createBuffer(`${label}.keys`, faces * keyBytes(spec), usage),
     shared,
   };
 }
@@ -92,9 +92,9 @@ export function recordGeometry(
   args: { readonly parameters: GPUBuffer; readonly geometry: Geometry },
 ): void {
   const { spec, triangles } = mesh;
-  const { vertices, visibility } = args.geometry;
+  const { vertices, keys } = args.geometry;
   const names = (stage: string) => ({ label: `${prefix}${stage}`, stage });
   recordDecode(builder, names('decode'), { ...spec, layout }, { parameters: args.parameters, model: mesh, vertices });
-  recordFill(builder, names('clear'), { buffer: visibility, itemBytes: visibilityBytes(spec) });
-  recordRaster(builder, names('raster'), spec, { vertices, triangles, visibility });
+  recordFill(builder, names('clear'), { buffer: keys, itemBytes: keyBytes(spec) });
+  recordRaster(builder, names('raster'), spec, { vertices, triangles, keys });
 }

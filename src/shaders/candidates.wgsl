@@ -2,10 +2,8 @@
 // of them to a list.
 //
 // A head has columns x rows cells, one every `step` pixels of the network's input, and 16 numbers a cell: the middle of
-// a box as an offset from the
-// cell's corner, its width and height as logarithms, five points as offsets, all in steps; then two logits, that there
-// is a face and that the box
-// fits it.
+// a box as an offset from the cell's corner, its width and height as logarithms, five points as offsets, all in steps;
+// then two logits, that there is a face and that the box fits it.
 //
 //   score = sqrt(sigmoid(face) * sigmoid(fit)), box = (cell + offset, exp(size)) * step, point = (cell + offset) * step
 //

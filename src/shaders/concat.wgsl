@@ -1,14 +1,12 @@
 // Copies one tensor into a range of channels of a wider one: out[n, p, first + c] = in[n, p, c]. One dispatch per input
-// makes a
-// concatenation along channels.
+// makes a concatenation along channels.
 //
 // input [N, pixels, I4] vec4 of `input_channels`, output [N, pixels, O4] vec4.
 // One invocation writes one block of one output pixel: global id x = pixel * touched + i, y = image; it is output block
 // first / 4 + i.
 // Channels of that block before `first` keep their value (an earlier dispatch wrote them), those after the range become
-// 0 (a later
-// dispatch writes them, or they are padding). The host dispatches the inputs in the order of their ranges, which leave
-// no gaps.
+// 0 (a later dispatch writes them, or they are padding). The host dispatches the inputs in the order of their ranges,
+// which leave no gaps.
 
 struct Params {
   pixels: u32,

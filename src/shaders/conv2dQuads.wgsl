@@ -2,16 +2,14 @@
 // subgroups.
 //
 // There a load is a branch for every invocation, and costs dozens of products: the four invocations of a quad compute
-// the same 4 x 8 pixels
-// (POOL: 2 x 4 from those) of four neighbouring output blocks. Each loads a quarter of the 60 values that the tile sees
-// of a channel, and all get
-// them by broadcast, for 288 products of a vector and a number each.
+// the same 4 x 8 pixels (POOL: 2 x 4 from those) of four neighbouring output blocks. Each loads a quarter of the 60
+// values that the tile sees of a channel, and all get them by broadcast, for 288 products of a vector and a number
+// each.
 // global id x = lane + 4 * (tile + tiles * group of four blocks); y = image. No invocation returns early: broadcasts
 // want whole quads.
 // The host guarantees that buffers have the sizes that conv2dWindows.wgsl gives, that no index exceeds 2^31, and that
-// local index i is invocation
-// i % 4 of its quad, which holds wherever a workgroup's first dimension is its only one and invocations are numbered in
-// order.
+// local index i is invocation i % 4 of its quad, which holds wherever a workgroup's first dimension is its only one and
+// invocations are numbered in order.
 
 enable subgroups;
 

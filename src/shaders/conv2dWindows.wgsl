@@ -2,9 +2,8 @@
 // stride 2.
 //
 // A convolution of stride s is the sum of s x s convolutions of stride 1, its phases: phase (i, j) sees every s-th row
-// from i and every s-th
-// column from j, of the picture and of the kernel alike. So every phase has a kernel of 3x3, with zeros where the true
-// one ends earlier.
+// from i and every s-th column from j, of the picture and of the kernel alike. So every phase has a kernel of 3x3, with
+// zeros where the true one ends earlier.
 //
 // input      [N, H, W, C4 * 4] f32, zero outside the picture
 // weights    [O4, stride_y, stride_x, C, 3] mat3x4: one row of a phase's kernel, column = tap, row = output channel of
@@ -14,14 +13,12 @@
 // output     [N, OH, OW, O4] vec4
 //
 // One invocation computes 4 x 4 pixels of 4 output channels (POOL: 2 x 2 pixels from those). For each phase and input
-// channel it reads 36 values and
-// 9 weight vectors, which feed 144 products of a vector and a number: a window that slides by one shares what it reads
-// with its neighbours.
+// channel it reads 36 values and 9 weight vectors, which feed 144 products of a vector and a number: a window that
+// slides by one shares what it reads with its neighbours.
 // The tiles of all output blocks are counted one after the other: tile + tiles * output block; global id y = image.
 // SPLIT: for small pictures on wide GPUs, 4 invocations share a tile, each with every 4th input channel. A workgroup
-// has 16 tiles, local index =
-// tile + 16 * slice, and adds the slices up row by row through 4 KiB of workgroup memory, in an order that never
-// changes.
+// has 16 tiles, local index = tile + 16 * slice, and adds the slices up row by row through 4 KiB of workgroup memory,
+// in an order that never changes.
 // The host guarantees that buffers have the sizes above and that no index exceeds 2^31.
 //
 // Conditions are joined by `&`, not `&&`: short circuits are branches, which cost some compilers a hundred times the

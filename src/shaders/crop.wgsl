@@ -6,8 +6,8 @@
 // crops [N]; image [N, size, size, blocks] vec4: block 0 = r, g, b, 0 in [black, black + range], not linearised; the
 // others are not touched.
 // With CASCADE (black 0, range 1, 2 blocks) also pixels [N, size + 8, size + 8] = r | g << 16, b in unorm16, the crop
-// in their middle and nothing
-// else, and the other five channels of the image are those of initial [size, size, 2] vec4, the same for every crop.
+// in their middle and nothing else, and the other five channels of the image are those of initial [size, size, 2] vec4,
+// the same for every crop.
 // Each crop pixel averages taps x taps bilinear samples spread evenly over its footprint (taps = 1: one sample at its
 // centre).
 // One invocation computes one crop pixel: global id x, y = pixel, z = crop.

@@ -1,20 +1,16 @@
 // Vertices of the morphable model in crop pixels: X = R(q) (mean + sum of basis columns * coefficients) + (tx, ty, 0),
-// then
-// x = X.x, y = (size - 1) - X.y, z = X.z.
+// then x = X.x, y = (size - 1) - X.y, z = X.z.
 //
 // parameters [N, stride] vec4: 0 = scaled quaternion, 1.xy = t2d, 2.. = shape coefficients, four a vec4 (a group).
 // mean [3, V4] vec4 in decimetres: one axis of four vertices, V4 = V / 4 rounded up.
 // basis [groups, 3, V4] vec4: the same of the offsets of a group, a word a vertex and a byte a coefficient, lowest
-// first; the last is signed, the
-// others are 128 too large.
+// first; the last is signed, the others are 128 too large.
 // scale [groups] vec4: offset of coefficient 1 where the byte is 1, times 1, 2^-8, 2^-16 and 2^-24: the kernel leaves
-// every byte in its place,
-// since a mask costs less than a shift.
+// every byte in its place, since a mask costs less than a shift.
 // vertices [N, V] vec4 = x, y, z, 0.
 // One invocation computes one vertex: global id x = vertex, y = face. A software adapter (SOFTWARE), which has no
-// invocations to keep busy, has one compute two
-// blocks of four vertices, `share` apart, so that the coefficients are read once for all: global id x = the first of
-// them.
+// invocations to keep busy, has one compute two blocks of four vertices, `share` apart, so that the coefficients are
+// read once for all: global id x = the first of them.
 
 struct Params {
   vertices: u32,

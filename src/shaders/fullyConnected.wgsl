@@ -10,9 +10,8 @@
 // output     [N, O4] vec4
 //
 // One workgroup computes 4 outputs of one image: workgroup id x = o4, the output block, y = image. Its THREADS
-// invocations split K, each summing every
-// THREADS-th block, and their sums are added in two steps through 16 bytes each of workgroup memory, in an order that
-// never changes.
+// invocations split K, each summing every THREADS-th block, and their sums are added in two steps through 16 bytes each
+// of workgroup memory, in an order that never changes.
 // The host sets THREADS to a multiple of FOLD.
 
 //#include "lib/activation.wgsl"

@@ -1,12 +1,12 @@
 // What a frame returns of each face: its parameters, then its landmarks with their visibility.
 //
-// parameters [N, stride] vec4; vertices [N, V] vec4 crop pixels; visibility [N, size, size] keys of raster.wgsl;
+// parameters [N, stride] vec4; vertices [N, V] vec4 crop pixels; keys [N, size, size] of raster.wgsl;
 // triangles [T, 3];
 // landmarks [L, 1 + ring]: the vertex, then the triangles round it, then NONE up to `ring` of them.
 // output [N, stride + L] vec4: parameters as they are, then x, y, z in crop pixels and 1 where visible, else 0.
 // A landmark is visible where the triangles round it show the viewer more of their front than of their back, and,
-// inside the crop, the
-// pixel nearest to it shows nothing nearer than the vertex by more than the tolerance (the rule of the PAF anchors).
+// inside the crop, the pixel nearest to it shows nothing nearer than the vertex by more than the tolerance (the rule of
+// the PAF anchors).
 // One invocation writes one vec4: global id x = position in the output, y = face.
 
 //#include "lib/triangle.wgsl"
@@ -25,7 +25,7 @@ struct Params {
 
 @group(0) @binding(0) var<storage, read> parameters: array<vec4f>;
 @group(0) @binding(1) var<storage, read> vertices: array<vec4f>;
-@group(0) @binding(2) var<storage, read> visibility: array<u32>;
+@group(0) @binding(2) var<storage, read> keys: array<u32>;
 @group(0) @binding(3) var<storage, read> triangles: array<u32>;
 @group(0) @binding(4) var<storage, read> landmarks: array<u32>;
 @group(0) @binding(5) var<storage, read_write> output: array<vec4f>;
@@ -58,7 +58,7 @@ fn visible(landmark: u32, position: vec3f, face: u32) -> bool {
   if (any(nearest < vec2i(0)) || any(nearest >= vec2i(size))) {
     return true;
   }
-  let key = visibility[face * params.size * params.size + u32(nearest.y * size + nearest.x)];
+  let key = keys[face * params.size * params.size + u32(nearest.y * size + nearest.x)];
   // The vertex stands for a triangle of its own depth.
   let depth = 3 * (snap(position).z + SUBPIXEL * size);
   return !hidden_behind(key, depth, params.id_bits, params.depth_shift);

@@ -4,21 +4,19 @@
 // output[n, a, c] = relu(m (sum over v, u, rgb of W[c, v, u, rgb] I[y + v - 1, x + u - 1, rgb] + b[c])), m = 0.5 where
 // occluded, else 1.
 //
-// vertices [N, V] vec4 crop pixels; visibility [N, size, size] keys of raster.wgsl; anchors [A];
+// vertices [N, V] vec4 crop pixels; keys [N, size, size] of raster.wgsl; anchors [A];
 // pixels [N, size + 8, size + 8] = r | g << 16, b in unorm16, with a frame of four zeros round the crop.
 // filters [4]: taps for colours of 65535 and the bias of four channels (0 for padding channels).
 // output [N, A, C4] vec4.
 // The patch is sampled bilinearly on image axes; pixels outside the crop are 0, and so is the whole patch of an anchor
-// that is not finite
-// or 2048 px or more away. Occluded: the anchor's triangle faces away or is one that raster.wgsl skips, or, inside the
-// crop, the pixel nearest
-// to the anchor shows something nearer than that triangle by more than the tolerance.
+// that is not finite or 2048 px or more away. Occluded: the anchor's triangle faces away or is one that raster.wgsl
+// skips, or, inside the crop, the pixel nearest to the anchor shows something nearer than that triangle by more than
+// the tolerance.
 // One invocation computes up to 16 channels, from the block params.first_block on, of the anchors at and every `share`
 // after: global id x = at, y = face.
-// With shared_geometry, face 0's vertices and visibility serve all.
+// With shared_geometry, face 0's vertices and keys serve all.
 // All invocations read the same filters at constant places, which uniform memory is made for; a GPU gives each anchor
-// an invocation. A software adapter
-// (SOFTWARE) pays for every such read: it reads the filters once for many anchors.
+// an invocation. A software adapter (SOFTWARE) pays for every such read: it reads the filters once for many anchors.
 
 //#include "lib/triangle.wgsl"
 
@@ -64,7 +62,7 @@ struct Filters {
 }
 
 @group(0) @binding(0) var<storage, read> vertices: array<vec4f>;
-@group(0) @binding(1) var<storage, read> visibility: array<u32>;
+@group(0) @binding(1) var<storage, read> keys: array<u32>;
 @group(0) @binding(2) var<storage, read> anchors: array<Anchor>;
 @group(0) @binding(3) var<storage, read> pixels: array<vec2u>;
 @group(0) @binding(4) var<uniform> filters: array<Filters, 4>;
@@ -103,7 +101,7 @@ fn occluded(t: SnappedTriangle, position: vec3f, first: u32) -> bool {
   if (any(nearest < vec2i(0)) | any(nearest >= vec2i(size))) {
     return false;
   }
-  let key = visibility[first + u32(nearest.y * size + nearest.x)];
+  let key = keys[first + u32(nearest.y * size + nearest.x)];
   return hidden_behind(key, flat_depth(t, params.size), params.id_bits, params.depth_shift);
 }
 

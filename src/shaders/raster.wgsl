@@ -1,13 +1,12 @@
-// Draws the mesh of each face into its visibility buffer: per pixel the key of the nearest triangle, the smaller id
-// among equally near.
+// Draws the mesh of each face as keys: per pixel that of the nearest triangle, the smaller id among equally near.
 //
 // vertices [N, V] vec4 = x, y, z in crop pixels; triangles [T, 3].
-// visibility [N, size, size]: 0 or depth << id_bits | (2^id_bits - 1 - triangle), depth >= 1 flat per triangle, larger
-// is nearer.
+// keys [N, size, size]: 0 or depth << id_bits | (2^id_bits - 1 - triangle), depth >= 1 flat per triangle, larger is
+// nearer.
 // A pixel is covered where its centre lies inside by the top-left rule; both windings are drawn. All arithmetic is on
 // integers.
 // One invocation draws one triangle by one atomicMax a pixel: global id x = triangle, y = face.
-// The host guarantees a cleared visibility buffer and T < 2^id_bits.
+// The host guarantees cleared keys and T < 2^id_bits.
 
 //#include "lib/triangle.wgsl"
 
@@ -21,7 +20,7 @@ struct Params {
 
 @group(0) @binding(0) var<storage, read> vertices: array<vec4f>;
 @group(0) @binding(1) var<storage, read> triangles: array<u32>;
-@group(0) @binding(2) var<storage, read_write> visibility: array<atomic<u32>>;
+@group(0) @binding(2) var<storage, read_write> keys: array<atomic<u32>>;
 @group(1) @binding(0) var<uniform> params: Params;
 
 // Top edges and left edges own the points on them; the others lose ties by one unit.
@@ -79,7 +78,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var pixels = (width + 1) * (high.y - low.y + 1);
   loop {
     if ((value.x | value.y | value.z) >= 0) {
-      atomicMax(&visibility[at], key);
+      atomicMax(&keys[at], key);
     }
     continuing {
       let ends = left == 0;

@@ -1,21 +1,16 @@
 // The end of an iteration of a network whose crop follows the face: p^{k+1} = p^k + update, with the head turned in the
-// picture's plane as the
-// update says. Where another iteration follows (FOLLOWED), the crop is also made anew, upright round the landmarks that
-// p^{k+1} shows, and p^{k+1}
-// is what it was in that crop.
+// picture's plane as the update says. Where another iteration follows (FOLLOWED), the crop is also made anew, upright
+// round the landmarks that p^{k+1} shows, and p^{k+1} is what it was in that crop.
 //
 // before, update, after [N, stride] vec4: 0 = scaled quaternion; 1 = t2d, then cosine - 1 of the turn, then log-odds;
-// then shape coefficients, four a
-// vec4 (a group), the last float of them the turn's sine. The turn is clockwise as seen, and its floats are written as
-// 0.
+// then shape coefficients, four a vec4 (a group), the last float of them the turn's sine. The turn is clockwise as
+// seen, and its floats are written as 0.
 // crops: slots of `faces` records. The first slot holds the crops of the iteration that ends, and then those of the
 // next; slot `slot` keeps the latter.
 // mean [3, V4], basis [groups, 3, V4] words, scale [groups]: the shape of the landmarks, as decode.wgsl's.
 // The crop: turned by the angle of the model's y axis from up (0 where the head is seen along it), round the middle of
-// the landmarks' box as seen
-// so, `margin` times its longer side wide. Crop and pose stay as they are where a value of p or of the landmarks is not
-// finite, or the new side is not within
-// 1/16 and 4 of the old one.
+// the landmarks' box as seen so, `margin` times its longer side wide. Crop and pose stay as they are where a value of p
+// or of the landmarks is not finite, or the new side is not within 1/16 and 4 of the old one.
 // One workgroup computes one face: workgroup id x = face. Its invocations share the vec4s of p and the landmarks.
 
 //#include "lib/shape.wgsl"

@@ -1,6 +1,6 @@
 // Writes the PNCC, which is the normalised coordinate code of the visible surface, into the first stream's input.
 //
-// visibility [N, size, size] keys of raster.wgsl; vertices [N, V] vec4 crop pixels; triangles [T, 3];
+// keys [N, size, size] of raster.wgsl; vertices [N, V] vec4 crop pixels; triangles [T, 3];
 // codes [V] = x | y << 16, z: the mean face in unorm16.
 // stem [N, size, size, 8] = r, g, b, pncc x, y, z, 0, 0: the PNCC alone is written, 0 where there is no face.
 // Barycentric weights are fixed point with 16 bits, so the PNCC is the same on every adapter.
@@ -14,7 +14,7 @@ struct Params {
   id_bits: u32,
 }
 
-@group(0) @binding(0) var<storage, read> visibility: array<u32>;
+@group(0) @binding(0) var<storage, read> keys: array<u32>;
 @group(0) @binding(1) var<storage, read> vertices: array<vec4f>;
 @group(0) @binding(2) var<storage, read> triangles: array<u32>;
 @group(0) @binding(3) var<storage, read> codes: array<vec2u>;
@@ -76,7 +76,7 @@ fn covered_bit(row: u32, top: u32, first: u32) -> u32 {
     return 0;
   }
   let pixel = first + row * params.size;
-  if (visibility[pixel] != 0) {
+  if (keys[pixel] != 0) {
     return 1u << row;
   }
   store(pixel, vec3f());
@@ -101,7 +101,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let row = select(select(select(3u, 2u, (covered & 4) != 0), 1u, (covered & 2) != 0), 0u, (covered & 1) != 0);
     let pixel = first + row * params.size;
     let point = vec2i(i32(column), i32(top + row)) * SUBPIXEL;
-    store(pixel, pncc(visibility[pixel], id.y * params.vertices, point));
+    store(pixel, pncc(keys[pixel], id.y * params.vertices, point));
     continuing {
       covered &= covered - 1;
       break if covered == 0;

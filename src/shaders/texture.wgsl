@@ -1,19 +1,14 @@
 // Unwraps the picture over the model's texture coordinates: each texel takes the colour of the picture where its point
-// of the surface
-// is seen.
+// of the surface is seen.
 //
-// frame, crops [N]: the picture, and each face's place in it; vertices [N, V] vec4 crop pixels; visibility [N,
-// crop_size, crop_size]
-// keys of raster.wgsl; triangles [T, 3]; texels [size * size] = triangle or NONE, weights of its second and third
-// vertex as unorm16
-// x | y << 16; partners [V]: the vertex on the other side of the face.
+// frame, crops [N]: the picture, and each face's place in it; vertices [N, V] vec4 crop pixels; keys [N, crop_size,
+// crop_size] of raster.wgsl; triangles [T, 3]; texels [size * size] = triangle or NONE, weights of its second and third
+// vertex as unorm16 x | y << 16; partners [V]: the vertex on the other side of the face.
 // output [N, size * size] packed rgba8: colour, and how well the point is seen in the alpha: 0 hidden, 255 faces the
 // viewer.
 // A point is hidden where its triangle faces away, by the rule of the PAF anchors, or outside the picture. It is then
-// still given the
-// colour of whatever hides it. With mirror, the less a point faces the viewer the more of the colour is its partner's,
-// and alpha is the
-// better of the two.
+// still given the colour of whatever hides it. With mirror, the less a point faces the viewer the more of the colour is
+// its partner's, and alpha is the better of the two.
 // Each texel averages taps x taps bilinear samples over about its footprint in the picture, on the crop's axes.
 // One invocation writes one texel: global id x = texel, y = face.
 
@@ -38,7 +33,7 @@ struct Params {
 @group(0) @binding(0) var frame: texture_2d<f32>;
 @group(0) @binding(1) var<storage, read> crops: array<Crop>;
 @group(0) @binding(2) var<storage, read> vertices: array<vec4f>;
-@group(0) @binding(3) var<storage, read> visibility: array<u32>;
+@group(0) @binding(3) var<storage, read> keys: array<u32>;
 @group(0) @binding(4) var<storage, read> triangles: array<u32>;
 @group(0) @binding(5) var<storage, read> texels: array<vec2u>;
 @group(0) @binding(6) var<storage, read> partners: array<u32>;
@@ -93,7 +88,7 @@ fn seen(a: vec3f, b: vec3f, c: vec3f, position: vec3f, face: u32, crop: Crop) ->
   let size = i32(params.crop_size);
   let nearest = vec2i(floor(position.xy + 0.5));
   if (all(nearest >= vec2i(0)) && all(nearest < vec2i(size))) {
-    let key = visibility[(i32(face) * size + nearest.y) * size + nearest.x];
+    let key = keys[(i32(face) * size + nearest.y) * size + nearest.x];
     if (hidden_behind(key, flat_depth(t, params.crop_size), params.id_bits, params.depth_shift)) {
       return 0.0;
     }

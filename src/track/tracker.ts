@@ -409,8 +409,7 @@ export class FaceTracker {
 
   /**
    * After a jump or a gap the fit may have come to rest beside the face. Where the detector sees a face nearby, the
-   * face is aligned from there; where
-   * that is sure, it is the face.
+   * face is aligned from there; where that is sure, it is the face.
    */
   async #correct(
     picture: PictureSource,

@@ -441,8 +441,8 @@ export const steadyState = gpuSuite('a steady-state frame', (test) => {
       await aligner.align(canvas, [BOX]);
       const before = aligner.counters;
       for (const [iterations, steps] of [
-        // crop; iteration 0: paf, 5 layers (concat takes a dispatch an input), update; each later one also decode, clear, raster and resolve;
-        // end: decode, clear, raster, outputs.
+        // crop; iteration 0: paf, 5 layers (concat takes a dispatch an input), update; each later one also decode,
+        // clear, raster and resolve; end: decode, clear, raster, outputs.
         [1, 1 + 8 + 4],
         [3, 1 + 8 + 2 * 12 + 4],
       ] as const) {
@@ -726,7 +726,11 @@ export const refusals = gpuSuite('what the aligner refuses', (test) => {
       WeightsError,
       /the manifest .*status 404|starts with/,
     );
-    await expectError(() => create({ iterations: 4 }), InputError, /iterations is 4; wanted a whole number from 1 to 3/);
+    await expectError(
+      () => create({ iterations: 4 }),
+      InputError,
+      /iterations is 4; wanted a whole number from 1 to 3/,
+    );
     const missing = { ...buffers, iterations: [buffers.iterations[0] ?? new ArrayBuffer(0), new ArrayBuffer(3)] };
     await expectError(() => create({ weights: missing }), WeightsError, /weights of iteration 1/);
     await expectError(() => create({ signal: AbortSignal.abort(new RangeError('stop')) }), RangeError, /stop/);

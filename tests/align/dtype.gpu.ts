@@ -14,7 +14,10 @@ const BOX: FaceBox = { x0: 20, y0: 18, x1: 90, y1: 88, kind: 'landmarks' };
 
 const load = async (path: string): Promise<ArrayBuffer> => (await fetch(addressOf(path))).arrayBuffer();
 
-/** Runs `action` on a device whose kernels get zeros for halves, as from a driver that compiles what it cannot do. It has compiled none before. */
+/**
+ * Runs `action` on a device whose kernels get zeros for halves, as from a driver that compiles what it cannot do. It
+ * has compiled none before.
+ */
 async function withZeroHalves<T>(action: (gpu: Gpu) => Promise<T>): Promise<T> {
   const gpu = await Gpu.create();
   const { device } = gpu;

@@ -15,9 +15,12 @@ const BOXES = [
   { x0: 20, y0: 15, x1: 60, y1: 50, kind: 'landmarks' },
   { x0: 10, y0: 20, x1: 48, y1: 55, kind: 'landmarks' },
 ] as const;
-const NAMES = ['faces', 'vertices', 'visibility', 'crops'] as const;
+const NAMES = ['faces', 'vertices', 'keys', 'crops'] as const;
 
-/** An aligner, a texture with a picture, and poisoned buffers with room for a face more than there are boxes, from byte 256. */
+/**
+ * An aligner, a texture with a picture, and poisoned buffers with room for a face more than there are boxes, from byte
+ * 256.
+ */
 async function setUp({ gpu }: GpuCaseContext) {
   const { device } = gpu;
   const aligner = await FaceAligner.create({ weights: smallWeightBuffers(), device, maxFaces: 2 });
@@ -35,7 +38,7 @@ async function setUp({ gpu }: GpuCaseContext) {
       poison(device, buffer);
       return { buffer, offset: 256 };
     };
-    return { faces: make('faces'), vertices: make('vertices'), visibility: make('visibility'), crops: make('crops') };
+    return { faces: make('faces'), vertices: make('vertices'), keys: make('keys'), crops: make('crops') };
   };
   return { aligner, device, source, texture, makeOutput };
 }
@@ -82,7 +85,7 @@ export const encode = gpuSuite('encode', (test) => {
     };
     const faces = new Float32Array(await read('faces'));
     const vertices = new Float32Array(await read('vertices'));
-    const keys = new Uint32Array(await read('visibility'));
+    const keys = new Uint32Array(await read('keys'));
     const records = new Float32Array(await read('crops'));
     const { count } = aligner.layout;
     expectEqual(aligner.outputBytes.faces, (count + 68 * 4) * 4);

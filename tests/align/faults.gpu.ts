@@ -8,7 +8,10 @@ import { smallWeightBuffers } from '../cascade/small-weights.js';
 
 const BOX = { x0: 10, y0: 8, x1: 50, y1: 44, kind: 'landmarks' } as const;
 
-/** Makes the next scope for want of memory find some while `action` runs: no machine can be relied on to have too little. */
+/**
+ * Makes the next scope for want of memory find some while `action` runs: no machine can be relied on to have too
+ * little.
+ */
 async function withoutMemory<T>(device: GPUDevice, action: () => Promise<T>): Promise<T> {
   const { pushErrorScope, popErrorScope } = device;
   const scopes: GPUErrorFilter[] = [];

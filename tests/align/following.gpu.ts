@@ -1,4 +1,7 @@
-/** Crops that follow the face, through the whole of the library: small networks with random weights against float64, and turned pictures. */
+/**
+ * Crops that follow the face, through the whole of the library: small networks with random weights against float64, and
+ * turned pictures.
+ */
 import { FaceAligner } from '../../src/align/aligner.js';
 import type { Face } from '../../src/align/face.js';
 import { recrop } from '../../src/cascade/recrop.js';

@@ -76,7 +76,11 @@ export const refine = gpuSuite('a frame that starts from known faces', (test) =>
       expectEqual(new Uint32Array(again), new Uint32Array(output), `output of the last ${iterations} iterations`);
     }
     for (const wrong of [0, 3, 1.5]) {
-      await expectError(() => cascade.refinement(wrong), InputError, /from a known face is .*; wanted a whole number from 1 to 2/);
+      await expectError(
+        () => cascade.refinement(wrong),
+        InputError,
+        /from a known face is .*; wanted a whole number from 1 to 2/,
+      );
     }
   });
 
@@ -115,7 +119,8 @@ export const refine = gpuSuite('a frame that starts from known faces', (test) =>
     await withAligner(context, 4, async (aligner) => {
       const known = await aligner.align(source, BOXES);
       for (const [iterations, steps] of [
-        // crop; each iteration: decode, clear, raster, resolve, paf, 6 of layers, update; end: decode, clear, raster, outputs.
+        // crop; each iteration: decode, clear, raster, resolve, paf, 6 of layers, update; end: decode, clear, raster,
+        // outputs.
         [1, 1 + 12 + 4],
         [2, 1 + 24 + 4],
       ] as const) {

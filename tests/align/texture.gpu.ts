@@ -31,7 +31,9 @@ function colours(): Uint8Array<ArrayBuffer> {
   return data;
 }
 
-/** Poses in the crop, and where the crop lies: within the picture; reaching out of it; over a large part of it; turned. */
+/**
+ * Poses in the crop, and where the crop lies: within the picture; reaching out of it; over a large part of it; turned.
+ */
 const FACES = [
   { yaw: 0, pitch: 0, roll: 0, scale: 26, x: 31.5, y: 31.5, originX: 10, originY: 3, step: 0.9, turn: 0 },
   { yaw: 55, pitch: -15, roll: 12, scale: 28, x: 30, y: 33, originX: -20, originY: 20.5, step: 1.1, turn: 0 },
@@ -80,10 +82,10 @@ export const textureKernel = gpuSuite('texture', (test) => {
         for (let v = 0; v < model.vertexCount; v++) {
           vertices.set(mesh.vertices.subarray(v * 3, v * 3 + 3), (i * model.vertexCount + v) * 4);
         }
-        const visibility = rasterReference(mesh, CROP);
-        keys.set(visibility, i * CROP * CROP);
+        const drawn = rasterReference(mesh, CROP);
+        keys.set(drawn, i * CROP * CROP);
         const picture = { width: WIDTH, height: HEIGHT, data };
-        return textureReference(mesh, map, picture, visibility, CROP, face, mirror ? partners : undefined);
+        return textureReference(mesh, map, picture, drawn, CROP, face, mirror ? partners : undefined);
       });
 
       const words = FACES.length * SIZE * SIZE;
@@ -97,7 +99,7 @@ export const textureKernel = gpuSuite('texture', (test) => {
       const buffers = {
         crops: gpu.uploadBuffer('crops', records),
         vertices: gpu.uploadBuffer('vertices', vertices),
-        visibility: gpu.uploadBuffer('visibility', keys),
+        keys: gpu.uploadBuffer('keys', keys),
         triangles: gpu.uploadBuffer('triangles', model.triangles),
         texels: gpu.uploadBuffer('texels', packUvMap(map)),
         partners: gpu.uploadBuffer('partners', partners),

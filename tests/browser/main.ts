@@ -1,5 +1,6 @@
 /**
- * The page on which GPU cases run. A person opens it with `npm run dev` and clicks; `tests/browser/runner.ts` calls `window.runGpuCase`.
+ * The page on which GPU cases run. A person opens it with `npm run dev` and clicks; `tests/browser/runner.ts` calls
+ * `window.runGpuCase`.
  */
 import { adapterName } from '../../pages/adapter.js';
 import { find, html } from '../../pages/dom.js';

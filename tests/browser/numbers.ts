@@ -1,10 +1,11 @@
 /**
- * Helpers for numeric tests, on the page and in Node: seeded inputs, poison, comparisons that say where two arrays differ.
+ * Helpers for numeric tests, on the page and in Node: seeded inputs, poison, comparisons that say where two arrays
+ * differ.
  */
 
 /**
- * A word that is a NaN as f32, as a pair of f16, and unlike any likely result as u32. Outputs are filled with it before a kernel runs, so
- * that an element which is never written cannot pass for a zero.
+ * A word that is a NaN as f32, as a pair of f16, and unlike any likely result as u32. Outputs are filled with it before
+ * a kernel runs, so that an element which is never written cannot pass for a zero.
  */
 export const POISON = 0xffba_ffba;
 
@@ -45,10 +46,11 @@ export interface Tolerance {
 const listedMismatches = 8;
 
 /**
- * Compares two arrays of numbers element by element: |actual - expected| <= atol + rtol * |expected|. A NaN matches nothing, an infinity
- * only itself.
+ * Compares two arrays of numbers element by element: |actual - expected| <= atol + rtol * |expected|. A NaN matches
+ * nothing, an infinity only itself.
  *
- * @throws Error with the number of mismatches, the largest one, and the first few with their indices; `shape` turns indices into coordinates.
+ * @throws Error with the number of mismatches, the largest one, and the first few with their indices; `shape` turns
+ * indices into coordinates.
  */
 export function expectClose(
   actual: ArrayLike<number>,
@@ -139,7 +141,7 @@ export function expectThat(condition: boolean, message: string): asserts conditi
  */
 export async function expectError<E extends Error>(
   action: () => unknown,
-  // biome-ignore lint/suspicious/noExplicitAny: constructors of errors take what they like; only the instance matters here
+  // biome-ignore lint/suspicious/noExplicitAny: constructors of errors take what they like; the instance matters
   type: abstract new (...args: any[]) => E,
   message: RegExp,
 ): Promise<E> {

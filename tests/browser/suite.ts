@@ -1,8 +1,9 @@
 /**
- * GPU test suites: described in `*.gpu.ts` modules, listed in Node by `tests/browser/runner.ts`, run on a page (`tests/browser/`).
+ * GPU test suites: described in `*.gpu.ts` modules, listed in Node by `tests/browser/runner.ts`, run on a page
+ * (`tests/browser/`).
  *
- * A module exports one or more suites. It is also imported in Node, only to list its cases, so nothing outside a case may touch the GPU or
- * its globals (`GPUBufferUsage` and the like).
+ * A module exports one or more suites. It is also imported in Node, only to list its cases, so nothing outside a case
+ * may touch the GPU or its globals (`GPUBufferUsage` and the like).
  */
 import { Gpu } from '../../src/engine/device.js';
 
@@ -63,8 +64,9 @@ export async function loadFile(path: string): Promise<ArrayBuffer> {
 }
 
 /**
- * Runs cases one after the other on one shared device. A case fails where it throws, where the GPU reports an error that the case did not
- * catch itself (validation, out of memory, internal), or where the device is lost; then the next case gets a new device.
+ * Runs cases one after the other on one shared device. A case fails where it throws, where the GPU reports an error
+ * that the case did not catch itself (validation, out of memory, internal), or where the device is lost; then the next
+ * case gets a new device.
  */
 export class CaseRunner {
   readonly #createGpu: () => Promise<Gpu>;

@@ -13,7 +13,10 @@ export interface SuiteModule {
 /** Paths of all `tests/**\/*.gpu.ts` modules. */
 export const suitePaths: readonly string[] = Object.keys(modules);
 
-/** Imports one module. One that does not load is reported in `error`, so that it fails alone and not every other suite with it. */
+/**
+ * Imports one module. One that does not load is reported in `error`, so that it fails alone and not every other suite
+ * with it.
+ */
 export async function loadSuites(path: string): Promise<SuiteModule> {
   try {
     const load = modules[path];

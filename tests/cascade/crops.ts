@@ -7,7 +7,10 @@ import { packTensor, unpackTensor } from '../../src/engine/tensor.js';
 import type { Crop } from '../../src/pictures/crop.js';
 import { CROP_RECORD_BYTES, cropOfRecord, cropRecord, writeCropRecord } from '../../src/pictures/kernels/crop.js';
 
-/** Colours [n,size,size,3] in [0,1] as unorm16, r | g << 16, b, in a frame of four pixels of `frame`: what paf.wgsl reads, and crop.wgsl writes but for the frame. */
+/**
+ * Colours [n,size,size,3] in [0,1] as unorm16, r | g << 16, b, in a frame of four pixels of `frame`: what paf.wgsl
+ * reads, and crop.wgsl writes but for the frame.
+ */
 export function packPixels(image: ArrayLike<number>, size: number, frame = 0): Uint32Array<ArrayBuffer> {
   const pitch = size + 8;
   const words = new Uint32Array((image.length / (3 * size * size)) * pitch * pitch * 2).fill(frame);

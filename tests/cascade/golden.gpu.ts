@@ -1,6 +1,6 @@
 /**
- * Against fixtures that PyTorch and numba made (training/export.py): geometry, visibility and PNCC bit for bit, PAF, and the whole cascade. The
- * network alone is compared in tests/engine/network.gpu.ts.
+ * Against fixtures that PyTorch and numba made (training/export.py): geometry, keys and PNCC bit for bit, PAF, and the
+ * whole cascade. The network alone is compared in tests/engine/network.gpu.ts.
  */
 import { Cascade } from '../../src/cascade/cascade.js';
 import { packAnchors, recordPaf, uploadFilters } from '../../src/cascade/kernels/paf.js';
@@ -41,21 +41,21 @@ function uploadVertices(gpu: Gpu, vertices: Float32Array): GPUBuffer {
   return gpu.uploadBuffer('vertices', packed);
 }
 
-/** Draws the faces with the shipped mesh: visibility keys. */
+/** Draws the faces with the shipped mesh: keys. */
 async function draw(gpu: Gpu, model: FaceModel, vertices: GPUBuffer, faces: number): Promise<GPUBuffer> {
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC;
-  const visibility = gpu.createBuffer('visibility', faces * SIZE * SIZE * 4, usage);
+  const drawn = gpu.createBuffer('keys', faces * SIZE * SIZE * 4, usage);
   const triangles = gpu.uploadBuffer('triangles', model.triangles);
   const spec = { vertexCount: model.vertexCount, triangleCount: model.triangleCount, size: SIZE };
   await runSteps(
     gpu,
     (builder) => {
-      recordFill(builder, names, { buffer: visibility, itemBytes: SIZE * SIZE * 4 });
-      recordRaster(builder, names, spec, { vertices, triangles, visibility });
+      recordFill(builder, names, { buffer: drawn, itemBytes: SIZE * SIZE * 4 });
+      recordRaster(builder, names, spec, { vertices, triangles, keys: drawn });
     },
     faces,
   );
-  return visibility;
+  return drawn;
 }
 
 export const golden = gpuSuite('golden fixtures', (test) => {
@@ -77,14 +77,14 @@ export const golden = gpuSuite('golden fixtures', (test) => {
     }
   });
 
-  test('visibility keys and PNCC are bit-equal to training', async ({ gpu, load }) => {
+  test('keys and PNCC are bit-equal to training', async ({ gpu, load }) => {
     const [model, file] = await Promise.all([faceModel(load), fixture(load, 'pncc')]);
     const all = floats(file, 'vertices', [undefined, model.vertexCount, 3]);
     const faces = all.length / (model.vertexCount * 3);
     const vertices = uploadVertices(gpu, all);
-    const visibility = await draw(gpu, model, vertices, faces);
+    const drawn = await draw(gpu, model, vertices, faces);
     const keys = requireTensor(file, 'visibility', 'U32', [faces, SIZE, SIZE]).data;
-    expectClose(new Uint32Array(await readBuffer(gpu, visibility)), keys, { shape: [faces, SIZE, SIZE] });
+    expectClose(new Uint32Array(await readBuffer(gpu, drawn)), keys, { shape: [faces, SIZE, SIZE] });
 
     const zeros = batchOf(faces, { height: SIZE, width: SIZE, channels: 8 }, new Float32Array(faces * SIZE * SIZE * 8));
     const stem = uploadTensor(gpu, 'stem', zeros);
@@ -96,7 +96,7 @@ export const golden = gpuSuite('golden fixtures', (test) => {
           names,
           { vertexCount: model.vertexCount, triangleCount: model.triangleCount, size: SIZE },
           {
-            geometry: { vertices, visibility, shared: false },
+            geometry: { vertices, keys: drawn, shared: false },
             triangles: gpu.uploadBuffer('triangles', model.triangles),
             codes: gpu.uploadBuffer('codes', packCodes(normalisedCoordinateCode(model))),
             stem,
@@ -121,7 +121,7 @@ export const golden = gpuSuite('golden fixtures', (test) => {
     const occluded = requireTensor(file, 'occluded', 'U8', [faces, rows, columns]).data;
     const patches = floats(file, 'patches', [faces, rows, columns, 3, 3, 3]);
     const vertices = uploadVertices(gpu, all);
-    const visibility = await draw(gpu, model, vertices, faces);
+    const drawn = await draw(gpu, model, vertices, faces);
     // Filter c lets tap c through; the last one only its bias, which shows the occlusion.
     const channels = 28;
     const filters = new Float32Array(channels * 27);
@@ -137,7 +137,7 @@ export const golden = gpuSuite('golden fixtures', (test) => {
           names,
           { vertexCount: model.vertexCount, triangleCount: model.triangleCount, size: SIZE },
           {
-            geometry: { vertices, visibility, shared: false },
+            geometry: { vertices, keys: drawn, shared: false },
             anchors: gpu.uploadBuffer('anchors', packAnchors(model.anchors)),
             pixels: gpu.uploadBuffer('pixels', packPixels(image, SIZE)),
             filters: uploadFilters(gpu, 'filters', filters, bias),

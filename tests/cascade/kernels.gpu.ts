@@ -67,11 +67,11 @@ async function raster(
   const stride = Math.ceil((size * size) / 4) * 16;
   expectEqual(stride, size * size * 4, 'sizes in this test are even');
   const all = new Float32Array(faces.flatMap((face) => [...padded(face)]));
-  const visibility = poisoned(gpu, 'visibility', (faces.length + 1) * stride);
+  const drawn = poisoned(gpu, 'keys', (faces.length + 1) * stride);
   await runSteps(
     gpu,
     (builder) => {
-      recordFill(builder, names, { buffer: visibility, itemBytes: stride });
+      recordFill(builder, names, { buffer: drawn, itemBytes: stride });
       recordRaster(
         builder,
         names,
@@ -79,14 +79,14 @@ async function raster(
         {
           vertices: gpu.uploadBuffer('vertices', all),
           triangles: gpu.uploadBuffer('triangles', triangles),
-          visibility,
+          keys: drawn,
         },
       );
     },
     faces.length,
   );
-  const words = await readBuffer(gpu, visibility);
-  expectUntouched(words, (faces.length * stride) / 4, 'visibility');
+  const words = await readBuffer(gpu, drawn);
+  expectUntouched(words, (faces.length * stride) / 4, 'keys');
   return new Uint32Array(words, 0, (faces.length * stride) / 4);
 }
 
@@ -111,7 +111,10 @@ function posedParameters(layout: ParameterLayout): Float32Array<ArrayBuffer> {
   return parameters;
 }
 
-/** Decodes on the GPU, by the kernel for software adapters or the other. One face more than there are parameters stays poisoned. */
+/**
+ * Decodes on the GPU, by the kernel for software adapters or the other. One face more than there are parameters stays
+ * poisoned.
+ */
 async function decode(
   gpu: Gpu,
   model: FaceModel,
@@ -253,7 +256,7 @@ export const rasterKernel = gpuSuite('raster', (test) => {
           {
             geometry: {
               vertices: gpu.uploadBuffer('vertices', padded(all)),
-              visibility: gpu.uploadBuffer('visibility', keys),
+              keys: gpu.uploadBuffer('keys', keys),
               shared: false,
             },
             triangles: gpu.uploadBuffer('triangles', model.triangles),
@@ -265,12 +268,12 @@ export const rasterKernel = gpuSuite('raster', (test) => {
     );
     for (const [face, vertices] of faces.entries()) {
       const mesh = { vertices, triangles: model.triangles };
-      const visibility = rasterReference(mesh, size);
+      const drawn = rasterReference(mesh, size);
       const part = keys.subarray(face * size * size, (face + 1) * size * size);
-      expectClose(part, visibility, { label: `keys of face ${face}`, shape: [size, size] });
-      const covered = visibility.filter((key) => key !== 0).length;
+      expectClose(part, drawn, { label: `keys of face ${face}`, shape: [size, size] });
+      const covered = drawn.filter((key) => key !== 0).length;
       expectThat(covered > 500, `face ${face} covers ${covered} pixels; wanted a face`);
-      const pncc = resolveReference(mesh, codes, visibility, size);
+      const pncc = resolveReference(mesh, codes, drawn, size);
       for (let pixel = 0; pixel < size * size; pixel++) {
         const at = (face * size * size + pixel) * 8;
         expected.set(pncc.subarray(pixel * 3, pixel * 3 + 3), at + 3);
@@ -296,7 +299,7 @@ async function comparePaf(
 ): Promise<void> {
   const geometries = shared ? faces.slice(0, 1) : faces;
   const triangleCount = model.triangleCount;
-  const visibility = geometries.map((vertices) => rasterReference({ vertices, triangles: model.triangles }, size));
+  const drawn = geometries.map((vertices) => rasterReference({ vertices, triangles: model.triangles }, size));
   const image = randomFloats(21, faces.length * size * size * 3, 0, 1);
   const weights = randomFloats(22, channels * 27, -0.4, 0.4);
   const bias = randomFloats(23, channels, -0.2, 0.5);
@@ -312,7 +315,7 @@ async function comparePaf(
         {
           geometry: {
             vertices: gpu.uploadBuffer('vertices', padded(geometries.flatMap((face) => [...face]))),
-            visibility: gpu.uploadBuffer('visibility', new Uint32Array(visibility.flatMap((keys) => [...keys]))),
+            keys: gpu.uploadBuffer('keys', new Uint32Array(drawn.flatMap((keys) => [...keys]))),
             shared,
           },
           anchors: gpu.uploadBuffer('anchors', packAnchors(model.anchors)),
@@ -333,7 +336,7 @@ async function comparePaf(
       { vertices: geometries[geometry] ?? new Float32Array(), triangles: model.triangles },
       model.anchors.vertices,
       model.anchors.weights,
-      visibility[geometry] ?? new Uint32Array(),
+      drawn[geometry] ?? new Uint32Array(),
       image.subarray(face * size * size * 3, (face + 1) * size * size * 3),
       size,
     );
@@ -406,7 +409,7 @@ export const pafKernel = gpuSuite('paf', (test) => {
           {
             geometry: {
               vertices: gpu.uploadBuffer('vertices', padded(faces.flatMap((face) => [...face]))),
-              visibility: gpu.uploadBuffer('visibility', new Uint32Array(faces.length * size * size)),
+              keys: gpu.uploadBuffer('keys', new Uint32Array(faces.length * size * size)),
               shared: false,
             },
             anchors: gpu.uploadBuffer('anchors', packAnchors(model.anchors)),
@@ -436,7 +439,7 @@ export const outputsKernel = gpuSuite('outputs', (test) => {
         decodeVertices(model, layout, parameters.subarray(face * layout.count, (face + 1) * layout.count), size),
       ),
     );
-    const visibility = faces.map((vertices) => rasterReference({ vertices, triangles: model.triangles }, size));
+    const drawn = faces.map((vertices) => rasterReference({ vertices, triangles: model.triangles }, size));
     const table = packLandmarks(model);
     const stride = layout.count / 4;
     const words = (stride + table.count) * 4;
@@ -457,7 +460,7 @@ export const outputsKernel = gpuSuite('outputs', (test) => {
           {
             parameters: gpu.uploadBuffer('parameters', parameters),
             vertices: gpu.uploadBuffer('vertices', padded(faces.flatMap((face) => [...face]))),
-            visibility: gpu.uploadBuffer('visibility', new Uint32Array(visibility.flatMap((keys) => [...keys]))),
+            keys: gpu.uploadBuffer('keys', new Uint32Array(drawn.flatMap((keys) => [...keys]))),
             triangles: gpu.uploadBuffer('triangles', model.triangles),
             landmarks: gpu.uploadBuffer('landmarks', table.data),
             output,
@@ -475,7 +478,7 @@ export const outputsKernel = gpuSuite('outputs', (test) => {
       const seen = landmarkVisibilityReference(
         { vertices, triangles: model.triangles },
         model.landmarks,
-        visibility[face] ?? new Uint32Array(),
+        drawn[face] ?? new Uint32Array(),
         size,
       );
       const expected = [...model.landmarks].flatMap((vertex, i) => [

@@ -9,8 +9,8 @@ export interface TestMesh {
 }
 
 /**
- * A flat quad of `cells` x `cells` pairs of triangles with jittered inner vertices, turned by `angle` (radians) round (`centre`, `centre`).
- * Half the inner vertices lie exactly on pixel centres.
+ * A flat quad of `cells` x `cells` pairs of triangles with jittered inner vertices, turned by `angle` (radians) round
+ * (`centre`, `centre`). Half the inner vertices lie exactly on pixel centres.
  */
 export function tessellatedQuad(centre: number, side: number, cells: number, angle: number, seed = 3): TestMesh {
   const next = random(seed);

@@ -12,7 +12,7 @@ function coverage(mesh: TestMesh, size: number): number[] {
   return counts;
 }
 
-describe('visibility keys', () => {
+describe('keys', () => {
   it.each([
     [1, 128, 1, 0],
     [13_120, 128, 14, 0],

@@ -1,4 +1,7 @@
-/** The crop that follows the face: the kernel against float64, and whole cascades of small networks against loops that do everything anew. */
+/**
+ * The crop that follows the face: the kernel against float64, and whole cascades of small networks against loops that
+ * do everything anew.
+ */
 import { uploadShape } from '../../src/cascade/kernels/decode.js';
 import { recordTurn } from '../../src/cascade/kernels/recrop.js';
 import { applyTurn, recrop } from '../../src/cascade/recrop.js';

@@ -1,6 +1,6 @@
 /**
- * The rasteriser run on the CPU in lockstep: triangles that meet in a pixel must not race. What it draws is compared on the GPU; this interpreter
- * does not compute every operation right.
+ * The rasteriser run on the CPU in lockstep: triangles that meet in a pixel must not race. What it draws is compared on
+ * the GPU; this interpreter does not compute every operation right.
  */
 import { expect, it } from 'vitest';
 import { detectRaces } from 'wgsl_reflect/wgsl_reflect.module.js';
@@ -20,24 +20,24 @@ const code = (declarations[0]?.kernels[0]?.code ?? '').replace(/return all\(\(bi
 function run(source: string) {
   const vertices = new Float32Array(9 * 4);
   for (let v = 0; v < 9; v++) vertices.set(mesh.vertices.subarray(v * 3, v * 3 + 3), v * 4);
-  const visibility = new Uint32Array(SIZE * SIZE);
+  const drawn = new Uint32Array(SIZE * SIZE);
   const { idBits, depthShift } = keysFor(3, SIZE);
   const params = { uniform: new Uint32Array([9, 3, SIZE, idBits, depthShift]) };
-  const groups = { 0: { 0: vertices, 1: mesh.triangles, 2: visibility }, 1: { 0: params } };
-  return { result: detectRaces(source, 'main', [1, 1, 1], groups), visibility };
+  const groups = { 0: { 0: vertices, 1: mesh.triangles, 2: drawn }, 1: { 0: params } };
+  return { result: detectRaces(source, 'main', [1, 1, 1], groups), drawn };
 }
 
 it('raster has no data race', () => {
-  const { result, visibility } = run(code);
+  const { result, drawn } = run(code);
   expect(result.errors).toEqual([]);
   expect(result.races.map(({ message }) => message)).toEqual([]);
-  expect(visibility.some((key) => key !== 0)).toBe(true);
+  expect(drawn.some((key) => key !== 0)).toBe(true);
 });
 
 it('without atomics it would have some', () => {
   const plain = code
     .replace('array<atomic<u32>>', 'array<u32>')
-    .replace(/atomicMax\(&(visibility\[[^\n]*\]), key\);/, '$1 = max($1, key);');
+    .replace(/atomicMax\(&(keys\[[^\n]*\]), key\);/, '$1 = max($1, key);');
   expect(plain).not.toMatch(/atomic<|atomicMax\(/);
   expect(run(plain).result.races.length).toBeGreaterThan(0);
 });

@@ -1,4 +1,6 @@
-/** Weights of a cascade that is small enough to be run often: random numbers of a sensible size on the small face model. */
+/**
+ * Weights of a cascade that is small enough to be run often: random numbers of a sensible size on the small face model.
+ */
 import type { WeightBuffers } from '../../src/cascade/weights.js';
 import { randomFloats } from '../browser/numbers.js';
 import { layoutJson, safetensorsFile, smallModelFile, type TensorSpecs } from '../mmm/files.js';

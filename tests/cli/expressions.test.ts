@@ -13,7 +13,10 @@ import {
   strengths,
 } from '../../cli/expressions/cases.js';
 
-/** Readings of one weight by a reader that gives `gain` of it, as much as `leak` on the other side, and `stray` of the jaw. */
+/**
+ * Readings of one weight by a reader that gives `gain` of it, as much as `leak` on the other side, and `stray` of the
+ * jaw.
+ */
 function readings(name: string, { bias = 0, gain = 1, leak = 0, stray = 0 } = {}): readonly Reading[] {
   return [0, ...strengths].map((strength) => ({
     set: { [name]: strength },

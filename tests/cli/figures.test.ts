@@ -59,7 +59,8 @@ describe('figures of what was found', () => {
     // The face's size is 100 pixels, so that pixels are percent.
     expect(figures['as they are']?.brows).toBeCloseTo(brows.reduce((a, b) => a + b) / 10, 4);
     expect(figures.corrected?.['inner 51']).toBeLessThan(1e-4);
-    // Lips that some faces have 2 px lower and others 2 px higher have no offset in common; each half has as many of both.
+    // Lips that some faces have 2 px lower and others 2 px higher have no offset in common; each half has as many of
+    // both.
     const torn = faces.map(({ landmarks2d }, f) =>
       finding(landmarks2d!, (i) => (i < 48 ? [1, 0] : [0, f % 4 < 2 ? 2 : -2])),
     );

@@ -99,7 +99,8 @@ describe('toFace', () => {
         const wanted = ((((regionRoll + roll + 180) % 360) + 360) % 360) - 180;
         expect(Math.abs(Math.abs(found.roll - wanted) - 180)).toBeGreaterThan(179.99);
         expect(found.roll > -180 && found.roll <= 180).toBe(true);
-        // The middle of the region is at 50 of its pixels; the face's lies 10 left and 20 down of it, of two picture pixels each.
+        // The middle of the region is at 50 of its pixels; the face's lies 10 left and 20 down of it, of two picture
+        // pixels each.
         const radians = (regionRoll * Math.PI) / 180;
         const [cosine, sine] = [Math.cos(radians), Math.sin(radians)];
         // The square lies a little further toward the chin than the network's box of 60 x 80 pixels.

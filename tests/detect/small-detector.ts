@@ -1,4 +1,7 @@
-/** A detector that is small enough to be run often: one layer of random numbers on 4 x 4 of 64 x 64 pixels, which finds something somewhere. */
+/**
+ * A detector that is small enough to be run often: one layer of random numbers on 4 x 4 of 64 x 64 pixels, which finds
+ * something somewhere.
+ */
 import type { DetectorBuffers } from '../../src/detect/weights.js';
 import { randomFloats } from '../browser/numbers.js';
 import { safetensorsFile } from '../mmm/files.js';

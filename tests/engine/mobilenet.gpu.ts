@@ -11,7 +11,9 @@ import { expectEqual } from '../browser/numbers.js';
 import { gpuSuite } from '../browser/suite.js';
 import { expectTensor, poisonedTensor, runSteps, uploadTensor } from './tensors.js';
 
-/** A network that nobody here made, converted by training/convert_3ddfa_v2.py: 3DDFA_V2's MobileNet, 49 M multiply-adds. */
+/**
+ * A network that nobody here made, converted by training/convert_3ddfa_v2.py: 3DDFA_V2's MobileNet, 49 M multiply-adds.
+ */
 export const mobilenet = gpuSuite('a network of others', (test) => {
   test("3DDFA_V2's MobileNet gives PyTorch's parameters", async ({ gpu, load }) => {
     const text = new TextDecoder().decode(await load('tests/fixtures/mobilenet.json'));

@@ -1,6 +1,6 @@
 /**
- * Every WGSL file against the TypeScript that uses it, by reflection: bindings, uniform structs, overrides; and the kernels with workgroup memory
- * run on the CPU in lockstep to find missing barriers.
+ * Every WGSL file against the TypeScript that uses it, by reflection: bindings, uniform structs, overrides; and the
+ * kernels with workgroup memory run on the CPU in lockstep to find missing barriers.
  */
 import { describe, expect, it } from 'vitest';
 import { detectRaces, ResourceType, type VariableInfo, WgslReflect } from 'wgsl_reflect/wgsl_reflect.module.js';
@@ -119,7 +119,8 @@ describe('data races', () => {
 
 describe('data races of split convolutions', () => {
   const split = conv2dWindowsDeclarations[0]?.kernels.find(({ name }) => name === 'conv2d.split');
-  // 2x2 pixels of one channel, one tile; the interpreter knows no arrays of matrices, so that a row of sums is one vector here.
+  // 2x2 pixels of one channel, one tile; the interpreter knows no arrays of matrices, so that a row of sums is one
+  // vector here.
   const code = (split?.code ?? '')
     .replace('array<mat4x4f, 64>', 'array<vec4f, 64>')
     .replace(/fn add_slices\(row: mat4x4f/, 'fn add_slices(row: vec4f')

@@ -1,6 +1,6 @@
 /**
- * Tensors for kernel tests. Each sits between two guards of poison in its buffer, and outputs start as poison: what a kernel fails to
- * write, writes too far or leaves in padding channels is seen.
+ * Tensors for kernel tests. Each sits between two guards of poison in its buffer, and outputs start as poison: what a
+ * kernel fails to write, writes too far or leaves in padding channels is seen.
  */
 import type { Gpu } from '../../src/engine/device.js';
 import { PlanBuilder } from '../../src/engine/plan.js';
@@ -65,8 +65,8 @@ export async function runSteps(gpu: Gpu, record: (builder: PlanBuilder) => void,
 }
 
 /**
- * Checks the first `expected.count` items of a tensor, that their padding channels are 0, and that the rest of the buffer (later items and both
- * guards) is still poison.
+ * Checks the first `expected.count` items of a tensor, that their padding channels are 0, and that the rest of the
+ * buffer (later items and both guards) is still poison.
  */
 export async function expectTensor(gpu: Gpu, tensor: Tensor, expected: Batch, tolerance: Tolerance): Promise<void> {
   const { height, width, channels } = tensor.shape;

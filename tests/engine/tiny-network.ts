@@ -71,8 +71,8 @@ export function tinyFile(weights: ReferenceWeights): ArrayBuffer {
 }
 
 /**
- * A small network of the depthwise kind: padding on one side only, a residual that gains channels, a convolution beside its pool, an
- * activation of its own, enlarging, two outputs.
+ * A small network of the depthwise kind: padding on one side only, a residual that gains channels, a convolution beside
+ * its pool, an activation of its own, enlarging, two outputs.
  */
 export const depthwiseLayers: readonly ReferenceLayer[] = [
   { name: 'bent', op: 'activation', input: 'stem', activation: 'prelu' },

@@ -33,7 +33,8 @@ const told = (blendshapes: Blendshapes) =>
   BLENDSHAPE_NAMES.filter((name) => blendshapes[name] > 0.12).sort((a, b) => blendshapes[b] - blendshapes[a]);
 
 /**
- * What the package's cascade finds in the sample photo, a smile from the front: puffed cheeks and a mouth to both sides at once among it.
+ * What the package's cascade finds in the sample photo, a smile from the front: puffed cheeks and a mouth to both sides
+ * at once among it.
  */
 const smile: Partial<Record<ExpressionName, number>> = {
   ...{ browDown_L: -0.17, browDown_R: -0.22, browInnerUp_L: -0.03, browInnerUp_R: -0.01, browOuterUp_L: -0.16 },

@@ -47,7 +47,9 @@ export interface SmallModelOptions {
   readonly wideIndices?: boolean;
   readonly anchorRows?: number;
   readonly anchorColumns?: number;
-  /** Of every second row and column of the vertices, for odd numbers of them; without it the file has no coarse mesh. */
+  /**
+   * Of every second row and column of the vertices, for odd numbers of them; without it the file has no coarse mesh.
+   */
   readonly coarse?: boolean;
 }
 

@@ -67,7 +67,10 @@ async function pixelsOf(page: Page): Promise<View> {
   return { width, pixels: Buffer.from(base64, 'base64') };
 }
 
-/** Differences of a channel up to this are how a canvas scales the picture, which changes when Chromium moves the canvas off the GPU. */
+/**
+ * Differences of a channel up to this are how a canvas scales the picture, which changes when Chromium moves the canvas
+ * off the GPU.
+ */
 const scalingNoise = 12;
 
 /** Number of pixels whose colour differs. */
@@ -121,7 +124,8 @@ async function keptFile(page: Page, name: string): Promise<Buffer> {
 }
 
 /**
- * A webcam that sees the sample's head at each place of `window.heads` (centres in a picture of 640 x 320), swaying a little, 30 times a second.
+ * A webcam that sees the sample's head at each place of `window.heads` (centres in a picture of 640 x 320), swaying a
+ * little, 30 times a second.
  */
 const fakeWebcamScript = `
   window.heads = [160, 480];
@@ -280,12 +284,14 @@ describe('the demo', () => {
     await setLayers(page, []);
     expect(changed(bare, await pixelsOf(page))).toBe(0);
 
-    // What is shown where there is no WebGPU is still what the weights give: `npm run demo:record` after a change of theirs.
+    // What is shown where there is no WebGPU is still what the weights give: `npm run demo:record` after a change of
+    // theirs.
     const recorded = JSON.parse(await readFile(join(repositoryRoot, 'demo/recorded/face.json'), 'utf8')).landmarks;
     const apart = landmarks.reduce((sum, value, i) => sum + (i % 3 < 2 ? Math.abs(value - recorded[i]) : 0), 0) / 136;
     expect(apart).toBeLessThan(2.5);
 
-    // It opens on the face, which fills some 62 % of the canvas; the whole picture is a click away, and so is the face again.
+    // It opens on the face, which fills some 62 % of the canvas; the whole picture is a click away, and so is the face
+    // again.
     const span = (Math.max(...ys) - Math.min(...ys)) * scale;
     const canvasHeight = await page.$eval('#view', (canvas) => (canvas as HTMLCanvasElement).height);
     expect(span / canvasHeight).toBeGreaterThan(0.45);

@@ -20,7 +20,9 @@ afterAll(async () => {
   await host?.close();
 });
 
-/** Opens an example and waits until its status says `wanted`. @param prepare code that runs in the page before its own */
+/**
+ * Opens an example and waits until its status says `wanted`. @param prepare code that runs in the page before its own
+ */
 async function open(name: string, wanted: RegExp, prepare = ''): Promise<void> {
   errors = [];
   page = await host.openPage(`/examples/${name}/`, async (opened) => {

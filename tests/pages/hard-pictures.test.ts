@@ -22,7 +22,8 @@ const fixture = (name: string): Buffer => readFileSync(join(repositoryRoot, 'tes
 const plainPng = (width: number, height: number): Promise<Uint8Array> =>
   encodePng({ width, height, data: new Uint8Array(width * height * 4).fill(90) }, { alpha: false });
 
-// The kinds that decode, as four inks, 16 bits and frames of an animation, are in tests/fixtures/pictures: tests/pages/align.test.ts.
+// The kinds that decode, as four inks, 16 bits and frames of an animation, are in tests/fixtures/pictures:
+// tests/pages/align.test.ts.
 it('align goes on after every picture that is none, and says which and why', { timeout: 300_000 }, async () => {
   const text = (contents: string) => new TextEncoder().encode(contents);
   const [png, jpeg] = [fixture('deep.png'), fixture('grey.jpg')];

@@ -17,7 +17,8 @@ it('breaks nothing: bad input, failing downloads, many frames, lost devices', { 
   expect(deviceLoss).toEqual({ cases: losses, recovered: losses, uncaught: 0 });
   expect(repeat.different).toBe(0);
   expect(repeat.runs).toBeGreaterThanOrEqual(SHORT.repeats);
-  // The browser's, SwiftShader in Node and, where Mesa is there, lavapipe: each with all that it has and with the least.
+  // The browser's, SwiftShader in Node and, where Mesa is there, lavapipe: each with all that it has and with the
+  // least.
   const missing = rows.filter((row) => row.missing !== undefined);
   expect(missing.map(({ tried }) => tried)).not.toContain('adapter SwiftShader in Node');
   expect(adapters).toHaveLength(missing.length === 0 ? 6 : 4);

@@ -67,7 +67,10 @@ async function accessFaults(page: Page): Promise<readonly string[]> {
   });
 }
 
-/** Pages of the documentation that stand for all that are laid out as they are: home, text, code, tables, the generated API. */
+/**
+ * Pages of the documentation that stand for all that are laid out as they are: home, text, code, tables, the generated
+ * API.
+ */
 const audited = /^(|guide\/getting-started\.html|recipes\/worker\.html|performance\.html|api\/.*\/FaceTracker\.html)$/;
 
 /** Follows every link of the site from its root on. */

@@ -7,7 +7,10 @@ declare global {
   }
 }
 
-/** Counts from the next document on: every way by which a picture gets into a texture, save the pixel that `create` warms up with. */
+/**
+ * Counts from the next document on: every way by which a picture gets into a texture, save the pixel that `create`
+ * warms up with.
+ */
 export async function countUploads(page: Page): Promise<void> {
   await page.evaluateOnNewDocument(() => {
     window.pictureUploads = 0;

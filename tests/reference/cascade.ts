@@ -1,4 +1,7 @@
-/** The whole cascade in float64 over one face: crop, mesh, features, network, update, turn, and the next crop, iteration after iteration. */
+/**
+ * The whole cascade in float64 over one face: crop, mesh, features, network, update, turn, and the next crop, iteration
+ * after iteration.
+ */
 import type { CascadeWeights } from '../../src/cascade/weights.js';
 import { requireFloats, requireTensor } from '../../src/engine/safetensors.js';
 import { decodeShape, decodeVertices } from '../../src/mmm/decode.js';
@@ -39,9 +42,9 @@ export function runCascade(
     const file = weights.iterations[k]!;
     const image = cropReference(picture, crop.centreX, crop.centreY, crop.side, size, crop.roll);
     const mesh = { vertices: Float32Array.from(decodeVertices(shape, layout, parameters, size)), triangles };
-    const visibility = rasterReference(mesh, size);
-    const pncc = resolveReference(mesh, codes, visibility, size);
-    const gathered = gatherReference(mesh, anchors.vertices, anchors.weights, visibility, image, size);
+    const drawn = rasterReference(mesh, size);
+    const pncc = resolveReference(mesh, codes, drawn, size);
+    const gathered = gatherReference(mesh, anchors.vertices, anchors.weights, drawn, image, size);
     const paf = pafReference(
       gathered,
       requireFloats(file, `${pac.name}.weight`, [pac.outChannels, 3, 3, 3]),

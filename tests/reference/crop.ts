@@ -8,8 +8,8 @@ export interface Picture {
 }
 
 /**
- * The crop of side `side` round (`centreX`, `centreY`) in picture pixels, black outside the picture; where it shrinks, each crop pixel
- * averages `ceil(side / size)` squared bilinear samples.
+ * The crop of side `side` round (`centreX`, `centreY`) in picture pixels, black outside the picture; where it shrinks,
+ * each crop pixel averages `ceil(side / size)` squared bilinear samples.
  * @param roll degrees by which the square is turned clockwise
  * @returns [size,size,3] in [0,1]
  */

@@ -1,5 +1,6 @@
 /**
- * The layers of a network as plain loops in float64, on dense `[N, H, W, C]` arrays. Slow, obvious, and the truth for the kernels.
+ * The layers of a network as plain loops in float64, on dense `[N, H, W, C]` arrays. Slow, obvious, and the truth for
+ * the kernels.
  */
 
 /** A batch of `[height, width, channels]` items. */

@@ -1,6 +1,7 @@
 /**
- * The rasteriser, the PNCC and the gather of the pose adaptive feature as plain loops over one face, for comparison with raster.wgsl,
- * resolve.wgsl, paf.wgsl and outputs.wgsl. Integers stay below 2^53, so float64 is exact; what the GPU does in f32 is rounded with Math.fround.
+ * The rasteriser, the PNCC and the gather of the pose adaptive feature as plain loops over one face, for comparison
+ * with raster.wgsl, resolve.wgsl, paf.wgsl and outputs.wgsl. Integers stay below 2^53, so float64 is exact; what the
+ * GPU does in f32 is rounded with Math.fround.
  */
 
 const SUBPIXEL = 256;
@@ -63,13 +64,13 @@ function flatDepth({ points: [a, b, c] }: Snapped, size: number): number {
   return a[2] + b[2] + c[2] + 3 * SUBPIXEL * size;
 }
 
-/** Visibility keys [size,size] of one face. */
+/** Keys [size,size] of one face. */
 export function rasterReference(mesh: Mesh, size: number): Uint32Array<ArrayBuffer> {
-  const visibility = new Uint32Array(size * size);
+  const drawn = new Uint32Array(size * size);
   drawReference(mesh, size, (pixel, key) => {
-    visibility[pixel] = Math.max(visibility[pixel]!, key);
+    drawn[pixel] = Math.max(drawn[pixel]!, key);
   });
-  return visibility;
+  return drawn;
 }
 
 /** Calls `plot` for every pixel that every triangle covers. */
@@ -111,12 +112,12 @@ export function drawReference(mesh: Mesh, size: number, plot: (pixel: number, ke
 export function resolveReference(
   mesh: Mesh,
   codes: ArrayLike<number>,
-  visibility: Uint32Array,
+  drawn: Uint32Array,
   size: number,
 ): Float32Array<ArrayBuffer> {
   const { idBits } = keysFor(mesh.triangles.length / 3, size);
   const pncc = new Float32Array(size * size * 3);
-  for (const [pixel, key] of visibility.entries()) {
+  for (const [pixel, key] of drawn.entries()) {
     if (key === 0) continue;
     const triangle = 2 ** idBits - 1 - (key % 2 ** idBits);
     const { points, area: signed } = snapTriangle(mesh, triangle);
@@ -155,7 +156,7 @@ export function gatherReference(
   mesh: Mesh,
   anchorVertices: ArrayLike<number>,
   anchorWeights: ArrayLike<number>,
-  visibility: Uint32Array,
+  drawn: Uint32Array,
   image: ArrayLike<number>,
   size: number,
 ): GatherResult {
@@ -173,7 +174,7 @@ export function gatherReference(
     }
     const [x, y] = [anchors[anchor * 3]!, anchors[anchor * 3 + 1]!];
     const own = snapTriangle({ vertices: mesh.vertices, triangles: anchorVertices }, anchor);
-    occluded[anchor] = isOccluded(own, x, y, visibility, keys, size) ? 1 : 0;
+    occluded[anchor] = isOccluded(own, x, y, drawn, keys, size) ? 1 : 0;
     if (!inRange(x) || !inRange(y)) continue;
     const pixel = (px: number, py: number, channel: number): number =>
       px < 0 || py < 0 || px >= size || py >= size ? 0 : image[(py * size + px) * 3 + channel]!;
@@ -196,14 +197,14 @@ export function isOccluded(
   own: Snapped,
   x: number,
   y: number,
-  visibility: Uint32Array,
+  drawn: Uint32Array,
   { idBits, depthShift }: Keys,
   size: number,
 ): boolean {
   if (own.area >= 0) return true;
   const [px, py] = [Math.floor(x + 0.5), Math.floor(y + 0.5)];
   if (px < 0 || py < 0 || px >= size || py >= size) return false;
-  const depth = Math.floor(visibility[py * size + px]! / 2 ** idBits) * 2 ** depthShift;
+  const depth = Math.floor(drawn[py * size + px]! / 2 ** idBits) * 2 ** depthShift;
   return depth > flatDepth(own, size) + TOLERANCE;
 }
 
@@ -233,7 +234,7 @@ export function pafReference(
 export function landmarkVisibilityReference(
   mesh: Mesh,
   landmarks: ArrayLike<number>,
-  visibility: Uint32Array,
+  drawn: Uint32Array,
   size: number,
 ): number[] {
   const count = mesh.triangles.length / 3;
@@ -251,7 +252,7 @@ export function landmarkVisibilityReference(
     if (front <= 0) return 0;
     const [px, py] = [Math.floor(x + 0.5), Math.floor(y + 0.5)];
     if (px < 0 || py < 0 || px >= size || py >= size) return 1;
-    const depth = Math.floor(visibility[py * size + px]! / 2 ** idBits) * 2 ** depthShift;
+    const depth = Math.floor(drawn[py * size + px]! / 2 ** idBits) * 2 ** depthShift;
     return depth > 3 * (snap(z) + SUBPIXEL * size) + TOLERANCE ? 0 : 1;
   });
 }

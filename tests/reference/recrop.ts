@@ -1,6 +1,6 @@
 /**
- * The turn of an update and the crop made anew, written out in float64 from the formulas alone, with the angle and everything else in the old crop's
- * pixels: for comparison with recrop.wgsl and src/cascade/recrop.ts.
+ * The turn of an update and the crop made anew, written out in float64 from the formulas alone, with the angle and
+ * everything else in the old crop's pixels: for comparison with recrop.wgsl and src/cascade/recrop.ts.
  */
 
 /** A crop as centre and side in picture pixels, and roll in degrees clockwise. */

@@ -27,7 +27,7 @@ export function textureReference(
   mesh: Mesh,
   map: UvMap,
   picture: Picture,
-  visibility: Uint32Array,
+  drawn: Uint32Array,
   cropSize: number,
   { originX, originY, step, turn }: Placement,
   partners?: ArrayLike<number>,
@@ -65,7 +65,7 @@ export function textureReference(
     const [px, py] = inPicture(x, y);
     const inside = px >= -0.5 && py >= -0.5 && px <= picture.width - 0.5 && py <= picture.height - 0.5;
     let seen = 0;
-    if (inside && !isOccluded(own, x, y, visibility, keys, cropSize)) {
+    if (inside && !isOccluded(own, x, y, drawn, keys, cropSize)) {
       const [p, q, r] = (mirrored ? [0, 2, 1] : [0, 1, 2]).map((i) => points[i]!) as [number[], number[], number[]];
       const [e, f] = [q, r].map((point) => point.map((value, axis) => value - p[axis]!)) as [number[], number[]];
       const normal = [e[1]! * f[2]! - e[2]! * f[1]!, e[2]! * f[0]! - e[0]! * f[2]!, e[0]! * f[1]! - e[1]! * f[0]!];

@@ -55,7 +55,10 @@ function errorOf(face: TrackedFace, actor: Actor, inPhoto: ArrayLike<number>): n
   return sum / 68 / (95 * actor.zoom);
 }
 
-/** The two of frame `t`. The left one moves by up to an eighth of its size a frame, faster than the last iterations can follow. */
+/**
+ * The two of frame `t`. The left one moves by up to an eighth of its size a frame, faster than the last iterations can
+ * follow.
+ */
 const left = (t: number): Actor => ({ x: 150 + 6 * t, y: 190 + 30 * Math.sin(t / 3), zoom: 1, degrees: 3 * t });
 const right = (t: number): Actor => ({ x: 480 - 3 * t, y: 200, zoom: 1 + 0.03 * t, degrees: -20 * Math.sin(t / 4) });
 
@@ -115,7 +118,10 @@ export const tracker = gpuSuite('tracking with the shipped weights', (test) => {
         const faces = await tracker.track(paint(photo, actors), now);
         return { faces, sure: faces.filter(({ confidence }) => confidence >= 0.5) };
       };
-      /** Ids of the next frame's faces in the order of the actors: each sure face lies within 2% of its size from an actor's. */
+      /**
+       * Ids of the next frame's faces in the order of the actors: each sure face lies within 2% of its size from an
+       * actor's.
+       */
       const next = async (actors: readonly Actor[], label: string): Promise<readonly (number | undefined)[]> => {
         const { sure } = await shown(actors);
         const ids = actors.map((actor) => sure.find((face) => errorOf(face, actor, still.landmarks) < 0.02)?.id);

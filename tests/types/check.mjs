@@ -1,4 +1,7 @@
-/** Type-checks a consumer's module by one version of TypeScript: `node check.mjs TYPESCRIPT FILE`, settings on stdin, messages as JSON on stdout. */
+/**
+ * Type-checks a consumer's module by one version of TypeScript: `node check.mjs TYPESCRIPT FILE`, settings on stdin,
+ * messages as JSON on stdout.
+ */
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 

@@ -1,4 +1,7 @@
-/** What a consumer's compiler is given: every entry point, none of whose types may be `any`, and mistakes that it must see. */
+/**
+ * What a consumer's compiler is given: every entry point, none of whose types may be `any`, and mistakes that it must
+ * see.
+ */
 import { type Face, FaceAligner, type FaceBox, type PictureSource } from 'fullpose';
 import type { FaceDetector } from 'fullpose/detect';
 import type { Gpu } from 'fullpose/engine';

@@ -10,16 +10,16 @@ export const SHAPE_LIBRARY = { 'lib/shape.wgsl': shapeLib } as const;
 
 export const WORKGROUP_SIZE = 64;
 
-/** Vertices and visibility of every face of the batch, or of one face that serves all. */
+/** Vertices and keys of every face of the batch, or of one face that serves all. */
 export interface Geometry {
   /** [N,V] vec4 in crop pixels; N is 1 where shared. */
   readonly vertices: GPUBuffer;
   /** [N,S,S] u32 keys. */
-  readonly visibility: GPUBuffer;
+  readonly keys: GPUBuffer;
   readonly shared: boolean;
 }
 
-/** How a visibility key is split: `depth << idBits | (2^idBits - 1 - triangle)`. */
+/** How a key is split: `depth << idBits | (2^idBits - 1 - triangle)`. */
 export interface KeyLayout {
   readonly idBits: number;
   /** The flat depth is shifted right by this to leave room for the id. */

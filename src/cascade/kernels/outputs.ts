@@ -24,7 +24,7 @@ const kernel: Kernel = {
   bindings: {
     parameters: 'read',
     vertices: 'read',
-    visibility: 'read',
+    keys: 'read',
     triangles: 'read',
     landmarks: 'read',
     output: 'read-write',
@@ -69,7 +69,7 @@ export function recordOutputs(
   args: {
     readonly parameters: GPUBuffer;
     readonly vertices: GPUBuffer;
-    readonly visibility: GPUBuffer;
+    readonly keys: GPUBuffer;
     readonly triangles: GPUBuffer;
     readonly landmarks: GPUBuffer;
     readonly output: GPUBuffer;
@@ -83,7 +83,7 @@ export function recordOutputs(
     bindings: {
       parameters: { buffer: args.parameters },
       vertices: { buffer: args.vertices },
-      visibility: { buffer: args.visibility },
+      keys: { buffer: args.keys },
       triangles: { buffer: args.triangles },
       landmarks: { buffer: args.landmarks },
       output: { buffer: args.output },

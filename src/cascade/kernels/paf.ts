@@ -37,7 +37,7 @@ const [hardware, software] = [false, true].map(
     constants: { THREADS: THREADS[SOFTWARE ? 'software' : 'hardware'] },
     bindings: {
       vertices: 'read',
-      visibility: 'read',
+      keys: 'read',
       anchors: 'read',
       pixels: 'read',
       filters: 'uniform',
@@ -119,7 +119,7 @@ export function recordPaf(
       kernel: isSoftware ? software : hardware,
       bindings: {
         vertices: { buffer: geometry.vertices },
-        visibility: { buffer: geometry.visibility },
+        keys: { buffer: geometry.keys },
         anchors: { buffer: anchors },
         pixels: { buffer: pixels },
         filters: { buffer: filters, offset: (block / BLOCKS_EACH) * FILTER_BYTES, size: FILTER_BYTES },

@@ -1,4 +1,4 @@
-/** Vertices to visibility keys. See raster.wgsl. */
+/** Vertices to keys. See raster.wgsl. */
 import type { StepNames } from '../../engine/kernels/common.js';
 import type { Kernel, KernelDeclaration } from '../../engine/pipelines.js';
 import type { PlanBuilder } from '../../engine/plan.js';
@@ -18,15 +18,15 @@ const PARAMS = new UniformStruct({
 const kernel: Kernel = {
   name: 'raster',
   code: preprocess(source, { files: LIBRARY }),
-  bindings: { vertices: 'read', triangles: 'read', visibility: 'read-write' },
+  bindings: { vertices: 'read', triangles: 'read', keys: 'read-write' },
 };
 
-/** Adds the drawing of `triangles` [T,3] at `vertices` [N,V] vec4 into the cleared `visibility` [N,S,S] to a plan. */
+/** Adds the drawing of `triangles` [T,3] at `vertices` [N,V] vec4 into the cleared `keys` [N,S,S] to a plan. */
 export function recordRaster(
   builder: PlanBuilder,
   names: StepNames,
   spec: { readonly vertexCount: number; readonly triangleCount: number; readonly size: number },
-  args: { readonly vertices: GPUBuffer; readonly triangles: GPUBuffer; readonly visibility: GPUBuffer },
+  args: { readonly vertices: GPUBuffer; readonly triangles: GPUBuffer; readonly keys: GPUBuffer },
 ): void {
   const { idBits, depthShift } = keyLayout(spec.triangleCount, spec.size);
   builder.add({
@@ -35,7 +35,7 @@ export function recordRaster(
     bindings: {
       vertices: { buffer: args.vertices },
       triangles: { buffer: args.triangles },
-      visibility: { buffer: args.visibility },
+      keys: { buffer: args.keys },
     },
     params: PARAMS.pack({
       vertices: spec.vertexCount,

@@ -1,4 +1,4 @@
-/** Visibility keys to the PNCC in the first stream's input. See resolve.wgsl. */
+/** Keys to the PNCC in the first stream's input. See resolve.wgsl. */
 import type { StepNames } from '../../engine/kernels/common.js';
 import type { Kernel, KernelDeclaration } from '../../engine/pipelines.js';
 import type { PlanBuilder } from '../../engine/plan.js';
@@ -16,7 +16,7 @@ const ROWS = 4;
 const kernel: Kernel = {
   name: 'resolve',
   code: preprocess(source, { files: LIBRARY }),
-  bindings: { visibility: 'read', vertices: 'read', triangles: 'read', codes: 'read', stem: 'read-write' },
+  bindings: { keys: 'read', vertices: 'read', triangles: 'read', codes: 'read', stem: 'read-write' },
 };
 
 /** Normalised coordinate codes [V,3] as [V] vec2u: x | y << 16, z. */
@@ -47,7 +47,7 @@ export function recordResolve(
     ...names,
     kernel,
     bindings: {
-      visibility: { buffer: geometry.visibility },
+      keys: { buffer: geometry.keys },
       vertices: { buffer: geometry.vertices },
       triangles: { buffer: triangles },
       codes: { buffer: codes },

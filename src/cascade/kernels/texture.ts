@@ -25,7 +25,7 @@ const kernel: Kernel = {
     frame: 'texture',
     crops: 'read',
     vertices: 'read',
-    visibility: 'read',
+    keys: 'read',
     triangles: 'read',
     texels: 'read',
     partners: 'read',
@@ -52,7 +52,7 @@ export interface TextureBuffers {
   /** [N,V] vec4. */
   readonly vertices: GPUBuffer;
   /** [N,S,S]. */
-  readonly visibility: GPUBuffer;
+  readonly keys: GPUBuffer;
   readonly triangles: GPUBuffer;
   /** `packUvMap`. */
   readonly texels: GPUBuffer;
@@ -70,7 +70,7 @@ export function textureStep(
   frame: GPUTextureView,
   buffers: TextureBuffers,
 ): Step {
-  const { crops, vertices, visibility, triangles, texels, partners, output } = buffers;
+  const { crops, vertices, keys, triangles, texels, partners, output } = buffers;
   const { idBits, depthShift } = keyLayout(spec.triangleCount, spec.size);
   return {
     ...names,
@@ -79,7 +79,7 @@ export function textureStep(
       frame,
       crops: { buffer: crops },
       vertices: { buffer: vertices },
-      visibility: { buffer: visibility },
+      keys: { buffer: keys },
       triangles: { buffer: triangles },
       texels: { buffer: texels },
       partners: { buffer: partners },

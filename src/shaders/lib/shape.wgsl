@@ -5,8 +5,7 @@
 const EXCESS = vec4f(128.0, 32768.0, 8388608.0, 0.0);
 
 // `word` holds a vertex's offsets of four coefficients, a byte each, lowest first; the last is signed, the others are
-// 128 too large. `c` are the
-// coefficients times their scales, which make up for every byte's place in its word.
+// 128 too large. `c` are the coefficients times their scales, which make up for every byte's place in its word.
 fn offset_of(word: u32, c: vec4f) -> f32 {
   return dot(vec4f(vec4i(vec4u(word) & vec4u(0xff, 0xff00, 0xff0000, 0xff000000))), c);
 }

@@ -1,11 +1,10 @@
 // Triangles on the rasteriser's integer grid: 256 steps a pixel, y down. Everything here is exact given f32 vertices,
-// so that every
-// adapter and the CPU reference agree bit for bit.
+// so that every adapter and the CPU reference agree bit for bit.
 
 const SUBPIXEL = 256;
 // Triangles that are wider or higher are skipped: so the products of their edges stay inside an i32.
 const MAX_EXTENT = 90 * SUBPIXEL;
-// How much nearer than a surface the visibility buffer must be to hide it: 4 px on the sum of three vertices.
+// How much nearer than a surface what is drawn must be to hide it: 4 px on the sum of three vertices.
 const OCCLUSION_TOLERANCE = 3 * SUBPIXEL * 4;
 
 struct SnappedTriangle {
@@ -54,12 +53,12 @@ fn edge(p: vec2i, q: vec2i, point: vec2i) -> i32 {
   return (q.x - p.x) * (point.y - p.y) - (q.y - p.y) * (point.x - p.x);
 }
 
-// Depth of a triangle for the visibility key: the same everywhere on it, larger is nearer, not yet clamped or shifted.
+// Depth of a triangle for the key: the same everywhere on it, larger is nearer, not yet clamped or shifted.
 fn flat_depth(t: SnappedTriangle, size: u32) -> i32 {
   return t.a.z + t.b.z + t.c.z + 3 * SUBPIXEL * i32(size);
 }
 
-// Where the visibility buffer (key of the pixel) is nearer than `depth` by more than the tolerance.
+// Where the key of a pixel is nearer than `depth` by more than the tolerance.
 fn hidden_behind(key: u32, depth: i32, id_bits: u32, depth_shift: u32) -> bool {
   return i32((key >> id_bits) << depth_shift) > depth + OCCLUSION_TOLERANCE;
 }
