@@ -35,7 +35,9 @@ export interface AnchorGrid {
 export interface ShapeModel {
   /** [V,3] mean face: decimetres, x to the subject's left, y up, z to the front. */
   readonly mean: Float32Array;
+  /** What a coefficient of identity moves. */
   readonly identity: QuantisedBasis;
+  /** What a weight of expression moves. */
   readonly expression: QuantisedBasis;
 }
 
