@@ -11,10 +11,12 @@ import { FaceTracker } from '../src/track.js';
 import { Capture } from './capture.js';
 import { CascadeBench, SAMPLE_FACE, type StageStep } from './cascade.js';
 import { Convolution, heaviestConvolution } from './convolution.js';
+import { DetectedFace, frameMs, type LandmarksCase, TrackedFace } from './landmarks.js';
 import { FullposeNetwork, NetworkRun, OURS, readNetworkCase } from './network.js';
 import { createPeakForms, PEAK_FLOP } from './peak.js';
 import { ComputeRaster, HardwareRaster, readRasterCase } from './raster.js';
 import type { LayerReport, PipelineReport, Report, StageReport, TimelineStep } from './report.js';
+import { FaceLandmarkerFace } from './rivals/mediapipe.js';
 import { ONNXRUNTIME_WEBGPU, OnnxRuntimeNetwork } from './rivals/onnxruntime.js';
 import { TensorFlowNetwork, TFJS_WEBGPU } from './rivals/tfjs.js';
 import { quickRounds, wholeRounds } from './saved.js';
@@ -28,6 +30,11 @@ export interface BenchmarkOptions {
   /** Few rounds, and 1 and 8 faces only. */
   readonly quick: boolean;
   readonly rivals: boolean;
+  /**
+   * Also race MediaPipe's FaceLandmarker from a picture to landmarks: the page's server has its package and its model.
+   * Needs `rivals`.
+   */
+  readonly landmarker?: boolean;
   /** How our weights are held on the GPU, as in `FaceAligner.create`; the report says what came of it. */
   readonly dtype: DType;
   /** In place of the sample; its largest face is looked at. */
@@ -69,7 +76,7 @@ const SHOWN_LIMITS = [
  * damaged.
  */
 export async function runBenchmark(options: BenchmarkOptions, listener: BenchmarkListener): Promise<Report> {
-  const { faces, quick, rivals, dtype } = options;
+  const { faces, quick, rivals, landmarker = false, dtype } = options;
   const start = performance.now();
   const rounds = quick ? quickRounds : wholeRounds;
   const facesList = quick ? QUICK_FACES : ALL_FACES;
@@ -92,7 +99,9 @@ export async function runBenchmark(options: BenchmarkOptions, listener: Benchmar
       progress: (text, fraction) => listener.progress(text, 0.05 + (share - 0.05) * fraction),
     });
     const contenders = rivals
-      ? await raceAll(bench, rounds, (text, fraction) => listener.progress(text, 0.5 + 0.5 * fraction))
+      ? await raceAll(bench, landmarker ? detector : undefined, rounds, (text, fraction) =>
+          listener.progress(text, 0.5 + 0.5 * fraction),
+        )
       : [];
     const { gpu } = bench;
     return {
@@ -157,7 +166,7 @@ async function videoCalls(
   const calls = {
     detect: () => timed(() => detector.detect(picture)),
     track: () => {
-      now += 40;
+      now += frameMs;
       return timed(() => tracker.track(picture, now));
     },
   };
@@ -412,9 +421,13 @@ export function layerWork(
   return { macs, bytes: tensorBytes(input) + tensorBytes(node.shape) + weightBytes * macs };
 }
 
-/** All groups of strategies, one after the other. */
+/**
+ * All groups of strategies, one after the other.
+ * @param detector for the groups with MediaPipe's FaceLandmarker; without it they are left out
+ */
 async function raceAll(
   bench: CascadeBench,
+  detector: FaceDetector | undefined,
   rounds: number,
   onProgress: (text: string, fraction: number) => void,
 ): Promise<readonly Contender[]> {
@@ -426,6 +439,7 @@ async function raceAll(
   const rasterCase = readRasterCase(await fetchFixture('pncc'), weights);
   const convolution = heaviestConvolution(weights.network, firstIteration);
   const groups: readonly (readonly Strategy[])[] = [
+    ...(detector === undefined ? [] : landmarkGroups(bench, detector, await bench.landmarksCase())),
     [
       new FullposeNetwork(gpu, networkCase, dtype),
       ...(['webgpu', 'wasm'] as const).flatMap((backend) => [
@@ -443,6 +457,20 @@ async function raceAll(
     contenders.push(...(await race(group, rounds, SEED, (text) => onProgress(text, Math.min(1, done++ / steps)))));
   }
   return contenders;
+}
+
+/** From a picture, and from the next frame of a video, to landmarks. */
+function landmarkGroups(
+  { aligner }: CascadeBench,
+  detector: FaceDetector,
+  face: LandmarksCase,
+): readonly (readonly Strategy[])[] {
+  const rivals = (group: 'picture' | 'video') =>
+    (['CPU', 'GPU'] as const).map((delegate) => new FaceLandmarkerFace(delegate, group, face));
+  return [
+    [new DetectedFace(aligner, detector, face), ...rivals('picture')],
+    [new TrackedFace(aligner, detector, face), ...rivals('video')],
+  ];
 }
 
 /** A rival's median over ours, in the rounds that both ran; null where it is missing or wrong. */

@@ -10,6 +10,7 @@ import { StagingRing } from '../src/engine/readback.js';
 import { cropOf, type FaceBox } from '../src/pictures/boxes.js';
 import { FrameTexture } from '../src/pictures/frame.js';
 import { CROP_RECORD_BYTES, cropRecord, writeCropRecord } from '../src/pictures/kernels/crop.js';
+import type { LandmarksCase } from './landmarks.js';
 import type { Report } from './report.js';
 import { type Timed, timedPass } from './timing.js';
 
@@ -170,6 +171,13 @@ export class CascadeBench {
     const start = performance.now();
     await this.aligner.align(this.#picture, boxes);
     return performance.now() - start;
+  }
+
+  /** The sample's face, for those who look for it themselves. */
+  async landmarksCase(): Promise<LandmarksCase> {
+    const [face] = await this.aligner.align(this.#picture, [this.#face]);
+    if (face === undefined) throw new Error('the box of the benchmark gives no face');
+    return { picture: this.#picture, landmarks: face.landmarks };
   }
 
   /** Milliseconds a frame with `inFlight` frames under way at any time. */

@@ -1,7 +1,7 @@
 /** What a benchmark run found, and its two exports: JSON and Markdown. */
 import type { DType } from '../src/engine/network.js';
 import type { Summary } from './statistics.js';
-import type { Contender } from './strategies.js';
+import { type Contender, type StrategyGroup, strategyGroups } from './strategies.js';
 
 export interface StageReport {
   readonly name: string;
@@ -250,6 +250,65 @@ export function allToMarkdown(reports: readonly Omit<Report, 'pipelines'>[]): st
   return reports.map((report) => `### ${report.browser}\n\n${toMarkdown(report, '####')}`).join('\n');
 }
 
+/** What an app wants to know: a column for each browser, a row for each time, and how rivals compare. */
+export function summaryToMarkdown(reports: readonly Omit<Report, 'pipelines'>[]): string {
+  const columns = reports.map(({ browser }) => browser);
+  const row = (name: string, cell: (report: Omit<Report, 'pipelines'>) => string): Row => [name, ...reports.map(cell)];
+  const ms = (name: string, summary: (report: Omit<Report, 'pipelines'>) => Summary) =>
+    row(name, (report) => `${digits(summary(report).median)} ms`);
+  const adapters = reports.map(
+    ({ browser, date, rounds, adapter }) =>
+      `${browser}: ${adapter.name}${adapter.isSoftware ? ' (software)' : ''}, ${date.slice(0, 10)}, ${rounds} rounds.`,
+  );
+  const raced = reports.flatMap(({ rivals }) => rivals);
+  const groups = strategyGroups.filter((group) => raced.some((rival) => rival.group === group));
+  const missing = reports.flatMap(({ browser, rivals }) =>
+    rivals
+      .filter(({ ms }) => ms === undefined)
+      .map(
+        ({ name, group, note }) => `- ${name} does not run in ${browser} (${groupTitles[group]}): ${firstLine(note)}`,
+      ),
+  );
+  const parts = [
+    adapters.join('\n'),
+    table(
+      ['one face', ...columns],
+      [
+        ms('a frame, from the call to its result', ({ frame }) => frame.endToEnd),
+        ms('the same on the GPU, without upload and readback', ({ frame }) => frame.gpu),
+        ms('a frame with two in flight', ({ frame }) => frame.twoInFlight),
+        row('the first frame, to a steady one', ({ coldStart, frame }) =>
+          times(coldStart.firstFrameMs / frame.endToEnd.median),
+        ),
+        ms('detector', ({ detector }) => detector),
+        ms('tracker, a known face', ({ tracker }) => tracker),
+      ],
+    ),
+    ...groups.map((group) => {
+      const names = [...new Set(raced.filter((rival) => rival.group === group).map(({ name }) => name))];
+      return table(
+        [groupTitles[group], ...columns],
+        names.map((name) => row(name, ({ rivals }) => rivalCell(rivals, group, name))),
+      );
+    }),
+    ...(missing.length === 0 ? [] : [missing.join('\n')]),
+  ];
+  return `${parts.join('\n\n')}\n`;
+}
+
+const firstLine = (text: string): string => text.split('\n')[0] ?? '';
+
+/** As "12.3 ms, 4.20x" of ours, which is the first of its group. */
+function rivalCell(rivals: readonly Contender[], group: Contender['group'], name: string): string {
+  const raced = rivals.filter((rival) => rival.group === group);
+  const ours = raced[0]?.ms?.median;
+  const rival = raced.find((candidate) => candidate.name === name);
+  if (rival?.ms === undefined) return '-';
+  const { median } = rival.ms;
+  const toOurs = ours === undefined ? '-' : times(median / ours);
+  return `${digits(median)} ms, ${toOurs}${rival.ok ? '' : ', WRONG result'}`;
+}
+
 /** @param heading marks of a part's heading */
 export function toMarkdown(report: Omit<Report, 'pipelines'>, heading = '###'): string {
   const { adapter, frame, coldStart, memory, peak, network } = report;
@@ -315,10 +374,12 @@ export function toMarkdown(report: Omit<Report, 'pipelines'>, heading = '###'): 
 }
 
 export const groupTitles = {
+  picture: 'From a picture to the landmarks of its face (wall clock)',
+  video: 'From the next frame of a video to the landmarks of a known face (wall clock)',
   network: 'Net^0 from arrays to an array: upload, run, read back (wall clock)',
   rasteriser: 'PNCC of four posed faces (GPU time)',
   convolution: 'The heaviest 3x3 convolution (GPU time)',
-} as const;
+} as const satisfies Record<StrategyGroup, string>;
 
 function rivalsMarkdown({ rivals, ratios }: Pick<Report, 'rivals' | 'ratios'>, heading: string): string[] {
   const groups = [...new Set(rivals.map(({ group }) => group))];

@@ -1,12 +1,23 @@
 /** The benchmark without a person: `npm run --silent bench -- --help`. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { readTask } from '../cli/compare/options.js';
 import { exitCodes, startFolder } from '../cli/options.js';
 import { runMain } from '../cli/run-main.js';
 import type { BrowserName } from '../scripts/browser.js';
 import { measureHeadless } from './headless.js';
 import { benchUsage, parseBenchArguments } from './options.js';
-import { allToMarkdown, digits, fillResults, percent, type Report, times, toJson, weightsPhrase } from './report.js';
+import {
+  allToMarkdown,
+  digits,
+  fillResults,
+  percent,
+  type Report,
+  summaryToMarkdown,
+  times,
+  toJson,
+  weightsPhrase,
+} from './report.js';
 import { runToJson } from './saved.js';
 
 await runMain(async () => {
@@ -15,10 +26,11 @@ await runMain(async () => {
     process.stdout.write(`${benchUsage}\n`);
     return exitCodes.ok;
   }
+  const model = command.model === undefined ? undefined : await readTask(command.model);
   const start = Date.now();
   const reports: Report[] = [];
   for (const browser of command.browsers) {
-    const report = await measureHeadless(browser, command.options, (text, fraction) => {
+    const report = await measureHeadless(browser, command.options, model, (text, fraction) => {
       const seconds = ((Date.now() - start) / 1000).toFixed(0);
       process.stderr.write(`${seconds.padStart(4)} s ${(100 * fraction).toFixed(0).padStart(3)}% ${text}\n`);
     });
@@ -26,9 +38,13 @@ await runMain(async () => {
     process.stdout.write(summary(report));
   }
   await write(command.json, `${JSON.stringify(jsonOf(command.browsers, reports), null, 2)}\n`);
-  if (command.markdown !== undefined) {
-    const before = await readFile(command.markdown, 'utf8').catch(() => '');
-    await write(command.markdown, fillResults(before, allToMarkdown(reports)));
+  for (const [file, toMarkdown] of [
+    [command.markdown, allToMarkdown],
+    [command.summary, summaryToMarkdown],
+  ] as const) {
+    if (file === undefined) continue;
+    const before = await readFile(file, 'utf8').catch(() => '');
+    await write(file, fillResults(before, toMarkdown(reports)));
   }
   const [only] = reports;
   if (command.run !== undefined && only !== undefined) await write(command.run, `${runToJson(only, 2)}\n`);

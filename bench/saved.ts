@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { Report } from './report.js';
+import { strategyGroups } from './strategies.js';
 
 /** What is kept of a run: everything but the sources of its pipelines. */
 export type SavedRun = Omit<Report, 'pipelines'>;
@@ -54,7 +55,7 @@ const run = z.object({
   rivals: z.array(
     z.object({
       name,
-      group: z.enum(['network', 'rasteriser', 'convolution']),
+      group: z.enum(strategyGroups),
       startMs: ms.optional(),
       ms: summary.optional(),
       maxAbsError: z.number().optional(),

@@ -1,8 +1,11 @@
 /** Ways of doing one thing, raced: results are checked before times count, and all take turns in random order. */
 import { interleave, Samples, type Summary } from './statistics.js';
 
-/** What the strategies of a group do: Net^0 from arrays to an array, PNCC from vertices, or one convolution. */
-export const strategyGroups = ['network', 'rasteriser', 'convolution'] as const;
+/**
+ * What the strategies of a group do: from a picture to landmarks, the same with the face of the frame before, Net^0 from
+ * arrays to an array, PNCC from vertices, or one convolution.
+ */
+export const strategyGroups = ['picture', 'video', 'network', 'rasteriser', 'convolution'] as const;
 export type StrategyGroup = (typeof strategyGroups)[number];
 
 export interface Check {

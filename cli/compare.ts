@@ -84,8 +84,8 @@ async function main(): Promise<number> {
     bundledFaceModel(),
   ]);
   const faces = [...new Set(compared.flatMap((split) => split.faces))];
-  const ours = await findIn((questions) => askIn('chromium', questions), faces);
-  const theirs = await findByLandmarker(task, faces);
+  const ours = await findIn((questions) => askIn(options.browser, questions), faces);
+  const theirs = await findByLandmarker(options.browser, task, faces);
   const ways = { fullpose: ours, FaceLandmarker: theirs };
   const measure = measures(model);
   const results: Record<string, Readonly<Record<string, Figures>>> = {};

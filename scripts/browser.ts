@@ -77,6 +77,19 @@ const firefoxPreferences: Readonly<Record<string, boolean | number | string>> = 
   'gfx.webgpu.ignore-blocklist': true,
 };
 
+/** No name but the page server's is resolved. */
+const offlineFlag = '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1';
+
+/** A proxy that is not there, for all but the loopback interface. */
+const offlinePreferences: typeof firefoxPreferences = {
+  'network.proxy.type': 1,
+  'network.proxy.http': '127.0.0.1',
+  'network.proxy.http_port': 1,
+  'network.proxy.ssl': '127.0.0.1',
+  'network.proxy.ssl_port': 1,
+  'network.proxy.no_proxies_on': '127.0.0.1',
+};
+
 /** Where Vulkan's loader looks for drivers. */
 export const vulkanFolders = ['/usr/share/vulkan/icd.d', '/usr/local/share/vulkan/icd.d', '/etc/vulkan/icd.d'] as const;
 
@@ -428,6 +441,8 @@ export interface LaunchOptions {
   readonly protocolTimeout?: number;
   /** Added to Chromium's command line. */
   readonly flags?: readonly string[];
+  /** No host but this machine's loopback interface is reached. */
+  readonly offline?: boolean;
 }
 
 /**
@@ -435,7 +450,7 @@ export interface LaunchOptions {
  * decides what ends.
  */
 export async function launchBrowser(options: LaunchOptions = {}): Promise<Browser> {
-  const { browser = browserFrom(thisMachine), flags = [], protocolTimeout = 0 } = options;
+  const { browser = browserFrom(thisMachine), flags = [], offline = false, protocolTimeout = 0 } = options;
   const executablePath = await findBrowser(browser);
   const mode = gpuModeFrom(thisMachine);
   const { default: puppeteer } = await import('puppeteer');
@@ -449,13 +464,17 @@ export async function launchBrowser(options: LaunchOptions = {}): Promise<Browse
     handleSIGHUP: false,
   } as const;
   if (browser === 'chromium') {
-    return puppeteer.launch({ ...common, args: [...browserFlags(mode, process.getuid?.() === 0), ...flags] });
+    const asRoot = process.getuid?.() === 0;
+    return puppeteer.launch({
+      ...common,
+      args: [...browserFlags(mode, asRoot), ...(offline ? [offlineFlag] : []), ...flags],
+    });
   }
   await ensureVulkan();
   return puppeteer.launch({
     ...common,
     browser: 'firefox',
-    extraPrefsFirefox: { ...firefoxPreferences },
+    extraPrefsFirefox: { ...firefoxPreferences, ...(offline && offlinePreferences) },
     env: firefoxEnvironment(mode),
   });
 }

@@ -22,6 +22,8 @@ export interface PageHostOptions {
   readonly packages?: readonly string[];
   /** Added to Chromium's command line. */
   readonly flags?: readonly string[];
+  /** The browser reaches the page server, and no other host. */
+  readonly offline?: boolean;
 }
 
 /**
@@ -38,8 +40,8 @@ export class PageHost {
 
   /** @throws BrowserMissingError where there is no browser and none can be fetched. */
   static async open(options: PageHostOptions = {}): Promise<PageHost> {
-    const { browser = browserFrom(thisMachine), plugins = [], packages = [], flags = [] } = options;
-    const launch = () => launchBrowser({ browser, flags });
+    const { browser = browserFrom(thisMachine), plugins = [], packages = [], flags = [], offline = false } = options;
+    const launch = () => launchBrowser({ browser, flags, offline });
     const server = await createServer({
       root: repositoryRoot,
       // Programs with other packages keep other bundles, and those that run at the same time.

@@ -1,4 +1,5 @@
 import { mediapipeBase, mediapipeModel } from '../../pages/routes.js';
+import type { BrowserName } from '../../scripts/browser.js';
 import { PageHost } from '../../scripts/page-host.js';
 import { indexedPictures, oneFile, packageFiles } from '../../scripts/page-plugins.js';
 import type { LabelledFace } from '../data/faces.js';
@@ -7,16 +8,18 @@ import { createProgress } from '../progress.js';
 import { boxOf, jpegOf, note } from '../questions.js';
 import { findingOf, viewsOf } from './landmarker.js';
 
-/** No name but the page server's is resolved: the package would post statistics. */
-const noOtherHost = '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1';
-
 const startTimeoutMs = 180_000;
 
 /** What the FaceLandmarker finds of each face. */
-export async function findByLandmarker(model: Uint8Array, faces: readonly LabelledFace[]): Promise<readonly Found[]> {
+export async function findByLandmarker(
+  browser: BrowserName,
+  model: Uint8Array,
+  faces: readonly LabelledFace[],
+): Promise<readonly Found[]> {
   const host = await PageHost.open({
-    browser: 'chromium',
-    flags: [noOtherHost],
+    browser,
+    // The package would post statistics.
+    offline: true,
     packages: ['@mediapipe/tasks-vision'],
     plugins: [
       packageFiles(mediapipeBase, '@mediapipe/tasks-vision/wasm'),

@@ -48,15 +48,34 @@ const ibug68 = [
   [78, 82, 13, 312, 308, 317, 14, 87],
 ].flat();
 
+/** What of the picture it was shown, in picture pixels. */
+interface Shown {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/**
+ * @param points [478][x, y] in parts of what it was shown
+ * @returns [68, 3] picture pixels; z is 0
+ */
+export function toIbug68(
+  points: readonly (readonly number[])[],
+  { left, top, width, height }: Shown,
+): readonly number[] {
+  return ibug68.flatMap((index) => {
+    const [x = Number.NaN, y = Number.NaN] = points[index] ?? [];
+    return [left + x * width, top + y * height, 0];
+  });
+}
+
 /** @param views what it was shown. */
 export function findingOf({ view, points, blendshapes }: RivalReply, views: readonly View[]): Finding {
   const shown = views[view];
   if (shown === undefined) throw new Error(`view ${view} of ${views.length}`);
   const { left, top, side } = shown;
-  const values = ibug68.flatMap((index) => {
-    const [x = Number.NaN, y = Number.NaN] = points[index] ?? [];
-    return [left + x * side, top + y * side, 0];
-  });
+  const values = toIbug68(points, { left, top, width: side, height: side });
   const blink = mean(['eyeBlinkLeft', 'eyeBlinkRight'].map((name) => blendshapes[name] ?? Number.NaN));
   return { landmarks: { values, stride: 3 }, blink };
 }

@@ -1,25 +1,28 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { BrowserName } from '../../scripts/browser.js';
 import { repositoryRoot } from '../../scripts/page-host.js';
 import { hardSplits } from '../data/faces.js';
-import { parseCount, parseOrUsage, UsageError } from '../options.js';
+import { browserUsage, parseBrowser, parseCount, parseOrUsage, UsageError } from '../options.js';
 
 /** What is compared on: val-afw, and the splits of hard faces. */
 export const comparedSplits = ['val-afw', ...hardSplits] as const;
 export type ComparedSplit = (typeof comparedSplits)[number];
 
-export const compareUsage = `Usage: npm run --silent compare -- --model FILE [--data DIR] [--split NAME] [--json FILE] [--limit N]
+export const compareUsage = `Usage: npm run --silent compare -- --model FILE [--data DIR] [--split NAME] [--json FILE] [--limit N] [--browser NAME]
 
 Prints, as a Markdown table, how far the engine's faces and those of MediaPipe's FaceLandmarker (the npm package @mediapipe/tasks-vision) are from the
 truth, on the same pictures. The engine is given the box of the truth; the FaceLandmarker, which looks for faces itself, a square round the same box with
-a margin, in up to three sizes until it finds one. Nothing leaves the machine: the browser can reach no other host. It is Chromium.
+a margin, in up to three sizes until it finds one. Nothing leaves the machine: the browser can reach no other host.
 
   --model FILE  face_landmarker.task, as MediaPipe publishes it (float16, version 1)
   --data DIR    folder with faces/*.npz and faces/NAME.tar (default: ../shared/data)
   --split NAME  ${comparedSplits.join(', ')} (default: all of them)
   --json FILE   the same numbers as JSON
   --limit N     only the first N pictures of a split
+  --browser NAME
+                ${browserUsage}
 
 Errors are in % of sqrt(w h) of the truth's box. "over10": the share of all faces that are off by more than 10% or not found; all else is over the faces that
 were found, and where one of the two lost faces, in two more columns over those that both found. "corrected": each point's own mean offset, fitted on one
@@ -31,6 +34,7 @@ export interface CompareOptions {
   readonly splits: readonly ComparedSplit[];
   readonly json: string | undefined;
   readonly limit: number;
+  readonly browser: BrowserName;
 }
 
 /**
@@ -48,6 +52,7 @@ export function parseCompareArguments(argv: readonly string[], folder: string): 
         split: { type: 'string' },
         json: { type: 'string' },
         limit: { type: 'string' },
+        browser: { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
       },
     }),
@@ -64,6 +69,7 @@ export function parseCompareArguments(argv: readonly string[], folder: string): 
     data: data === undefined ? join(repositoryRoot, '../shared/data') : resolve(folder, data),
     splits,
     json: json === undefined ? undefined : resolve(folder, json),
+    browser: parseBrowser(values.browser),
     limit: limit === undefined ? Number.POSITIVE_INFINITY : parseCount(limit, 'limit', 1),
   };
 }

@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { parseBenchArguments } from '../../bench/options.js';
-import { allToMarkdown, digits, fillResults, findings, type Report, toJson, toMarkdown } from '../../bench/report.js';
+import {
+  allToMarkdown,
+  digits,
+  fillResults,
+  findings,
+  type Report,
+  summaryToMarkdown,
+  toJson,
+  toMarkdown,
+} from '../../bench/report.js';
 import { UsageError } from '../../cli/options.js';
 import { browserFrom, thisMachine } from '../../scripts/browser.js';
 import { sampleReport } from './sample-report.js';
@@ -70,6 +79,41 @@ describe('toMarkdown', () => {
   });
 });
 
+describe('summaryToMarkdown', () => {
+  const chromium = sampleReport();
+  const [ours, ...others] = chromium.rivals;
+  const firefox: Report = {
+    ...chromium,
+    browser: 'Firefox 153',
+    frame: { ...chromium.frame, endToEnd: { ...chromium.frame.endToEnd, median: 40 } },
+    rivals: [...(ours === undefined ? [] : [ours]), ...others.slice(1)],
+  };
+  const lines = summaryToMarkdown([chromium, firefox]).split('\n');
+  const rowOf = (name: string) => lines.find((line) => line.startsWith(`| ${name} |`));
+
+  it('has a column for each browser', () => {
+    expect(rowOf('one face')).toBe('| one face | Chrome 156 | Firefox 153 |');
+    expect(rowOf('a frame, from the call to its result')).toMatch(/\| 20\.0 ms \| 40\.0 ms \|$/);
+    expect(rowOf('the first frame, to a steady one')).toMatch(/\| 1\.50x \| 0\.750x \|$/);
+  });
+
+  it('gives rivals as times of ours, and says which are wrong and which do not run, and why', () => {
+    expect(rowOf('fullpose (WebGPU)')).toMatch(/\| 10\.0 ms, 1\.00x \| 10\.0 ms, 1\.00x \|$/);
+    expect(rowOf('right and slow')).toMatch(/\| 120 ms, 12\.0x \| - \|$/);
+    expect(rowOf('fast and wrong')).toMatch(/\| 2\.00 ms, 0\.200x, WRONG result \|/);
+    expect(rowOf('does not start')).toMatch(/\| - \| - \|$/);
+    const reasons = lines.filter((line) => line.startsWith('- '));
+    expect(reasons.map((line) => line.replace(/ \(.*\)/, ''))).toEqual([
+      '- does not start does not run in Chrome 156: no such backend',
+      '- does not start does not run in Firefox 153: no such backend',
+    ]);
+  });
+
+  it('has no rivals where none ran', () => {
+    expect(summaryToMarkdown([{ ...chromium, rivals: [] }])).not.toContain('Net^0');
+  });
+});
+
 it('findings warn of a software adapter only where there is one', () => {
   const report = sampleReport();
   expect(findings(report).join('\n')).not.toContain('software on the processor');
@@ -101,17 +145,18 @@ describe('parseBenchArguments', () => {
       json: '/home/ada/out.json',
       markdown: undefined,
       browsers: [browserFrom(thisMachine)],
-      options: { faces: 1, quick: true, rivals: false, dtype: 'f16' },
+      options: { faces: 1, quick: true, rivals: false, landmarker: false, dtype: 'f16' },
     });
     const both = ['--browser', 'firefox', '--browser', 'chromium', '--browser', 'firefox'];
-    expect(
-      parse('--json=/tmp/a.json', '--markdown', 'a.md', '--rivals', '--faces', '8', '--dtype', 'f32', ...both),
-    ).toEqual({
+    const files = ['--json=/tmp/a.json', '--markdown', 'a.md', '--summary', 'b.md', '--model', 'm.task'];
+    expect(parse(...files, '--rivals', '--faces', '8', '--dtype', 'f32', ...both)).toEqual({
       mode: 'run',
       json: '/tmp/a.json',
       markdown: '/home/ada/a.md',
+      summary: '/home/ada/b.md',
+      model: '/home/ada/m.task',
       browsers: ['firefox', 'chromium'],
-      options: { faces: 8, quick: false, rivals: true, dtype: 'f32' },
+      options: { faces: 8, quick: false, rivals: true, landmarker: true, dtype: 'f32' },
     });
     expect(parse('--help')).toEqual({ mode: 'help' });
   });
@@ -124,6 +169,7 @@ describe('parseBenchArguments', () => {
     [['--json', 'a', '--dtype', 'f64'], '--dtype is "f64"; wanted f16 or f32'],
     [['--json', 'a', '--browser', 'safari'], '--browser is "safari"; wanted one of chromium, firefox'],
     [['--json', 'a', '--run', 'b', '--browser', 'chromium', '--browser', 'firefox'], '--run is for one browser'],
+    [['--json', 'a', '--model', 'm.task'], '--model without --rivals'],
     [['--json', 'a', '--dtype', ''], '--dtype is ""; wanted f16 or f32'],
   ])('%j is refused', (argv, message) => {
     expect(() => parse(...argv)).toThrow(UsageError);
