@@ -29,6 +29,8 @@ export interface BenchmarkOptions {
   readonly faces: number;
   /** Few rounds, and 1 and 8 faces only. */
   readonly quick: boolean;
+  /** Default: as `quick` says. */
+  readonly rounds?: number;
   readonly rivals: boolean;
   /**
    * Also race MediaPipe's FaceLandmarker from a picture to landmarks: the page's server has its package and its model.
@@ -78,7 +80,7 @@ const SHOWN_LIMITS = [
 export async function runBenchmark(options: BenchmarkOptions, listener: BenchmarkListener): Promise<Report> {
   const { faces, quick, rivals, landmarker = false, dtype } = options;
   const start = performance.now();
-  const rounds = quick ? quickRounds : wholeRounds;
+  const { rounds = quick ? quickRounds : wholeRounds } = options;
   const facesList = quick ? QUICK_FACES : ALL_FACES;
   const maxFaces = Math.max(...facesList, faces);
   listener.progress('loading the weights and compiling', 0);

@@ -33,6 +33,7 @@ Measures the cascade in a headless browser. A short table goes to stdout, progre
   --summary FILE   where a table with a column for each browser goes, in the same way
   --run FILE       where the whole run goes, as the page saves it and bench/results/ has it
   --quick          few rounds; the medians are rough
+  --rounds N       as many rounds as this
   --rivals         also race onnxruntime-web and TensorFlow.js on Net^0, the hardware rasteriser, and a naive convolution
   --model FILE     with --rivals: also race MediaPipe's FaceLandmarker from a picture to landmarks; FILE is face_landmarker.task,
                    as MediaPipe publishes it. Nothing leaves the machine
@@ -62,6 +63,7 @@ export function parseBenchArguments(argv: readonly string[], folder: string): Be
         run: { type: 'string' },
         model: { type: 'string' },
         quick: { type: 'boolean', default: false },
+        rounds: { type: 'string' },
         rivals: { type: 'boolean', default: false },
         faces: { type: 'string', default: '1' },
         dtype: { type: 'string', default: 'f16' },
@@ -72,6 +74,7 @@ export function parseBenchArguments(argv: readonly string[], folder: string): Be
   );
   if (values.help) return { mode: 'help' };
   if (values.json === undefined) throw new UsageError('there is no --json FILE');
+  const rounds = values.rounds === undefined ? undefined : parseCount(values.rounds, 'rounds', 1);
   const faces = parseCount(values.faces, 'faces', 1);
   if (faces > MOST_FACES) throw new UsageError(`--faces is ${faces}; wanted at most ${MOST_FACES}`);
   const dtype = dtypes.find((known) => known === values.dtype);
@@ -88,6 +91,13 @@ export function parseBenchArguments(argv: readonly string[], folder: string): Be
     run: at(values.run),
     model: at(values.model),
     browsers,
-    options: { faces, quick: values.quick, rivals: values.rivals, landmarker: values.model !== undefined, dtype },
+    options: {
+      faces,
+      quick: values.quick,
+      rivals: values.rivals,
+      landmarker: values.model !== undefined,
+      dtype,
+      ...(rounds !== undefined && { rounds }),
+    },
   };
 }

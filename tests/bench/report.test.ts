@@ -158,6 +158,7 @@ describe('parseBenchArguments', () => {
       browsers: ['firefox', 'chromium'],
       options: { faces: 8, quick: false, rivals: true, landmarker: true, dtype: 'f32' },
     });
+    expect(parse('--json', 'a', '--rounds', '2')).toMatchObject({ options: { quick: false, rounds: 2 } });
     expect(parse('--help')).toEqual({ mode: 'help' });
   });
 
@@ -165,6 +166,7 @@ describe('parseBenchArguments', () => {
     [[], '--json'],
     [['--json', 'a', '--faces', '17'], 'at most 16'],
     [['--json', 'a', '--faces', '0'], 'at least 1'],
+    [['--json', 'a', '--rounds', '0'], '--rounds is "0"'],
     [['--json', 'a', '--fast'], '--fast'],
     [['--json', 'a', '--dtype', 'f64'], '--dtype is "f64"; wanted f16 or f32'],
     [['--json', 'a', '--browser', 'safari'], '--browser is "safari"; wanted one of chromium, firefox'],
