@@ -17,7 +17,10 @@ export default defineConfig({
     alias: [
       { find: /^fullpose$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) },
       { find: /^fullpose\/detect$/, replacement: fileURLToPath(new URL('src/detect/index.ts', import.meta.url)) },
-      { find: /^fullpose\/engine$/, replacement: fileURLToPath(new URL('src/engine/index.ts', import.meta.url)) },
+      {
+        find: /^fullpose\/(engine|networks)$/,
+        replacement: fileURLToPath(new URL('src/$1/index.ts', import.meta.url)),
+      },
       {
         find: /^fullpose\/(export|find|track|weights)$/,
         replacement: fileURLToPath(new URL('src/$1.ts', import.meta.url)),
@@ -61,11 +64,15 @@ export default defineConfig({
         weights: 'src/weights.ts',
         'engine/index': 'src/engine/index.ts',
         'detect/index': 'src/detect/index.ts',
+        'networks/index': 'src/networks/index.ts',
+        // The package's command, for Node.
+        convert: 'convert/main.ts',
       },
       formats: ['es'],
     },
     // What the comments say is in the declarations and the source maps; only a bundler's hints stay.
     rolldownOptions: {
+      external: /^node:/,
       output: {
         chunkFileNames: 'shared/[name].js',
         // What every entry takes, what runs networks, and what opens a device and brings files and pictures to it, as

@@ -82,7 +82,7 @@ export class CascadeBench {
     const cascade = await Cascade.create(gpu, weights, { maxFaces, dtype });
     const { bytes, buffers } = gpu.memory;
     const packed = weights.iterations.map(
-      (file) => packNetworkWeights(weights.network.graph, file, dtype).data.byteLength,
+      (file) => packNetworkWeights(weights.network.graph, file, 'ohwi', dtype).data.byteLength,
     );
     const weightStorage = { wanted, dtype, bytes: packed.reduce((sum, size) => sum + size, 0) };
     const frame = await new FrameTexture(gpu).prepare(picture);

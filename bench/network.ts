@@ -82,7 +82,7 @@ export class NetworkRun {
     };
     const [stem, paf] = [tensorOf('stem'), tensorOf('paf')];
     const output = createTensor(gpu, 'update', graph.output.shape);
-    const weights = packNetworkWeights(graph, networkCase.weights, dtype);
+    const weights = packNetworkWeights(graph, networkCase.weights, 'ohwi', dtype);
     const builder = new PlanBuilder(gpu, 'network');
     recordNetwork(builder, {
       graph,

@@ -7,6 +7,7 @@ import * as detect from '../src/detect/index.js';
 import * as engine from '../src/engine/index.js';
 import * as files from '../src/export.js';
 import * as main from '../src/index.js';
+import * as networks from '../src/networks/index.js';
 import * as track from '../src/track.js';
 import * as weights from '../src/weights.js';
 import {
@@ -21,7 +22,7 @@ import type { Tally } from './tally.js';
 import { anything } from './values.js';
 
 /** The entries of the package, by name. */
-export const ENTRIES = { fullpose: main, engine, export: files, weights, detect, track } as const;
+export const ENTRIES = { fullpose: main, engine, export: files, weights, detect, networks, track } as const;
 
 interface Call {
   readonly call: (...args: readonly never[]) => unknown;
@@ -93,7 +94,7 @@ const CALLS: Readonly<Record<string, Call>> = {
   'fullpose.toPicturePixels': { call: main.toPicturePixels, args: [POINTS, { scale: 1, x0: 0, y0: 0 }] },
   'fullpose.toThreeMatrix': { call: main.toThreeMatrix, args: [POSE] },
   'fullpose.toUnitSquare': { call: main.toUnitSquare, args: [POINTS, SIZE] },
-  'engine.packNetworkWeights': { call: engine.packNetworkWeights, args: [GRAPH, TENSORS], depth: 0 },
+  'engine.packNetworkWeights': { call: engine.packNetworkWeights, args: [GRAPH, TENSORS, 'ohwi'], depth: 0 },
   'engine.packTensor': { call: engine.packTensor, args: [new Float32Array(72), SHAPE], takesNaN: true },
   'engine.parseNetwork': {
     call: engine.parseNetwork,
@@ -114,6 +115,11 @@ const CALLS: Readonly<Record<string, Call>> = {
   'export.writePly': { call: files.writePly, args: [MESH] },
   'detect.fetchDetectorWeights': { call: detect.fetchDetectorWeights, args: [NOWHERE, {}], needsNetwork: true },
   'detect.parseDetectorWeights': { call: detect.parseDetectorWeights, args: [smallDetectorBuffers()] },
+  'networks.parseDescription': {
+    call: networks.parseDescription,
+    args: [{ inputs: Object.fromEntries(GRAPH.inputs), layers: SMALL_NETWORK.layers, picture: { std: [1, 2, 3] } }],
+  },
+  'networks.toOhwi': { call: networks.toOhwi, args: [GRAPH, TENSORS, 'ohwi'], depth: 0 },
   'track.FaceTracker': {
     call: track.FaceTracker.create,
     args: [{ aligner: ALIGNER, maxFaces: 1, smoothing: {}, lost: {} }],
@@ -128,6 +134,8 @@ const ELSEWHERE = new Set([
   'fullpose.FaceAligner',
   'fullpose.clearCache',
   'detect.FaceDetector',
+  // Its description and its weights are those of the two functions beside it.
+  'networks.Network',
   ...Object.keys(engine)
     .map((name) => `engine.${name}`)
     .filter((name) => !(name in CALLS)),

@@ -243,7 +243,7 @@ const CHECKS: Readonly<Record<string, readonly [share: number, check: Check]>> =
     each(tensorDamage, (tensors) => {
       const file = safetensorsFile(damageTensors(GOOD_ITERATION, tensors), SMALL_METADATA);
       const { network, iterations } = parseWeights({ ...GOOD, iterations: [file] });
-      if (iterations[0] !== undefined) packNetworkWeights(network.graph, iterations[0]);
+      if (iterations[0] !== undefined) packNetworkWeights(network.graph, iterations[0], 'ohwi');
     }),
   ],
   'network descriptions': [
@@ -276,7 +276,7 @@ const CHECKS: Readonly<Record<string, readonly [share: number, check: Check]>> =
         ...GOOD_DETECTOR,
         weights: damageBytes(GOOD_DETECTOR.weights, bytes),
       });
-      packNetworkWeights(graph, file);
+      packNetworkWeights(graph, file, 'ohwi');
     }),
   ],
   "the detector's network descriptions": [
@@ -287,7 +287,7 @@ const CHECKS: Readonly<Record<string, readonly [share: number, check: Check]>> =
         if (network.length < 10_000) network = damageJson(JSON.parse(network), at, value);
       }
       const { graph, file } = parseDetectorWeights({ ...GOOD_DETECTOR, network });
-      packNetworkWeights(graph, file);
+      packNetworkWeights(graph, file, 'ohwi');
     }),
   ],
   "the detector's manifests": [
@@ -352,7 +352,7 @@ function damagedIterations(): Check {
   const [first = new ArrayBuffer(0)] = GOOD.iterations;
   return each(byteDamage, (bytes) => {
     const { network, iterations } = parseWeights({ ...GOOD, iterations: [damageBytes(first, bytes)] });
-    if (iterations[0] !== undefined) packNetworkWeights(network.graph, iterations[0]);
+    if (iterations[0] !== undefined) packNetworkWeights(network.graph, iterations[0], 'ohwi');
   });
 }
 

@@ -53,6 +53,15 @@ describe('the library build', () => {
     expect(code.join().includes(telling)).toBe(false);
   });
 
+  it('does not make it carry what only other networks need either', () => {
+    const code = reachable(chunks, mainEntries).map((chunk) => chunk.code);
+    const networks = reachable(chunks, ['networks/index.js']).map((chunk) => chunk.code);
+    for (const telling of ['resizeBilinear', 'softmax', 'fullpose-layers/1']) {
+      expect(networks.join().includes(telling)).toBe(true);
+      expect(code.join().includes(telling)).toBe(false);
+    }
+  });
+
   it("names the bundled weights by URLs beside the module, one a file of the manifest's", () => {
     const { code } = chunks.find(({ fileName }) => fileName === 'weights.js') ?? { code: '' };
     const { files }: { files: Record<string, unknown> } = JSON.parse(readFileSync('weights/manifest.json', 'utf8'));
@@ -106,8 +115,14 @@ describe('the library build', () => {
     for (const entry of entries) expect(files).toContain(entry.replace('./dist/', ''));
     expect(dependencies).toBeUndefined();
     for (const { fileName, imports, dynamicImports } of chunks) {
-      for (const imported of [...imports, ...dynamicImports]) expect(files, `${fileName} imports`).toContain(imported);
+      // The command is for Node.
+      const others = [...imports, ...dynamicImports].filter(
+        (name) => !(fileName === 'convert.js' && name.startsWith('node:')),
+      );
+      for (const imported of others) expect(files, `${fileName} imports`).toContain(imported);
     }
+    const { bin } = JSON.parse(readFileSync('package.json', 'utf8'));
+    expect(files).toContain(bin['fullpose-convert'].replace('./dist/', ''));
   });
 
   it('carries every shader, without its comments', () => {

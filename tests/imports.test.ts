@@ -17,6 +17,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   track: ['find', 'align', 'mmm', 'pictures', 'engine'],
   export: ['mmm', 'pictures', 'engine'],
   detect: ['pictures', 'files', 'calls', 'engine', 'shaders'],
+  networks: ['pictures', 'files', 'calls', 'engine', 'shaders'],
 };
 
 /** What the modules under `folder` import of the repository, types included: path to paths. */

@@ -118,6 +118,7 @@ export default defineConfig({
             { text: 'three.js', link: '/recipes/three' },
             { text: 'Your own detector', link: '/recipes/detector' },
             { text: 'Your own face model', link: '/recipes/model' },
+            { text: 'Your own network', link: '/recipes/network' },
             { text: 'Video', link: '/recipes/video' },
             { text: 'Rigs: ARKit, VRM, glTF', link: '/recipes/rigs' },
             { text: 'In a framework', link: '/recipes/frameworks' },

@@ -312,7 +312,7 @@ function recordIteration(parts: Parts, file: SafeTensors, k: number, dtype: DTyp
   );
   const gather = { geometry, anchors, pixels, filters, output: paf };
   recordPaf(builder, { label: `${prefix}paf`, stage: 'paf' }, coarse.spec, gather);
-  const weights = new NetworkWeights(gpu, `${prefix}weights`, packNetworkWeights(graph, file, dtype));
+  const weights = new NetworkWeights(gpu, `${prefix}weights`, packNetworkWeights(graph, file, 'ohwi', dtype));
   recordNetwork(builder, {
     graph,
     weights,

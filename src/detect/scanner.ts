@@ -159,7 +159,7 @@ function record(gpu: Gpu, weights: DetectorWeights, minScore: number) {
   const builder = new PlanBuilder(gpu, 'detector');
   recordNetwork(builder, {
     graph,
-    weights: new NetworkWeights(gpu, 'detector.weights', packNetworkWeights(graph, weights.file)),
+    weights: new NetworkWeights(gpu, 'detector.weights', packNetworkWeights(graph, weights.file, 'ohwi')),
     workspace: new NetworkWorkspace(gpu, 'detector.workspace', graph, BATCH),
     inputs: { picture: image },
     output: outputOf(graph.output.name),

@@ -5,7 +5,7 @@
  * const gpu = await Gpu.create();
  * const shape = { height: 128, width: 128, channels: 3 };
  * const graph = parseNetwork(layers, { picture: shape });
- * const weights = new NetworkWeights(gpu, 'weights', packNetworkWeights(graph, parseSafetensors(file)));
+ * const weights = new NetworkWeights(gpu, 'weights', packNetworkWeights(graph, parseSafetensors(file), 'ohwi'));
  * const workspace = new NetworkWorkspace(gpu, 'workspace', graph);
  * const picture = createTensor(gpu, 'picture', shape);
  * const output = createTensor(gpu, 'output', graph.output.shape);
@@ -63,6 +63,8 @@ export { type PoolSpec, poolOutputShape, recordPool } from './kernels/pool.js';
 export { type ResizeNearestSpec, recordResizeNearest, resizeNearestOutputShape } from './kernels/resizeNearest.js';
 export {
   type DType,
+  type Layer,
+  type LayerNode,
   type NetworkGraph,
   type NetworkNode,
   type NetworkRecording,

@@ -6,7 +6,8 @@
  * graph and one workspace, K sets of weights, and records K times.
  */
 export { type NetworkGraph, parseNetwork } from './network/graph.js';
-export type { NetworkNode } from './network/kinds.js';
+export type { Layer, NetworkNode } from './network/kinds.js';
+export type { LayerNode } from './network/layer.js';
 export { type NetworkRecording, recordNetwork } from './network/record.js';
 export { DTYPES, type DType, NetworkWeights, type PackedWeights, packNetworkWeights } from './network/weights.js';
 export { NetworkWorkspace } from './network/workspace.js';

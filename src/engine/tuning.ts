@@ -5,7 +5,6 @@
 import type { Gpu } from './device.js';
 import { ShapeError } from './errors.js';
 import type { TensorSource } from './kernels/common.js';
-import { kindOf } from './network/kinds.js';
 import type { LayerWeights, VariantDevice } from './network/layer.js';
 import type { NetworkGraph, NetworkNode } from './network.js';
 import { type Plan, PlanBuilder } from './plan.js';
@@ -20,7 +19,7 @@ function layersWithChoice(
   graph: NetworkGraph,
 ): { readonly node: NetworkNode; readonly choices: readonly string[] }[] {
   return graph.nodes
-    .map((node) => ({ node, choices: kindOf(node).variants?.worthMeasuring(node.spec, device) ?? [] }))
+    .map((node) => ({ node, choices: node.kind.variants?.worthMeasuring(node.spec, device) ?? [] }))
     .filter(({ choices }) => choices.length > 1);
 }
 
@@ -42,7 +41,7 @@ export function withVariants(graph: NetworkGraph, variants: VariantsByLayer): Ne
 }
 
 function withVariant(node: NetworkNode, variant: string): NetworkNode {
-  const { op, variants } = kindOf(node);
+  const { op, variants } = node.kind;
   if (variants === undefined) throw new ShapeError(`Layer '${node.name}' is a ${op}, which has no variants.`);
   // A kind makes specs of its own layers only; the compiler does not know that.
   return { ...node, spec: variants.choose(node.spec, variant) } as NetworkNode;
@@ -107,7 +106,7 @@ async function prepare(gpu: Gpu, graph: NetworkGraph, node: NetworkNode, variant
   };
   const source: TensorSource = (_, shape) => new Float32Array(shape.reduce((product, size) => product * size, 1));
   const { spec } = withVariant(node, variant);
-  const kind = kindOf(node);
+  const { kind } = node;
   const packed = new Map(
     kind.pack?.(spec, source).map(({ part, values }) => [part, gpu.uploadBuffer(`${label}.${part}`, values)]),
   );

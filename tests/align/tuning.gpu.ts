@@ -104,7 +104,7 @@ async function run(gpu: Gpu, variant: Conv2dVariant) {
   const output = poisonedTensor(gpu, 'output', graph.output.shape, 1);
   recordNetwork(builder, {
     graph: chosen,
-    weights: new NetworkWeights(gpu, 'weights', packNetworkWeights(chosen, file)),
+    weights: new NetworkWeights(gpu, 'weights', packNetworkWeights(chosen, file, 'ohwi')),
     workspace: new NetworkWorkspace(gpu, 'workspace', chosen),
     inputs: { x: uploadTensor(gpu, 'x', randomBatch(5, 1, INPUT)) },
     output,

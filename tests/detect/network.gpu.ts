@@ -51,7 +51,7 @@ async function runHeads(context: GpuCaseContext, picture: Batch) {
   expectThat(output !== undefined, 'no output');
   const recording = {
     graph,
-    weights: new NetworkWeights(gpu, 'weights', packNetworkWeights(graph, file)),
+    weights: new NetworkWeights(gpu, 'weights', packNetworkWeights(graph, file, 'ohwi')),
     workspace: new NetworkWorkspace(gpu, 'workspace', graph, picture.count),
     inputs: { picture: uploadTensor(gpu, 'picture', picture) },
     output,

@@ -23,7 +23,7 @@ export const mobilenet = gpuSuite('a network of others', (test) => {
     const graph = parseNetwork(layers, { picture: shape });
     expectEqual([graph.nodes.length, graph.output.shape.channels], [29, 62]);
 
-    const weights = new NetworkWeights(gpu, 'mobilenet', packNetworkWeights(graph, file));
+    const weights = new NetworkWeights(gpu, 'mobilenet', packNetworkWeights(graph, file, 'ohwi'));
     const workspace = new NetworkWorkspace(gpu, 'workspace', graph);
     const picture = requireTensor(file, 'picture', 'F32', [1, size, size, 3]).data;
     const inputs = {

@@ -33,7 +33,7 @@ function uploadWeights(gpu: Gpu, seed: number) {
   const weights = new NetworkWeights(
     gpu,
     `weights ${seed}`,
-    packNetworkWeights(graph, parseSafetensors(tinyFile(values))),
+    packNetworkWeights(graph, parseSafetensors(tinyFile(values)), 'ohwi'),
   );
   return { graph, values, weights };
 }
@@ -64,7 +64,7 @@ export const network = gpuSuite('network', (test) => {
     const batch = 2;
     const graph = parseNetwork(depthwiseLayers, { stem: tinyInputs.stem }, ['head']);
     const values = depthwiseWeights(7);
-    const packed = packNetworkWeights(graph, parseSafetensors(depthwiseFile(values)));
+    const packed = packNetworkWeights(graph, parseSafetensors(depthwiseFile(values)), 'ohwi');
     const weights = new NetworkWeights(gpu, 'weights', packed);
     const workspace = new NetworkWorkspace(gpu, 'workspace', graph, batch);
     const stem = randomBatch(3, batch, tinyInputs.stem);

@@ -190,7 +190,7 @@ describe('packNetworkWeights', () => {
   const weights = tinyWeights(1);
 
   it('takes what the network wants, in slices at multiples of 256 that do not overlap', () => {
-    const { data, slices } = packNetworkWeights(graph, parseSafetensors(tinyFile(weights)));
+    const { data, slices } = packNetworkWeights(graph, parseSafetensors(tinyFile(weights)), 'ohwi');
     expect([...slices.keys()].sort()).toEqual(
       ['a.conv1', 'a.conv2', 'b.conv2', 'b.fc', 'out'].flatMap((name) => [`${name}.bias`, `${name}.weight`]).sort(),
     );
@@ -210,8 +210,8 @@ describe('packNetworkWeights', () => {
   ])('misses %s', (name, message) => {
     const rest = Object.fromEntries(Object.entries(weights).filter(([key]) => key !== name));
     const file = parseSafetensors(tinyFile(rest));
-    expect(() => packNetworkWeights(graph, file)).toThrow(WeightsError);
-    expect(() => packNetworkWeights(graph, file)).toThrow(message);
+    expect(() => packNetworkWeights(graph, file, 'ohwi')).toThrow(WeightsError);
+    expect(() => packNetworkWeights(graph, file, 'ohwi')).toThrow(message);
   });
 });
 

@@ -76,7 +76,7 @@ describe('the packed library', () => {
   it('holds code, types, weights, documentation and papers, and nothing else', () => {
     const kinds = [
       /^dist\/.+\.(js|js\.map|d\.ts)$/,
-      /^weights\/(.+\.(safetensors|json|md)|LICENSE\.face_detector\.txt)$/,
+      /^weights\/(.+\.(safetensors|json|md)|LICENSE\.face_detector\.txt)$|^convert\/LICENSE\.protobufjs\.txt$/,
       /^docs\/(?!api|notes).+\.(md|svg|webp|jpg)$|^docs\/guide\/first-(app\.ts|page\.html)$|^examples\/.+\.(md|html|ts|wgsl)$/,
       /^(LICENSE|(README|CHANGELOG|CONTRIBUTING|SECURITY)\.md|package\.json)$/,
     ];
@@ -181,8 +181,8 @@ describe('the packed library', () => {
     ]);
     // What TypeScript itself says of an old setting, once for each entry.
     expect(
-      unresolved.slice(0, 7).filter((text) => /Consider updating to 'node16', 'nodenext', or 'bundler'/.test(text)),
-    ).toHaveLength(7);
+      unresolved.slice(0, 8).filter((text) => /Consider updating to 'node16', 'nodenext', or 'bundler'/.test(text)),
+    ).toHaveLength(8);
   });
 
   it.each(['fullpose', 'fullpose/export'])(
@@ -202,6 +202,34 @@ describe('the packed library', () => {
     expect(firstPage.trim().split('\n').length).toBeLessThanOrEqual(12);
     writeFileSync(join(app, 'index.html'), firstPage);
     expectNose(await textOf(app));
+  });
+
+  it('converts an ONNX model, and runs it as the recipe says', async () => {
+    const [, recipe = ''] =
+      /^```ts recipe\n(.*?)^```$/ms.exec(readFileSync(join(repositoryRoot, 'docs/recipes/network.md'), 'utf8')) ?? [];
+    expect(recipe.trim().split('\n').length).toBeLessThanOrEqual(20);
+    const fixture = (name: string) => join(repositoryRoot, 'tests/fixtures/networks', name);
+    const command = join(
+      app,
+      'node_modules/.bin',
+      process.platform === 'win32' ? 'fullpose-convert.cmd' : 'fullpose-convert',
+    );
+    execFileSync(command, [fixture('tiny.onnx'), '-o', 'public/my-network', '--size', '15x13'], { cwd: app });
+    const numbers: { readonly input: readonly number[]; readonly shares: readonly number[] } = JSON.parse(
+      readFileSync(fixture('tiny.json'), 'utf8'),
+    );
+    const check = `document.body.append(', shares ' + (await network.run(Float32Array.from(${JSON.stringify(numbers.input)}))).join(' ') + '.');`;
+    writeFileSync(join(app, 'main.ts'), `${recipe}\n${check}\n`);
+    writeFileSync(
+      join(app, 'index.html'),
+      '<!doctype html><img src="./photo.png" alt="" /><script type="module" src="./main.ts"></script>',
+    );
+    await bundle({});
+    const told = await textOf(join(app, 'dist'), ', shares ');
+    expect(told).toMatch(/class [0-4]: [\d.]+ %, shares /);
+    const shares = /shares (.*)\./.exec(told)?.[1]?.split(' ').map(Number) ?? [];
+    expect(shares).toHaveLength(numbers.shares.length);
+    for (const [index, share] of shares.entries()) expect(share).toBeCloseTo(numbers.shares[index] ?? 0, 5);
   });
 
   it("runs the README's snippets, pasted into one Vite app", async () => {

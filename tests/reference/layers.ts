@@ -12,7 +12,16 @@ export interface Batch {
   readonly values: Float64Array;
 }
 
-export type ReferenceActivation = 'none' | 'relu' | 'prelu' | 'sigmoid';
+export type ReferenceActivation =
+  | 'none'
+  | 'relu'
+  | 'prelu'
+  | 'sigmoid'
+  | 'tanh'
+  | 'silu'
+  | 'relu6'
+  | 'hardSigmoid'
+  | 'hardSwish';
 
 export interface ReferenceWindow {
   readonly kernel: readonly [number, number];
@@ -54,6 +63,16 @@ export function activate(value: number, activation: ReferenceActivation, slope =
       return value >= 0 ? value : slope * value;
     case 'sigmoid':
       return 1 / (1 + Math.exp(-value));
+    case 'tanh':
+      return Math.tanh(value);
+    case 'silu':
+      return value / (1 + Math.exp(-value));
+    case 'relu6':
+      return Math.min(6, Math.max(0, value));
+    case 'hardSigmoid':
+      return Math.min(1, Math.max(0, (value + 3) / 6));
+    case 'hardSwish':
+      return (value * Math.min(6, Math.max(0, value + 3))) / 6;
   }
 }
 
@@ -154,6 +173,69 @@ export function resizeNearest(input: Batch, scale: readonly [number, number]): B
       for (let x = 0; x < output.width; x++) {
         for (let c = 0; c < output.channels; c++) {
           setAt(output, n, y, x, c, at(input, n, Math.floor(y / scale[0]), Math.floor(x / scale[1]), c));
+        }
+      }
+    }
+  }
+  return output;
+}
+
+/** Interpolated between the four pixels round a place that is first moved into the picture. */
+export function resizeBilinear(
+  input: Batch,
+  [height, width]: readonly [number, number],
+  coordinates: 'halfPixel' | 'alignCorners' | 'asymmetric',
+): Batch {
+  const place = (to: number, from: number, size: number): number => {
+    if (coordinates === 'halfPixel') return ((to + 0.5) * from) / size - 0.5;
+    if (coordinates === 'asymmetric') return (to * from) / size;
+    return size === 1 ? 0 : (to * (from - 1)) / (size - 1);
+  };
+  const output = emptyBatch(input.count, height, width, input.channels);
+  for (let n = 0; n < output.count; n++) {
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const sourceY = Math.min(input.height - 1, Math.max(0, place(y, input.height, height)));
+        const sourceX = Math.min(input.width - 1, Math.max(0, place(x, input.width, width)));
+        const [top, left] = [Math.floor(sourceY), Math.floor(sourceX)];
+        const [bottom, right] = [Math.min(top + 1, input.height - 1), Math.min(left + 1, input.width - 1)];
+        const [down, along] = [sourceY - top, sourceX - left];
+        for (let c = 0; c < output.channels; c++) {
+          const upper = (1 - along) * at(input, n, top, left, c) + along * at(input, n, top, right, c);
+          const lower = (1 - along) * at(input, n, bottom, left, c) + along * at(input, n, bottom, right, c);
+          setAt(output, n, y, x, c, (1 - down) * upper + down * lower);
+        }
+      }
+    }
+  }
+  return output;
+}
+
+/** Over the channels of every pixel. */
+export function softmax(input: Batch): Batch {
+  const output = emptyBatch(input.count, input.height, input.width, input.channels);
+  for (let first = 0; first < input.values.length; first += input.channels) {
+    const values = input.values.subarray(first, first + input.channels);
+    const largest = Math.max(...values);
+    const sum = values.reduce((total, value) => total + Math.exp(value - largest), 0);
+    output.values.set(
+      values.map((value) => Math.exp(value - largest) / sum),
+      first,
+    );
+  }
+  return output;
+}
+
+/** `right` may be one pixel for all. */
+export function multiply(left: Batch, right: Batch, activation: ReferenceActivation): Batch {
+  const output = emptyBatch(left.count, left.height, left.width, left.channels);
+  const isGate = right.height === 1 && right.width === 1;
+  for (let n = 0; n < output.count; n++) {
+    for (let y = 0; y < output.height; y++) {
+      for (let x = 0; x < output.width; x++) {
+        for (let c = 0; c < output.channels; c++) {
+          const factor = isGate ? at(right, n, 0, 0, c) : at(right, n, y, x, c);
+          setAt(output, n, y, x, c, activate(at(left, n, y, x, c) * factor, activation));
         }
       }
     }

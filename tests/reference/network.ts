@@ -1,53 +1,9 @@
 /** A network's layer list run by the float64 loops, one layer after the other, nothing fused. */
+import type { NetworkLayer } from '../../src/networks/index.js';
 import * as layers from './layers.js';
 
-/** Both sides of an axis alike, or top, left, bottom, right. */
-type Padding = readonly [number, number] | readonly [number, number, number, number];
-
-/** The fields of `layers` in network.json, as far as the reference reads them. */
-export type ReferenceLayer = { readonly name: string } & (
-  | {
-      readonly op: 'conv2d';
-      readonly input: string;
-      readonly kernel: readonly [number, number];
-      readonly stride: readonly [number, number];
-      readonly padding: Padding;
-      readonly inChannels: number;
-      readonly outChannels: number;
-      readonly activation: layers.ReferenceActivation;
-    }
-  | {
-      readonly op: 'maxPool' | 'averagePool';
-      readonly input: string;
-      readonly kernel: readonly [number, number];
-      readonly stride: readonly [number, number];
-      readonly padding: Padding;
-    }
-  | {
-      readonly op: 'depthwiseConv2d';
-      readonly input: string;
-      readonly kernel: readonly [number, number];
-      readonly stride: readonly [number, number];
-      readonly padding: Padding;
-      readonly activation: layers.ReferenceActivation;
-    }
-  | {
-      readonly op: 'fullyConnected';
-      readonly input: string;
-      readonly inFeatures: number;
-      readonly outFeatures: number;
-      readonly activation: layers.ReferenceActivation;
-    }
-  | { readonly op: 'activation'; readonly input: string; readonly activation: layers.ReferenceActivation }
-  | { readonly op: 'resizeNearest'; readonly input: string; readonly scale: readonly [number, number] }
-  | { readonly op: 'concat'; readonly inputs: readonly string[] }
-  | {
-      readonly op: 'add';
-      readonly inputs: readonly [string, string];
-      readonly activation: layers.ReferenceActivation;
-      readonly padChannels?: boolean;
-    }
-);
+/** The layers of descriptions, all of which the reference computes. */
+export type ReferenceLayer = NetworkLayer;
 
 /** Values of a tensor of the weights file, by name. */
 export type ReferenceWeights = Readonly<Record<string, Float32Array<ArrayBuffer>>>;
@@ -118,6 +74,17 @@ export function runNetwork(
       results.set(layer.name, layers.activation(resultOf(layer.input), layer.activation, slope));
     } else if (layer.op === 'resizeNearest') {
       results.set(layer.name, layers.resizeNearest(resultOf(layer.input), layer.scale));
+    } else if (layer.op === 'resizeBilinear') {
+      results.set(layer.name, layers.resizeBilinear(resultOf(layer.input), layer.size, layer.coordinates));
+    } else if (layer.op === 'softmax') {
+      results.set(layer.name, layers.softmax(resultOf(layer.input)));
+    } else if (layer.op === 'globalAveragePool') {
+      const input = resultOf(layer.input);
+      const kernel = [input.height, input.width] as const;
+      results.set(layer.name, layers.pool(input, { kernel, stride: [1, 1], padding: [0, 0, 0, 0] }, 'average'));
+    } else if (layer.op === 'multiply') {
+      const [left, right] = layer.inputs;
+      results.set(layer.name, layers.multiply(resultOf(left), resultOf(right), layer.activation));
     } else {
       const [top, left, bottom = top, right = left] = layer.padding;
       const window = { kernel: layer.kernel, stride: layer.stride, padding: [top, left, bottom, right] } as const;

@@ -7,6 +7,7 @@ import type { FaceDetector } from 'fullpose/detect';
 import type { Gpu } from 'fullpose/engine';
 import type { writeObj } from 'fullpose/export';
 import { findFaces } from 'fullpose/find';
+import type { Network, NetworkLayer } from 'fullpose/networks';
 import type { FaceTracker } from 'fullpose/track';
 import type { weights } from 'fullpose/weights';
 
@@ -18,7 +19,8 @@ export const anys: readonly [
   ...[IsAny<PictureSource>, IsAny<FaceAligner['device']>, IsAny<Item<ReturnType<FaceDetector['detect']>>>],
   ...[IsAny<Gpu['device']>, IsAny<ReturnType<typeof writeObj>>, IsAny<Item<ReturnType<typeof findFaces>>>],
   ...[IsAny<Item<ReturnType<FaceTracker['track']>>>, IsAny<typeof weights>],
-] = [false, false, false, false, false, false, false, false, false, false, false, false, false];
+  ...[IsAny<NetworkLayer>, IsAny<NetworkLayer['op']>, IsAny<Awaited<ReturnType<Network['run']>>>],
+] = [false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false];
 
 export async function points(picture: Blob): Promise<Float32Array[]> {
   const faces = await findFaces(picture, { outputs: ['vertices'] });
@@ -33,5 +35,7 @@ void findFaces('photo.png');
 void findFaces(new Blob([])).then(([face]) => face?.blendshapes.mouthSmile);
 // @ts-expect-error that output was not asked for
 void findFaces(new Blob([])).then(([face]) => face?.vertices);
+// @ts-expect-error a softmax has no kernel
+export const layer: NetworkLayer = { name: 'shares', op: 'softmax', input: 'scores', kernel: [1, 1] };
 // @ts-expect-error a text is no device
 void FaceAligner.create({ device: 'mine' });

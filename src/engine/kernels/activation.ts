@@ -1,6 +1,7 @@
 /** ReLU, PReLU or sigmoid on its own, for where no layer can take it in. See activation.wgsl. */
 import source from '../../shaders/activation.wgsl?raw';
 import type { LayerKind } from '../network/layer.js';
+import type { LayerFields } from '../network/reader.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
@@ -63,7 +64,14 @@ export interface ActivationSpec {
   readonly activation: Activation;
 }
 
-export const activationKind: LayerKind<'activation', ActivationSpec> = {
+/** For where no layer takes it in. `prelu` has slopes [channels]. */
+export interface ActivationLayer extends LayerFields {
+  readonly op: 'activation';
+  readonly input: string;
+  readonly activation: Activation;
+}
+
+export const activationKind: LayerKind<'activation', ActivationSpec, ActivationLayer> = {
   op: 'activation',
   names: ['activation'],
   read(layer) {

@@ -2,6 +2,7 @@
 import source from '../../shaders/add.wgsl?raw';
 import { ShapeError, WeightsError } from '../errors.js';
 import type { LayerKind } from '../network/layer.js';
+import type { LayerFields } from '../network/reader.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
@@ -96,7 +97,15 @@ export interface AddSpec {
   readonly activation: Activation;
 }
 
-export const addKind: LayerKind<'add', AddSpec> = {
+/** Two tensors of one shape, or, where `padChannels`, of one height and width: channels that one lacks count as 0. */
+export interface AddLayer extends LayerFields {
+  readonly op: 'add';
+  readonly inputs: readonly [string, string];
+  readonly activation: Activation;
+  readonly padChannels?: boolean;
+}
+
+export const addKind: LayerKind<'add', AddSpec, AddLayer> = {
   op: 'add',
   names: ['add'],
   read(layer) {

@@ -6,7 +6,17 @@ import { list } from '../show.js';
 import { assertFeatureShape, blocksOf, type FeatureShape, formatShape, type Tensor } from '../tensor.js';
 
 /** Activations of a layer; the order is that of ACTIVATION in lib/activation.wgsl. */
-export const ACTIVATIONS = ['none', 'relu', 'prelu', 'sigmoid'] as const;
+export const ACTIVATIONS = [
+  'none',
+  'relu',
+  'prelu',
+  'sigmoid',
+  'tanh',
+  'silu',
+  'relu6',
+  'hardSigmoid',
+  'hardSwish',
+] as const;
 /** What is done to each value at the end of a layer. */
 export type Activation = (typeof ACTIVATIONS)[number];
 

@@ -2,6 +2,7 @@
 import source from '../../shaders/concat.wgsl?raw';
 import { ShapeError } from '../errors.js';
 import type { LayerKind } from '../network/layer.js';
+import type { LayerFields } from '../network/reader.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
@@ -67,7 +68,13 @@ export function recordConcat(
   }
 }
 
-export const concatKind: LayerKind<'concat', { readonly inputs: readonly FeatureShape[] }> = {
+/** Features joined along channels. */
+export interface ConcatLayer extends LayerFields {
+  readonly op: 'concat';
+  readonly inputs: readonly string[];
+}
+
+export const concatKind: LayerKind<'concat', { readonly inputs: readonly FeatureShape[] }, ConcatLayer> = {
   op: 'concat',
   names: ['concat'],
   read(layer) {

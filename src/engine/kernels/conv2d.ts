@@ -7,6 +7,7 @@
 import source from '../../shaders/conv2d.wgsl?raw';
 import { ShapeError } from '../errors.js';
 import type { LayerKind, VariantDevice } from '../network/layer.js';
+import type { LayerFields, WindowFields } from '../network/reader.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
@@ -277,7 +278,16 @@ function generalParams(spec: Conv2dSpec, output: FeatureShape): ArrayBufferView 
   });
 }
 
-export const conv2dKind: LayerKind<'conv2d', Conv2dSpec> = {
+/** A convolution, of weights [outChannels, height, width, inChannels] and biases [outChannels]. */
+export interface Conv2dLayer extends LayerFields, WindowFields {
+  readonly op: 'conv2d';
+  readonly input: string;
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly activation: Activation;
+}
+
+export const conv2dKind: LayerKind<'conv2d', Conv2dSpec, Conv2dLayer> = {
   op: 'conv2d',
   names: ['conv2d'],
   read(layer) {

@@ -5,6 +5,7 @@
 import source from '../../shaders/depthwiseConv2d.wgsl?raw';
 import { ShapeError } from '../errors.js';
 import type { LayerKind } from '../network/layer.js';
+import type { LayerFields, WindowFields } from '../network/reader.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
@@ -143,7 +144,14 @@ export function recordDepthwiseConv2d(
   });
 }
 
-export const depthwiseConv2dKind: LayerKind<'depthwiseConv2d', DepthwiseConv2dSpec> = {
+/** Each channel by itself, of weights [height, width, channels] and biases [channels]. */
+export interface DepthwiseConv2dLayer extends LayerFields, WindowFields {
+  readonly op: 'depthwiseConv2d';
+  readonly input: string;
+  readonly activation: Activation;
+}
+
+export const depthwiseConv2dKind: LayerKind<'depthwiseConv2d', DepthwiseConv2dSpec, DepthwiseConv2dLayer> = {
   op: 'depthwiseConv2d',
   names: ['depthwiseConv2d'],
   read(layer) {

@@ -4,6 +4,7 @@ import source from '../../shaders/fullyConnected.wgsl?raw';
 import halvesLib from '../../shaders/lib/halves.wgsl?raw';
 import { ShapeError } from '../errors.js';
 import type { LayerKind } from '../network/layer.js';
+import type { LayerFields } from '../network/reader.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
@@ -128,7 +129,16 @@ export function recordFullyConnected(
   });
 }
 
-export const fullyConnectedKind: LayerKind<'fullyConnected', FullyConnectedSpec> = {
+/** Of weights [outFeatures, inFeatures], its input flattened in height, width, channel order, and biases [outFeatures]. */
+export interface FullyConnectedLayer extends LayerFields {
+  readonly op: 'fullyConnected';
+  readonly input: string;
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  readonly activation: Activation;
+}
+
+export const fullyConnectedKind: LayerKind<'fullyConnected', FullyConnectedSpec, FullyConnectedLayer> = {
   op: 'fullyConnected',
   names: ['fullyConnected'],
   read(layer) {

@@ -3,6 +3,7 @@
 import source from '../../shaders/pool.wgsl?raw';
 import { ShapeError } from '../errors.js';
 import type { LayerKind } from '../network/layer.js';
+import type { LayerFields, WindowFields } from '../network/reader.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
@@ -95,7 +96,13 @@ export function isHalving({ op, spec }: { readonly op: string; readonly spec: un
   return mode === 'max' && [...kernel, ...stride].every((size) => size === 2) && padding.every((size) => size === 0);
 }
 
-export const poolKind: LayerKind<'pool', PoolSpec> = {
+/** `maxPool` ignores the padding, `averagePool` counts it as zeros; it is less than the kernel. */
+export interface PoolLayer extends LayerFields, WindowFields {
+  readonly op: 'maxPool' | 'averagePool';
+  readonly input: string;
+}
+
+export const poolKind: LayerKind<'pool', PoolSpec, PoolLayer> = {
   op: 'pool',
   names: ['maxPool', 'averagePool'],
   read(layer) {

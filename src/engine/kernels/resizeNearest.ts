@@ -3,6 +3,7 @@
 import source from '../../shaders/resizeNearest.wgsl?raw';
 import { ShapeError } from '../errors.js';
 import type { LayerKind } from '../network/layer.js';
+import type { LayerFields } from '../network/reader.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
@@ -80,7 +81,14 @@ export function recordResizeNearest(
   });
 }
 
-export const resizeNearestKind: LayerKind<'resizeNearest', ResizeNearestSpec> = {
+/** Every pixel becomes so many equal ones, a whole number an axis. */
+export interface ResizeNearestLayer extends LayerFields {
+  readonly op: 'resizeNearest';
+  readonly input: string;
+  readonly scale: readonly [vertical: number, horizontal: number];
+}
+
+export const resizeNearestKind: LayerKind<'resizeNearest', ResizeNearestSpec, ResizeNearestLayer> = {
   op: 'resizeNearest',
   names: ['resizeNearest'],
   read(layer) {

@@ -3,7 +3,7 @@ import type { Gpu } from '../device.js';
 import type { LayerPart, StepNames, TensorSource } from '../kernels/common.js';
 import type { PlanBuilder } from '../plan.js';
 import type { FeatureShape, Tensor } from '../tensor.js';
-import type { LayerReader } from './reader.js';
+import type { LayerFields, LayerReader } from './reader.js';
 
 /** A tensor of a layer's weights in its kernel's layout. */
 export interface LayerTensor {
@@ -40,18 +40,22 @@ export interface LayerVariants<Spec> {
   choose(spec: Spec, variant: string): Spec;
 }
 
+// biome-ignore lint/suspicious/noExplicitAny: whoever has a kind of no known fields hands it a layer that names it
+type AnyFields = any;
+
 /**
- * An operator of networks. `Spec` is all that its kernel wants to know of a layer, the shapes of its inputs included.
+ * An operator of networks. `Spec` is all that its kernel wants to know of a layer, the shapes of its inputs included;
+ * `Fields` is the layer as a description has it.
  *
  * Members are methods, so that kinds of different specs fit one table; who calls one hands it a spec of its own.
  */
-export interface LayerKind<Op extends string = string, Spec = unknown> {
+export interface LayerKind<Op extends string = string, Spec = unknown, Fields extends LayerFields = AnyFields> {
   /** What nodes of the graph call it. */
   readonly op: Op;
   /** What descriptions call it (docs/formats.md, `op`). */
-  readonly names: readonly string[];
+  readonly names: readonly Fields['op'][];
   /** Reads a layer's fields. @throws WeightsError for a damaged field; ShapeError where shapes do not fit together. */
-  read(layer: LayerReader): { readonly inputs: readonly string[]; readonly spec: Spec };
+  read(layer: LayerReader<Fields>): { readonly inputs: readonly string[]; readonly spec: Spec };
   /** Shape of one item of the result. @throws ShapeError */
   shape(spec: Spec): FeatureShape;
   /** Begins the names of its stages: "max pool". */
@@ -70,3 +74,29 @@ export interface LayerKind<Op extends string = string, Spec = unknown> {
   /** Adds its steps to a plan. @throws ShapeError where a tensor has another shape than `spec` says. */
   record(builder: PlanBuilder, names: StepNames, spec: Spec, tensors: LayerTensors): void;
 }
+
+/** The layers of descriptions that a kind reads. */
+export type LayerOf<Kind> = Kind extends LayerKind<infer _Op, infer _Spec, infer Fields> ? Fields : never;
+
+/** One layer of a graph, or several that run as one kernel. */
+export interface LayerNode {
+  /** The layer whose weights it uses; its own name where it has none. */
+  readonly name: string;
+  /** The layer whose result it writes. */
+  readonly output: string;
+  /** What its kind is called. */
+  readonly op: string;
+  readonly kind: LayerKind;
+  /** Of that kind. */
+  readonly spec: unknown;
+  /** Shape of its result. */
+  readonly shape: FeatureShape;
+  /** Layers or network inputs that it reads. */
+  readonly inputs: readonly string[];
+}
+
+/** The nodes of kinds, told apart by `op`. */
+export type NodeOf<Kind> =
+  Kind extends LayerKind<infer Op, infer Spec, infer _Fields>
+    ? LayerNode & { readonly op: Op; readonly spec: Spec }
+    : never;

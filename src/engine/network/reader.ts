@@ -10,8 +10,34 @@ export interface LayerInput {
   readonly shape: FeatureShape;
 }
 
-/** Typed access to the fields of one layer's JSON. Every error says which layer and field. */
-export class LayerReader {
+/** What every layer of a description has. */
+export interface LayerFields {
+  /** Of its own among layers and inputs; its weights are called by it: `<name>.weight`. */
+  readonly name: string;
+  readonly op: string;
+}
+
+/** The fields of a window that slides over a picture. */
+export interface WindowFields {
+  readonly kernel: readonly [height: number, width: number];
+  readonly stride: readonly [vertical: number, horizontal: number];
+  /** Two numbers pad both sides of an axis alike. */
+  readonly padding:
+    | readonly [vertical: number, horizontal: number]
+    | readonly [top: number, left: number, bottom: number, right: number];
+}
+
+/** The fields of `Fields` that hold a `Value`. */
+type FieldOf<Fields, Value> = {
+  [Name in keyof Fields]-?: Exclude<Fields[Name], undefined> extends Value ? Name : never;
+}[keyof Fields] &
+  string;
+
+/**
+ * Typed access to the fields of one layer's JSON: those that `Fields` has, by what it says they hold. Every error says
+ * which layer and field.
+ */
+export class LayerReader<Fields extends LayerFields = LayerFields> {
   readonly name: string;
   readonly #fields: ReadonlyMap<string, unknown>;
   readonly #shapes: ReadonlyMap<string, FeatureShape>;
@@ -36,7 +62,11 @@ export class LayerReader {
   }
 
   /** A field that is one of a few words. */
-  oneOf<T extends string>(field: string, allowed: readonly T[]): T {
+  oneOf<T extends string>(field: FieldOf<Fields, string>, allowed: readonly T[]): T {
+    return this.#oneOf(field, allowed);
+  }
+
+  #oneOf<T extends string>(field: string, allowed: readonly T[]): T {
     const value = this.#fields.get(field);
     const found = allowed.find((candidate) => candidate === value);
     return found ?? this.#refuse(field, `one of ${list(allowed)}`);
@@ -44,17 +74,21 @@ export class LayerReader {
 
   /** The field `activation`. */
   activation(): Activation {
-    return this.oneOf('activation', ACTIVATIONS);
+    return this.#oneOf('activation', ACTIVATIONS);
   }
 
   /** A whole number, at least 1. */
-  count(field: string): number {
+  count(field: FieldOf<Fields, number>): number {
     const value = this.#fields.get(field);
     return isWhole(value, 1) ? value : this.#refuse(field, `a whole number >= 1 and <= ${MOST}`);
   }
 
   /** Vertical, then horizontal. */
-  pair(field: string, least: number): readonly [number, number] {
+  pair(field: FieldOf<Fields, readonly [number, number]>, least: number): readonly [number, number] {
+    return this.#pair(field, least);
+  }
+
+  #pair(field: string, least: number): readonly [number, number] {
     const value = this.#fields.get(field);
     const [vertical, horizontal, ...others] = Array.isArray(value) ? value : [];
     if (isWhole(vertical, least) && isWhole(horizontal, least) && others.length === 0) return [vertical, horizontal];
@@ -63,7 +97,7 @@ export class LayerReader {
 
   /** The fields of a window that slides over `input`. */
   window(): Window {
-    return { kernel: this.pair('kernel', 1), stride: this.pair('stride', 1), padding: this.padding() };
+    return { kernel: this.#pair('kernel', 1), stride: this.#pair('stride', 1), padding: this.padding() };
   }
 
   /** Two numbers pad both sides of an axis alike; four are top, left, bottom, right. */
@@ -79,7 +113,7 @@ export class LayerReader {
   }
 
   /** True or false; false where it is missing. */
-  flag(field: string): boolean {
+  flag(field: FieldOf<Fields, boolean>): boolean {
     const value = this.#fields.get(field) ?? false;
     return typeof value === 'boolean' ? value : this.#refuse(field, 'true or false');
   }

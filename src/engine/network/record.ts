@@ -3,14 +3,14 @@ import { ShapeError } from '../errors.js';
 import type { PlanBuilder } from '../plan.js';
 import { assertTensorShape, formatShape, type Tensor } from '../tensor.js';
 import type { NetworkGraph } from './graph.js';
-import { kindOf } from './kinds.js';
+import type { LayerNode } from './layer.js';
 import type { NetworkWeights } from './weights.js';
 import type { NetworkWorkspace } from './workspace.js';
 
 /** What a network is recorded with. */
 export interface NetworkRecording {
   /** The network. */
-  readonly graph: NetworkGraph;
+  readonly graph: NetworkGraph<LayerNode>;
   /** Packed for this graph. */
   readonly weights: NetworkWeights;
   /** Made for this graph, with room for the batch. */
@@ -47,7 +47,7 @@ export function recordNetwork(builder: PlanBuilder, recording: NetworkRecording)
     return given ?? workspace.tensor(name);
   };
   for (const node of graph.nodes) {
-    const kind = kindOf(node);
+    const { kind } = node;
     const stage = [kind.stage(node.spec), node.name, ...(node.output === node.name ? [] : ['+', node.output])].join(
       ' ',
     );

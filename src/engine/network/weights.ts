@@ -8,8 +8,7 @@ import { packHalves } from '../kernels/halves.js';
 import { requireFloats, type SafeTensors } from '../safetensors.js';
 import { list } from '../show.js';
 import type { NetworkGraph } from './graph.js';
-import { kindOf } from './kinds.js';
-import type { LayerWeights } from './layer.js';
+import type { LayerNode, LayerWeights } from './layer.js';
 
 /** How weights may be held on the GPU. Arithmetic is f32. */
 export const DTYPES: readonly string[] & readonly ['f16', 'f32'] = ['f16', 'f32'];
@@ -36,18 +35,25 @@ interface WeightSlice {
 /**
  * Takes the tensors that `graph` needs from a weights file and packs them. `bias` holds biases and slopes where a
  * kernel wants both.
+ * @param layout of the file's weights: `ohwi`, convolutions [out, height, width, in], of one channel each [height,
+ * width, channels], fully connected ones [out, height * width * channels]. PyTorch's are in another order, which no
+ * shape tells of 3x3 windows of three channels: `toOhwi` of `fullpose/networks` puts them into this one.
  * @param dtype `f16`: weights whose kernel takes halves become halves where that changes none of them, as of any file
  * in 16 bits; see `halvesWork`
- * @throws WeightsError where one is missing or has another shape or type.
+ * @throws WeightsError where one is missing or has another shape or type; InputError for another layout.
  */
-export function packNetworkWeights(graph: NetworkGraph, file: SafeTensors, dtype: DType = 'f32'): PackedWeights {
+export function packNetworkWeights(
+  graph: NetworkGraph<LayerNode>,
+  file: SafeTensors,
+  layout: 'ohwi',
+  dtype: DType = 'f32',
+): PackedWeights {
   if (!Array.isArray(graph?.nodes)) refuse('The graph', graph, 'what parseNetwork gives');
-  const parts = graph.nodes.flatMap((node) => {
+  if (layout !== 'ohwi') refuse('The layout', layout, "'ohwi', which toOhwi of fullpose/networks makes of others");
+  const parts = graph.nodes.flatMap((node: LayerNode) => {
     const source: TensorSource = (part, shape) => requireFloats(file, `${node.name}.${part}`, shape);
     return (
-      kindOf(node)
-        .pack?.(node.spec, source)
-        .map((tensor) => ({ ...tensor, name: `${node.name}.${tensor.part}` })) ?? []
+      node.kind.pack?.(node.spec, source).map((tensor) => ({ ...tensor, name: `${node.name}.${tensor.part}` })) ?? []
     );
   });
   const slices = new Map<string, WeightSlice>();

@@ -6,6 +6,7 @@ import { ShapeError } from '../errors.js';
 import { list } from '../show.js';
 import { type Tensor, tensorBytes } from '../tensor.js';
 import type { NetworkGraph } from './graph.js';
+import type { LayerNode } from './layer.js';
 
 /**
  * Memory of a network's intermediate results for a batch. Networks of one graph that run one after the other share it.
@@ -17,7 +18,7 @@ export class NetworkWorkspace {
   readonly #banks: readonly GPUBuffer[];
   readonly #tensors = new Map<string, Tensor>();
 
-  constructor(gpu: Gpu, label: string, graph: NetworkGraph, batch = 1) {
+  constructor(gpu: Gpu, label: string, graph: NetworkGraph<LayerNode>, batch = 1) {
     this.#gpu = gpu;
     this.batch = batch;
     const { sizes, steps } = arenaSteps(graph, batch);
@@ -56,7 +57,7 @@ export class NetworkWorkspace {
 }
 
 /** What the arena has to place: every result but the outputs, which belong to the caller. */
-function arenaSteps(graph: NetworkGraph, batch: number): { sizes: Map<string, number>; steps: ArenaStep[] } {
+function arenaSteps(graph: NetworkGraph<LayerNode>, batch: number): { sizes: Map<string, number>; steps: ArenaStep[] } {
   const sizes = new Map<string, number>();
   for (const { output, shape } of graph.nodes) {
     if (!graph.outputs.has(output)) sizes.set(output, tensorBytes(shape, batch));
