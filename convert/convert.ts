@@ -431,12 +431,10 @@ class Converter {
       this.#constants.set(output, { shape, values: new Float32Array(count).fill(fill) });
       return true;
     }
-    if (node.op === 'Identity' || node.op === 'Reshape') {
-      const constant = this.#constants.get(node.inputs[0] ?? '');
-      if (constant === undefined) return false;
-      const target = node.op === 'Reshape' ? this.numbers(1) : constant.shape;
-      if (target === undefined) return false;
-      this.#constants.set(output, { shape: resolveShape(target, constant.shape), values: constant.values });
+    const constant = this.#constants.get(node.inputs[0] ?? '');
+    const reshaped = constant === undefined ? undefined : RESHAPED[node.op]?.(constant.shape, this);
+    if (constant !== undefined && reshaped !== undefined) {
+      this.#constants.set(output, { shape: reshaped, values: constant.values });
       return true;
     }
     if (!KNOWN_OPS.includes(node.op)) return false;
@@ -496,6 +494,23 @@ function resolveShape(target: readonly number[], shape: readonly number[]): numb
   const rest = sizes.filter((size) => size !== -1).reduce((product, size) => product * size, 1);
   return sizes.map((size) => (size === -1 ? count / rest : size));
 }
+
+/** What operators that only bring numbers into another shape make of one. */
+const RESHAPED: Readonly<Record<string, (dims: readonly number[], converter: Converter) => readonly number[]>> = {
+  Identity: (dims) => dims,
+  Reshape: (dims, converter) => resolveShape(converter.numbers(1) ?? converter.attribute('shape', []), dims),
+  Squeeze(dims, converter) {
+    const axes = axesOf(converter)?.map((axis) => (axis < 0 ? axis + dims.length : axis));
+    return dims.filter((size, axis) => (axes === undefined ? size !== 1 || axis === 0 : !axes.includes(axis)));
+  },
+  Unsqueeze(dims, converter) {
+    const axes = axesOf(converter) ?? [];
+    const length = dims.length + axes.length;
+    const added = axes.map((axis) => (axis < 0 ? axis + length : axis));
+    const rest = [...dims];
+    return Array.from({ length }, (_, axis) => (added.includes(axis) ? 1 : (rest.shift() ?? 1)));
+  },
+};
 
 /** The window of a convolution or pool on `shape`, its padding as four numbers. */
 function windowOf(converter: Converter, { height, width }: FeatureShape, kernel: readonly number[]) {
@@ -810,32 +825,12 @@ const RULES: Readonly<Record<string, Rule>> = {
     if (axis !== 1) return converter.refuse(`has axis ${axis}; wanted 1`);
     reshape(converter, [1, dims.reduce((product, size) => product * size, 1)]);
   },
-  Reshape(converter) {
-    const target = converter.numbers(1) ?? converter.attribute('shape', []);
-    const dims = resolveShape(target, converter.input().dims);
-    // A batch that is left open is one.
-    reshape(converter, dims);
-  },
-  Squeeze(converter) {
-    const { dims } = converter.input();
-    const axes = axesOf(converter)?.map((axis) => (axis < 0 ? axis + dims.length : axis));
-    reshape(
-      converter,
-      dims.filter((size, axis) => (axes === undefined ? size !== 1 || axis === 0 : !axes.includes(axis))),
-    );
-  },
-  Unsqueeze(converter) {
-    const { dims } = converter.input();
-    const axes = axesOf(converter) ?? [];
-    const length = dims.length + axes.length;
-    const added = axes.map((axis) => (axis < 0 ? axis + length : axis));
-    const rest = [...dims];
-    reshape(
-      converter,
-      Array.from({ length }, (_, axis) => (added.includes(axis) ? 1 : (rest.shift() ?? 1))),
-    );
-  },
-  Identity: (converter) => converter.set(converter.input()),
+  ...Object.fromEntries(
+    Object.entries(RESHAPED).map(([op, reshaped]): [string, Rule] => [
+      op,
+      (converter) => reshape(converter, reshaped(converter.input().dims, converter)),
+    ]),
+  ),
   Dropout: (converter) => converter.set(converter.input()),
   Cast: (converter) => converter.set(converter.input()),
 };

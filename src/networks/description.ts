@@ -15,6 +15,7 @@ import { asRecord, expectValue, inFile, parseJson } from '../files/json.js';
 import { ALL_LAYER_KINDS, type GraphNode, type NetworkLayer } from './kinds.js';
 import { type PictureInput, type PictureSettings, parsePictureInput } from './picture.js';
 
+/** A network: what it reads, what it computes, and what of that is wanted. */
 export interface NetworkDescription {
   /** Shapes of what layers may name without any layer making it. */
   readonly inputs: Readonly<Record<string, FeatureShape>>;
@@ -28,7 +29,9 @@ export interface NetworkDescription {
 
 /** A description that was checked. */
 export interface ParsedNetwork {
+  /** Its layers with shapes. */
   readonly graph: NetworkGraph<GraphNode>;
+  /** With all defaults. */
   readonly picture: PictureSettings;
 }
 

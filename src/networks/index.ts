@@ -18,7 +18,7 @@ export type { DepthwiseConv2dLayer } from '../engine/kernels/depthwiseConv2d.js'
 export type { FullyConnectedLayer } from '../engine/kernels/fullyConnected.js';
 export type { PoolLayer } from '../engine/kernels/pool.js';
 export type { ResizeNearestLayer } from '../engine/kernels/resizeNearest.js';
-export type { LayerFields, WindowFields } from '../engine/network/reader.js';
+export type { ActivationField, InputField, LayerFields, WindowFields } from '../engine/network/reader.js';
 export type { PictureSource } from '../pictures/frame.js';
 export { type NetworkDescription, type ParsedNetwork, parseDescription } from './description.js';
 export type { GlobalAveragePoolLayer } from './kernels/globalAveragePool.js';

@@ -22,9 +22,11 @@ import { fetchNetwork, type NetworkDescription, parseDescription } from './descr
 import { toOhwi, type WeightsLayout } from './layout.js';
 import { type PictureSettings, PictureTensor } from './picture.js';
 
+/** How a network is held and run. */
 export interface NetworkOptions {
   /** The caller's device, which is never destroyed here. Without it the network makes one of its own. */
   readonly device?: GPUDevice;
+  /** Which adapter, where the network makes a device of its own. */
   readonly powerPreference?: GPUPowerPreference;
   /** Of the weights; default what their metadata `layout` says. See `toOhwi`. */
   readonly layout?: WeightsLayout;
@@ -143,6 +145,7 @@ export class Network {
     this.#staging = parts.staging;
   }
 
+  /** The device in use: the caller's, or the network's own. */
   get device(): GPUDevice {
     return this.#gpu.device;
   }

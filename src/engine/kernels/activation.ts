@@ -1,7 +1,7 @@
 /** ReLU, PReLU or sigmoid on its own, for where no layer can take it in. See activation.wgsl. */
 import source from '../../shaders/activation.wgsl?raw';
 import type { LayerKind } from '../network/layer.js';
-import type { LayerFields } from '../network/reader.js';
+import type { ActivationField, InputField, LayerFields } from '../network/reader.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
@@ -65,11 +65,7 @@ export interface ActivationSpec {
 }
 
 /** For where no layer takes it in. `prelu` has slopes [channels]. */
-export interface ActivationLayer extends LayerFields {
-  readonly op: 'activation';
-  readonly input: string;
-  readonly activation: Activation;
-}
+export interface ActivationLayer extends LayerFields<'activation'>, InputField, ActivationField {}
 
 export const activationKind: LayerKind<'activation', ActivationSpec, ActivationLayer> = {
   op: 'activation',

@@ -2,7 +2,7 @@
 import source from '../../shaders/add.wgsl?raw';
 import { ShapeError, WeightsError } from '../errors.js';
 import type { LayerKind } from '../network/layer.js';
-import type { LayerFields } from '../network/reader.js';
+import type { ActivationField, LayerFields } from '../network/reader.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
@@ -98,10 +98,10 @@ export interface AddSpec {
 }
 
 /** Two tensors of one shape, or, where `padChannels`, of one height and width: channels that one lacks count as 0. */
-export interface AddLayer extends LayerFields {
-  readonly op: 'add';
+export interface AddLayer extends LayerFields<'add'>, ActivationField {
+  /** Layers before it, or inputs of the network. */
   readonly inputs: readonly [string, string];
-  readonly activation: Activation;
+  /** Whether one may have fewer channels (default false). */
   readonly padChannels?: boolean;
 }
 

@@ -69,8 +69,8 @@ export function recordConcat(
 }
 
 /** Features joined along channels. */
-export interface ConcatLayer extends LayerFields {
-  readonly op: 'concat';
+export interface ConcatLayer extends LayerFields<'concat'> {
+  /** Layers before it, or inputs of the network. */
   readonly inputs: readonly string[];
 }
 

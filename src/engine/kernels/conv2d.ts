@@ -7,7 +7,7 @@
 import source from '../../shaders/conv2d.wgsl?raw';
 import { ShapeError } from '../errors.js';
 import type { LayerKind, VariantDevice } from '../network/layer.js';
-import type { LayerFields, WindowFields } from '../network/reader.js';
+import type { ActivationField, InputField, LayerFields, WindowFields } from '../network/reader.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
@@ -279,12 +279,11 @@ function generalParams(spec: Conv2dSpec, output: FeatureShape): ArrayBufferView 
 }
 
 /** A convolution, of weights [outChannels, height, width, inChannels] and biases [outChannels]. */
-export interface Conv2dLayer extends LayerFields, WindowFields {
-  readonly op: 'conv2d';
-  readonly input: string;
+export interface Conv2dLayer extends LayerFields<'conv2d'>, InputField, ActivationField, WindowFields {
+  /** Channels of the input. */
   readonly inChannels: number;
+  /** Channels of the result. */
   readonly outChannels: number;
-  readonly activation: Activation;
 }
 
 export const conv2dKind: LayerKind<'conv2d', Conv2dSpec, Conv2dLayer> = {

@@ -5,7 +5,7 @@
 import source from '../../shaders/depthwiseConv2d.wgsl?raw';
 import { ShapeError } from '../errors.js';
 import type { LayerKind } from '../network/layer.js';
-import type { LayerFields, WindowFields } from '../network/reader.js';
+import type { ActivationField, InputField, LayerFields, WindowFields } from '../network/reader.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
@@ -145,11 +145,11 @@ export function recordDepthwiseConv2d(
 }
 
 /** Each channel by itself, of weights [height, width, channels] and biases [channels]. */
-export interface DepthwiseConv2dLayer extends LayerFields, WindowFields {
-  readonly op: 'depthwiseConv2d';
-  readonly input: string;
-  readonly activation: Activation;
-}
+export interface DepthwiseConv2dLayer
+  extends LayerFields<'depthwiseConv2d'>,
+    InputField,
+    ActivationField,
+    WindowFields {}
 
 export const depthwiseConv2dKind: LayerKind<'depthwiseConv2d', DepthwiseConv2dSpec, DepthwiseConv2dLayer> = {
   op: 'depthwiseConv2d',

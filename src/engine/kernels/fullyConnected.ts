@@ -4,7 +4,7 @@ import source from '../../shaders/fullyConnected.wgsl?raw';
 import halvesLib from '../../shaders/lib/halves.wgsl?raw';
 import { ShapeError } from '../errors.js';
 import type { LayerKind } from '../network/layer.js';
-import type { LayerFields } from '../network/reader.js';
+import type { ActivationField, InputField, LayerFields } from '../network/reader.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
@@ -130,12 +130,11 @@ export function recordFullyConnected(
 }
 
 /** Of weights [outFeatures, inFeatures], its input flattened in height, width, channel order, and biases [outFeatures]. */
-export interface FullyConnectedLayer extends LayerFields {
-  readonly op: 'fullyConnected';
-  readonly input: string;
+export interface FullyConnectedLayer extends LayerFields<'fullyConnected'>, InputField, ActivationField {
+  /** Numbers of the input. */
   readonly inFeatures: number;
+  /** Numbers of the result. */
   readonly outFeatures: number;
-  readonly activation: Activation;
 }
 
 export const fullyConnectedKind: LayerKind<'fullyConnected', FullyConnectedSpec, FullyConnectedLayer> = {

@@ -3,7 +3,7 @@
 import source from '../../shaders/pool.wgsl?raw';
 import { ShapeError } from '../errors.js';
 import type { LayerKind } from '../network/layer.js';
-import type { LayerFields, WindowFields } from '../network/reader.js';
+import type { InputField, LayerFields, WindowFields } from '../network/reader.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
@@ -97,10 +97,7 @@ export function isHalving({ op, spec }: { readonly op: string; readonly spec: un
 }
 
 /** `maxPool` ignores the padding, `averagePool` counts it as zeros; it is less than the kernel. */
-export interface PoolLayer extends LayerFields, WindowFields {
-  readonly op: 'maxPool' | 'averagePool';
-  readonly input: string;
-}
+export interface PoolLayer extends LayerFields<'maxPool' | 'averagePool'>, InputField, WindowFields {}
 
 export const poolKind: LayerKind<'pool', PoolSpec, PoolLayer> = {
   op: 'pool',

@@ -3,7 +3,7 @@
 import source from '../../shaders/resizeNearest.wgsl?raw';
 import { ShapeError } from '../errors.js';
 import type { LayerKind } from '../network/layer.js';
-import type { LayerFields } from '../network/reader.js';
+import type { InputField, LayerFields } from '../network/reader.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
 import { preprocess } from '../preprocess.js';
@@ -82,9 +82,8 @@ export function recordResizeNearest(
 }
 
 /** Every pixel becomes so many equal ones, a whole number an axis. */
-export interface ResizeNearestLayer extends LayerFields {
-  readonly op: 'resizeNearest';
-  readonly input: string;
+export interface ResizeNearestLayer extends LayerFields<'resizeNearest'>, InputField {
+  /** Pixels for each one, vertical and horizontal. */
   readonly scale: readonly [vertical: number, horizontal: number];
 }
 

@@ -86,6 +86,7 @@ export interface LayerNode {
   readonly output: string;
   /** What its kind is called. */
   readonly op: string;
+  /** What computes it. */
   readonly kind: LayerKind;
   /** Of that kind. */
   readonly spec: unknown;

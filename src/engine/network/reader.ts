@@ -11,15 +11,30 @@ export interface LayerInput {
 }
 
 /** What every layer of a description has. */
-export interface LayerFields {
+export interface LayerFields<Op extends string = string> {
   /** Of its own among layers and inputs; its weights are called by it: `<name>.weight`. */
   readonly name: string;
-  readonly op: string;
+  /** What it computes. */
+  readonly op: Op;
+}
+
+/** The field of layers that read one thing. */
+export interface InputField {
+  /** A layer before it, or an input of the network. */
+  readonly input: string;
+}
+
+/** The field of layers that take in an activation. */
+export interface ActivationField {
+  /** What is done to each value of the result; `prelu` has slopes, `<name>.slope`. */
+  readonly activation: Activation;
 }
 
 /** The fields of a window that slides over a picture. */
 export interface WindowFields {
+  /** Pixels of the window. */
   readonly kernel: readonly [height: number, width: number];
+  /** Pixels from one place of the window to the next. */
   readonly stride: readonly [vertical: number, horizontal: number];
   /** Two numbers pad both sides of an axis alike. */
   readonly padding:

@@ -1,13 +1,10 @@
 /** Mean of every channel: the average pool whose window is the whole input. */
 import { type PoolSpec, poolKind } from '../../engine/kernels/pool.js';
 import type { LayerKind } from '../../engine/network/layer.js';
-import type { LayerFields } from '../../engine/network/reader.js';
+import type { InputField, LayerFields } from '../../engine/network/reader.js';
 
 /** To one pixel. */
-export interface GlobalAveragePoolLayer extends LayerFields {
-  readonly op: 'globalAveragePool';
-  readonly input: string;
-}
+export interface GlobalAveragePoolLayer extends LayerFields<'globalAveragePool'>, InputField {}
 
 export const globalAveragePoolKind: LayerKind<'pool', PoolSpec, GlobalAveragePoolLayer> = {
   ...poolKind,

@@ -28,6 +28,7 @@ import source from '../../shaders/multiply.wgsl?raw';
 
 /** PReLU's slopes have no binding here. */
 const PRODUCT_ACTIVATIONS = ACTIVATIONS.filter((activation) => activation !== 'prelu');
+/** What may be done to a product: PReLU's slopes have no place here. */
 export type ProductActivation = Exclude<Activation, 'prelu'>;
 
 const PARAMS = new UniformStruct({ count: 'u32', blocks: 'u32', channels: 'u32', right_count: 'u32' });
@@ -87,9 +88,10 @@ export interface MultiplySpec {
 }
 
 /** Two tensors of one shape, or the second a gate of every channel: [1, 1, channels]. */
-export interface MultiplyLayer extends LayerFields {
-  readonly op: 'multiply';
+export interface MultiplyLayer extends LayerFields<'multiply'> {
+  /** Layers before it, or inputs of the network. */
   readonly inputs: readonly [string, string];
+  /** What is done to each product. */
   readonly activation: ProductActivation;
 }
 

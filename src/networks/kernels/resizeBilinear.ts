@@ -1,7 +1,7 @@
 /** Bilinear resize. See resizeBilinear.wgsl. */
 import { assertSameBatch, type StepNames, WORKGROUP_SIZE } from '../../engine/kernels/common.js';
 import type { LayerKind } from '../../engine/network/layer.js';
-import type { LayerFields } from '../../engine/network/reader.js';
+import type { InputField, LayerFields } from '../../engine/network/reader.js';
 import type { Kernel, KernelDeclaration } from '../../engine/pipelines.js';
 import type { PlanBuilder } from '../../engine/plan.js';
 import { preprocess } from '../../engine/preprocess.js';
@@ -102,10 +102,10 @@ export function recordResizeBilinear(
 }
 
 /** To `size`, without smoothing where that is smaller. */
-export interface ResizeBilinearLayer extends LayerFields {
-  readonly op: 'resizeBilinear';
-  readonly input: string;
+export interface ResizeBilinearLayer extends LayerFields<'resizeBilinear'>, InputField {
+  /** Pixels of the result. */
   readonly size: readonly [height: number, width: number];
+  /** Which pixels of both lie over one another. */
   readonly coordinates: ResizeCoordinates;
 }
 

@@ -1,7 +1,7 @@
 /** Softmax over channels. See softmax.wgsl. */
 import { assertSameBatch, type StepNames, WORKGROUP_SIZE } from '../../engine/kernels/common.js';
 import type { LayerKind } from '../../engine/network/layer.js';
-import type { LayerFields } from '../../engine/network/reader.js';
+import type { InputField, LayerFields } from '../../engine/network/reader.js';
 import type { Kernel, KernelDeclaration } from '../../engine/pipelines.js';
 import type { PlanBuilder } from '../../engine/plan.js';
 import { preprocess } from '../../engine/preprocess.js';
@@ -34,10 +34,7 @@ export function recordSoftmax(
 }
 
 /** Over the channels of every pixel. */
-export interface SoftmaxLayer extends LayerFields {
-  readonly op: 'softmax';
-  readonly input: string;
-}
+export interface SoftmaxLayer extends LayerFields<'softmax'>, InputField {}
 
 export const softmaxKind: LayerKind<'softmax', { readonly input: FeatureShape }, SoftmaxLayer> = {
   op: 'softmax',
