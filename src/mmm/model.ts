@@ -56,7 +56,7 @@ export interface FaceModel extends ShapeModel {
   /** Vertex of each of the 68 iBUG points, 3D jaw line. */
   readonly landmarks: Uint32Array;
   /**
-   * [C,3]: a coarser mesh of some of the vertices, which is all that the cascade's iterations see; `triangles` where
+   * [C,3], a coarser mesh of some of the vertices, which is all that the cascade's iterations see; `triangles` where
    * the file has no other.
    */
   readonly coarseTriangles: Uint32Array;
