@@ -9,7 +9,6 @@ import config from '../vite.config.js';
 import { repositoryRoot } from './page-host.js';
 import { placeholderBase, relocate } from './relocatable.js';
 import { siteHeader, sitePages } from './site-header.js';
-import { minifiedShaders } from './wgsl.js';
 
 const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
 
@@ -68,7 +67,8 @@ async function buildPages(folder: string): Promise<void> {
     base: './',
     publicDir: false,
     resolve: config.resolve ?? {},
-    plugins: [siteHeader(), minifiedShaders()],
+    // Shaders as they are written: the benchmark shows them.
+    plugins: [siteHeader()],
     worker: { format: 'es', rolldownOptions: { output: { assetFileNames } } },
     build: {
       outDir: folder,
