@@ -254,7 +254,7 @@ export class FaceAligner extends Revivable<DeviceState> {
     try {
       const run = runFromMean(options, this.iterations);
       expectList('The boxes', boxes);
-      expectWhole("The frame's count of boxes", boxes.length, 1, this.maxFaces);
+      expectWhole("The frame's box count", boxes.length, 1, this.maxFaces);
       const state = this.alive;
       const frame = await state.frame.fill(source, turn);
       const starts = startsAt(boxes, frame.picture, this.cropSize);

@@ -150,7 +150,7 @@ export class FrameEncoder {
   }
 
   #checkCount(faces: number): void {
-    expectWhole("The frame's count of faces", faces, 1, this.#cascade.maxFaces);
+    expectWhole("The frame's face count", faces, 1, this.#cascade.maxFaces);
   }
 
   #checkCrops(crops: CropBuffer): CropBuffer {

@@ -164,7 +164,7 @@ export const encode = gpuSuite('encode', (test) => {
       [{ texture: {}, boxes }, {}, /wanted a GPUTexture/],
       [{ texture: linear, boxes }, {}, /format is rgba8unorm-srgb/],
       [{ texture, boxes: 3 }, {}, /boxes are 3; wanted a list/],
-      [{ texture, boxes: [] }, {}, /count of faces is 0; wanted a whole number from 1 to 2/],
+      [{ texture, boxes: [] }, {}, /face count is 0; wanted a whole number from 1 to 2/],
       [{ texture, boxes: [...BOXES, BOXES[0]] }, {}, /given 3 faces/],
       [{ texture, boxes: [BOXES[0], { ...BOXES[1], x0: 99 }] }, {}, /^Box 1: /],
       [{ texture, boxes, iterations: 4 }, {}, /iterations is 4/],
