@@ -498,6 +498,8 @@ function resolveShape(target: readonly number[], shape: readonly number[]): numb
 /** What operators that only bring numbers into another shape make of one. */
 const RESHAPED: Readonly<Record<string, (dims: readonly number[], converter: Converter) => readonly number[]>> = {
   Identity: (dims) => dims,
+  // Weights of 16 bits are read as floats already.
+  Cast: (dims) => dims,
   Reshape: (dims, converter) => resolveShape(converter.numbers(1) ?? converter.attribute('shape', []), dims),
   Squeeze(dims, converter) {
     const axes = axesOf(converter)?.map((axis) => (axis < 0 ? axis + dims.length : axis));
@@ -832,7 +834,6 @@ const RULES: Readonly<Record<string, Rule>> = {
     ]),
   ),
   Dropout: (converter) => converter.set(converter.input()),
-  Cast: (converter) => converter.set(converter.input()),
 };
 
 function resize(

@@ -70,6 +70,15 @@ describe('a converted model', () => {
   });
 });
 
+it("reads the benchmark's network, of two inputs", () => {
+  const { description } = read(convertOnnx(readFileSync('bench/models/net0.onnx')));
+  const { layers } = JSON.parse(readFileSync('weights/network.json', 'utf8'));
+  const sizes = (list: readonly { readonly outChannels?: number; readonly outFeatures?: number }[]) =>
+    list.flatMap(({ outChannels, outFeatures }) => outChannels ?? outFeatures ?? []);
+  expect(Object.keys(description.inputs)).toHaveLength(2);
+  expect(sizes(description.layers)).toEqual(sizes(layers));
+});
+
 /** A model of one node on [1, 4, 6, 5], whose further inputs are constants. */
 function model(
   op: string,
