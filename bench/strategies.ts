@@ -2,8 +2,8 @@
 import { interleave, Samples, type Summary } from './statistics.js';
 
 /**
- * What the strategies of a group do: from a picture to landmarks, the same with the face of the frame before, Net^0 from
- * arrays to an array, PNCC from vertices, or one convolution.
+ * What the strategies of a group do: from a picture to landmarks, the same with the face of the frame before, Net^0
+ * from arrays to an array, PNCC from vertices, or one convolution.
  */
 export const strategyGroups = ['picture', 'video', 'network', 'rasteriser', 'convolution'] as const;
 export type StrategyGroup = (typeof strategyGroups)[number];

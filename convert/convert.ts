@@ -1,6 +1,7 @@
 /**
  * From an ONNX model to the files that `Network.load` takes (docs/formats.md, "Networks of others"): its operators as a
- * list of layers, with normalisations and activations in the layers before them, and its weights in the engine's layout.
+ * list of layers, with normalisations and activations in the layers before them, and its weights in the engine's
+ * layout.
  *
  * Every tensor of the model is seen as a layer's result, its numbers in the order channel, height, width or height,
  * width, channel: what only brings numbers into another shape costs nothing, as long as that order is known.

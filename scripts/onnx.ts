@@ -1,5 +1,6 @@
 /**
- * Reads ONNX models: operators with numbers, words and tensors for attributes, constants of floats and of whole numbers.
+ * Reads ONNX models: operators with numbers, words and tensors for attributes, constants of floats and of whole
+ * numbers.
  */
 import protobuf from 'protobufjs/light.js';
 import { WeightsError } from '../src/engine/errors.js';

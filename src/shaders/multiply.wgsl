@@ -1,5 +1,5 @@
-// Product of two tensors: out[n, p, c] = activate(left[n, p, c] * right[n, q, c]), q = p, or 0 where the right one is one
-// pixel for all (a gate of every channel).
+// Product of two tensors: out[n, p, c] = activate(left[n, p, c] * right[n, q, c]), q = p, or 0 where the right one is
+// one pixel for all (a gate of every channel).
 //
 // left, output [N, pixels, C4] vec4, right [N, right_pixels, C4] vec4, right_pixels = pixels or 1.
 // One invocation computes one vec4: global id x = pixel * C4 + c4, y = image. Padding channels are written as 0.

@@ -2,7 +2,8 @@
 // over pixel (x, y) of the input, 0 to 1 and not linearised. Outside the picture colours are black.
 //
 // frame: the picture from its top left corner; crops [1]: where the input's pixels lie in it, as lib/crop.wgsl has it.
-// image [1, height, width] vec4: three channels in the order red, green, blue, or the other way round where BGR, and a 0.
+// image [1, height, width] vec4: three channels in the order red, green, blue, or the other way round where BGR, and a
+// 0.
 // Each pixel averages taps x taps bilinear samples spread evenly over its footprint.
 // One invocation computes one pixel: global id x, y.
 

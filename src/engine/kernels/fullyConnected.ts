@@ -129,7 +129,9 @@ export function recordFullyConnected(
   });
 }
 
-/** Of weights [outFeatures, inFeatures], its input flattened in height, width, channel order, and biases [outFeatures]. */
+/**
+ * Of weights [outFeatures, inFeatures], its input flattened in height, width, channel order, and biases [outFeatures].
+ */
 export interface FullyConnectedLayer extends LayerFields<'fullyConnected'>, InputField, ActivationField {
   /** Numbers of the input. */
   readonly inFeatures: number;

@@ -44,7 +44,9 @@ function multiplyKernel(activation: ProductActivation): Kernel {
   };
 }
 
-/** Shape of the product, the left one's. @throws ShapeError where the right one has neither that nor one pixel of it. */
+/**
+ * Shape of the product, the left one's. @throws ShapeError where the right one has neither that nor one pixel of it.
+ */
 export function multiplyOutputShape(left: FeatureShape, right: FeatureShape): FeatureShape {
   const isGate = right.height === 1 && right.width === 1;
   const fits = isGate || (right.height === left.height && right.width === left.width);

@@ -1,7 +1,7 @@
 // Activations at the end of a kernel, chosen when the pipeline is compiled.
 
-// 0 none, 1 ReLU, 2 PReLU, 3 sigmoid, 4 tanh, 5 SiLU, 6 ReLU6, 7 hard sigmoid, 8 hard swish (the order of ACTIVATIONS in
-// src/engine/kernels/common.ts).
+// 0 none, 1 ReLU, 2 PReLU, 3 sigmoid, 4 tanh, 5 SiLU, 6 ReLU6, 7 hard sigmoid, 8 hard swish (the order of ACTIVATIONS
+// in src/engine/kernels/common.ts).
 override ACTIVATION: u32 = 0u;
 
 // The exponent is never positive, so nothing overflows.
