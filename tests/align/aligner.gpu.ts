@@ -428,7 +428,11 @@ export const aligner = gpuSuite('aligner', (test) => {
         stages.every(({ milliseconds }) => milliseconds >= 0),
         'a stage has negative time',
       );
-      await expectError(() => aligner.profile(picture(80, 64), []), InputError, /box count is 0; wanted a whole number from 1 to 4/);
+      await expectError(
+        () => aligner.profile(picture(80, 64), []),
+        InputError,
+        /box count is 0; wanted a whole number from 1 to 4/,
+      );
     });
   });
 });
