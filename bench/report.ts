@@ -265,9 +265,7 @@ export function summaryToMarkdown(reports: readonly Omit<Report, 'pipelines'>[])
   const missing = reports.flatMap(({ browser, rivals }) =>
     rivals
       .filter(({ ms }) => ms === undefined)
-      .map(
-        ({ name, group, note }) => `- ${name} does not run in ${browser} (${groupTitles[group]}): ${firstLine(note)}`,
-      ),
+      .map(({ name, group, note }) => `- ${name} does not run in ${browser} (${groupTitles[group]}): ${note}`),
   );
   const parts = [
     adapters.join('\n'),
@@ -295,8 +293,6 @@ export function summaryToMarkdown(reports: readonly Omit<Report, 'pipelines'>[])
   ];
   return `${parts.join('\n\n')}\n`;
 }
-
-const firstLine = (text: string): string => text.split('\n')[0] ?? '';
 
 /** As "12.3 ms, 4.20x" of ours, which is the first of its group. */
 function rivalCell(rivals: readonly Contender[], group: Contender['group'], name: string): string {

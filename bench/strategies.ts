@@ -59,8 +59,7 @@ export async function race(
       const check = await strategy.check();
       started.push({ strategy, check, startMs: performance.now() - start, note: check.note ?? '' });
     } catch (error) {
-      const note = error instanceof Error ? error.message : String(error);
-      started.push({ strategy, check: undefined, startMs: undefined, note });
+      started.push({ strategy, check: undefined, startMs: undefined, note: noteOf(error) });
     }
   }
   const running = started.filter(({ check }) => check !== undefined);
@@ -81,6 +80,14 @@ export async function race(
     note,
   }));
 }
+
+/** The first line; engines print whole graphs, and a note is kept with its run. */
+function noteOf(error: unknown): string {
+  const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+  return line.length <= mostNote ? line : `${line.slice(0, mostNote)} ...`;
+}
+
+const mostNote = 200;
 
 /** The largest absolute difference; infinite where the lengths differ or a value is no number. */
 export function maxAbsDifference(actual: ArrayLike<number>, expected: ArrayLike<number>): number {

@@ -51,6 +51,12 @@ describe('race', () => {
     expect(ratio(contenders, 'broken')).toBeNull();
   });
 
+  it('keeps what a failing strategy says short', async () => {
+    const message = `no ${'such '.repeat(100)}backend\nits graph`;
+    const [broken] = await race([strategy('broken', [1], () => Promise.reject(new Error(message)))], 1, 1, () => {});
+    expect(broken?.note).toBe(`${message.slice(0, 200)} ...`);
+  });
+
   it('checks everything before any time is taken, and warms up before the rounds', async () => {
     const log: string[] = [];
     const contenders = await race(
