@@ -78,6 +78,7 @@ async function alignVideo(
   let progress: Progress | undefined;
   if (earlier.length > 0) process.stderr.write(`${name}: ${earlier.length} frames were done before\n`);
   let frames = earlier.length;
+  let seen = earlier.filter(hasFace).length;
   try {
     for (let frame = earlier.length; !interrupt.happened; frame++) {
       const job: FrameJob = {
@@ -103,6 +104,7 @@ async function alignVideo(
       if (formats.includes('json')) await journal.add(row);
       after = next.time;
       frames++;
+      if (hasFace(row)) seen++;
       progress.step();
     }
   } catch (error) {
@@ -115,6 +117,10 @@ async function alignVideo(
     process.stderr.write(`${name} has no frame that can be read; wanted a video that is whole\n`);
     return false;
   }
+  if (seen === 0 && failures === 0 && !interrupt.happened) {
+    process.stderr.write(`no face found in ${name}\n`);
+    return false;
+  }
   if (failures > 0) process.stderr.write(`${name}: ${failures} frames failed; see "error" in ${stem}.jsonl\n`);
   return failures === 0;
 }
@@ -123,6 +129,10 @@ function rowOf(frame: number, time: number, reply: AlignReply): FrameRow {
   if (reply.status === 'failed') return { frame, time, error: reply.message };
   const { width, height, faces } = reply;
   return { frame, time, width, height, faces: faces.map(describeFace) };
+}
+
+function hasFace(row: FrameRow): boolean {
+  return 'faces' in row && row.faces.length > 0;
 }
 
 function largestId(largest: number, row: FrameRow): number {

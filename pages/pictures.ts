@@ -1,3 +1,5 @@
+import { decodeBlob } from '../src/pictures/frame.js';
+
 /** A picture could not be read or decoded. */
 export class PictureError extends Error {
   readonly code: 'unreadable' | 'not-a-picture';
@@ -17,7 +19,7 @@ export class PictureError extends Error {
  */
 export async function decodePicture(blob: Blob, name: string): Promise<ImageBitmap> {
   try {
-    return await createImageBitmap(blob, { colorSpaceConversion: 'none', premultiplyAlpha: 'default' });
+    return await decodeBlob(blob, { colorSpaceConversion: 'none', premultiplyAlpha: 'default' });
   } catch (cause) {
     throw new PictureError('not-a-picture', `${name} is not a picture that the browser can decode`, { cause });
   }

@@ -3,7 +3,7 @@
  *
  *     npx tsx scripts/gpu-cases.ts lavapipe tests/engine/kernels.gpu.ts [...]
  *
- * Exit code 1 where a case failed. Cases that use the DOM (canvases, image bitmaps) fail here, and say so.
+ * Exit code 1 where a case failed, or a module has none. Cases that use the DOM (canvases, image bitmaps) fail here, and say so.
  */
 import { findNodeAdapters, runOnAdapter } from './node-gpu.js';
 
@@ -30,6 +30,7 @@ for (const module of modules) {
     { module: 'tests/browser/node.ts', input: module },
     (value) => value as readonly CaseResult[],
   );
+  if (results.length === 0) throw new Error(`${module} has no case`);
   for (const { name, failure } of results) {
     process.stdout.write(
       `${failure === undefined ? 'ok    ' : 'FAILED'} ${name}\n${failure === undefined ? '' : `${failure}\n`}`,

@@ -1,5 +1,13 @@
 /** The frames of a video file, decoded one after the other. */
-import { ALL_FORMATS, Input, UrlSource, type VideoSample, VideoSampleSink } from 'mediabunny';
+import {
+  ALL_FORMATS,
+  EncodedPacketSink,
+  Input,
+  type InputVideoTrack,
+  UrlSource,
+  type VideoSample,
+  VideoSampleSink,
+} from 'mediabunny';
 
 /** A video could not be read. */
 export class VideoError extends Error {
@@ -21,10 +29,13 @@ export interface VideoPicture {
 /** An open video. It goes forward only. */
 export class VideoFrames {
   readonly #input: Input;
+  readonly #track: InputVideoTrack;
   readonly #samples: AsyncGenerator<VideoSample, void, unknown>;
   readonly #name: string;
   /** How many frames the whole video has. */
   readonly count: number;
+  /** Frames that were decoded. */
+  #decoded = 0;
   /** Time of the last frame that was given, or where the video was opened; undefined before the first. */
   time: number | undefined;
 
@@ -44,7 +55,7 @@ export class VideoFrames {
         );
       }
       const { packetCount } = await track.computePacketStats();
-      return new VideoFrames(input, new VideoSampleSink(track).samples(after), name, packetCount, after);
+      return new VideoFrames(input, track, name, packetCount, after);
     } catch (cause) {
       input.dispose();
       if (cause instanceof VideoError) throw cause;
@@ -54,25 +65,30 @@ export class VideoFrames {
 
   private constructor(
     input: Input,
-    samples: AsyncGenerator<VideoSample, void, unknown>,
+    track: InputVideoTrack,
     name: string,
     count: number,
     after: number | undefined,
   ) {
     this.#input = input;
-    this.#samples = samples;
+    this.#track = track;
+    this.#samples = new VideoSampleSink(track).samples(after);
     this.#name = name;
     this.count = count;
     this.time = after;
   }
 
-  /** The next frame; undefined after the last. @throws VideoError where the video is damaged from here on. */
+  /** The next frame; undefined after the last. @throws VideoError where the video is damaged or cut off from here on. */
   async next(): Promise<VideoPicture | undefined> {
     for (;;) {
       const { value: sample, done } = await this.#samples.next().catch((cause: unknown) => {
         throw new VideoError(`${this.#name} cannot be decoded after ${this.time ?? 0} s`, { cause });
       });
-      if (done || sample === undefined) return undefined;
+      if (done || sample === undefined) {
+        await this.#expectWhole();
+        return undefined;
+      }
+      this.#decoded++;
       try {
         const time = sample.timestamp;
         // The sink starts with the frame that is shown at the time asked for.
@@ -82,6 +98,19 @@ export class VideoFrames {
       } finally {
         sample.close();
       }
+    }
+  }
+
+  /**
+   * What a file's index names and the file no longer holds ends the frames as the last one does. Packets that show no
+   * frame are none of these.
+   */
+  async #expectWhole(): Promise<void> {
+    if (this.#decoded >= this.count) return;
+    let held = 0;
+    for await (const _ of new EncodedPacketSink(this.#track).packets()) held++;
+    if (held < this.count) {
+      throw new VideoError(`${this.#name} is cut off: it holds ${held} of its ${this.count} frames`);
     }
   }
 

@@ -294,16 +294,38 @@ export async function copyPicture(
   resize?: PictureSize,
 ): Promise<ImageBitmap> {
   try {
+    // The default `imageOrientation` turns the picture upright.
+    const options: ImageBitmapOptions = {
+      premultiplyAlpha: 'none',
+      ...(resize && { resizeWidth: resize.width, resizeHeight: resize.height, resizeQuality: 'high' }),
+    };
+    if (isBlob(source)) return await decodeBlob(source, options);
     const image = isPixelData(source)
       ? new ImageData(Uint8ClampedArray.from(source.data), source.width, source.height)
       : source;
-    // The default `imageOrientation` turns the picture upright.
-    return await createImageBitmap(image, {
-      premultiplyAlpha: 'none',
-      ...(resize && { resizeWidth: resize.width, resizeHeight: resize.height, resizeQuality: 'high' }),
-    });
+    return await createImageBitmap(image, options);
   } catch (cause) {
     throw new InputError(`The picture could not be decoded: ${reason(cause)}`, { cause });
+  }
+}
+
+/**
+ * An encoded image as a bitmap. Firefox refuses the Blob of a JPEG that its EXIF turns, and takes the same as an image,
+ * which workers do not have.
+ */
+export async function decodeBlob(blob: Blob, options: ImageBitmapOptions): Promise<ImageBitmap> {
+  try {
+    return await createImageBitmap(blob, options);
+  } catch (cause) {
+    if (!isFirefox() || typeof Image === 'undefined') throw cause;
+    const image = new Image();
+    image.src = URL.createObjectURL(blob);
+    try {
+      await image.decode();
+      return await createImageBitmap(image, options);
+    } finally {
+      URL.revokeObjectURL(image.src);
+    }
   }
 }
 

@@ -15,10 +15,6 @@ export const leftOut: Readonly<Record<BrowserName, readonly LeftOut[]>> = {
       reason:
         'naga does not know subgroups (https://github.com/gfx-rs/wgpu/issues/5555); no kernel for Firefox wants them',
     },
-    {
-      cases: /^aligner > turns a JPEG upright as its EXIF says$/,
-      reason: 'createImageBitmap of Firefox decodes no Blob of a JPEG that its EXIF turns; its images do',
-    },
   ],
 };
 

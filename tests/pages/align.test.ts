@@ -185,10 +185,18 @@ describe('align', () => {
   it('follows the faces of a video through its frames, and goes on where an earlier run stopped', async () => {
     const video = join(repositoryRoot, 'tests/fixtures/videos/turned.mp4');
     const args = ['--video', video, '--out', 'videos', '--format', 'json,png'];
-    const { code, stdout, stderr } = await start(['--video', 'gone.mp4', ...args]).finished;
+    // Cut off in the third frame, and before the first.
+    const film = readFileSync(video);
+    writeFileSync(join(folder, 'cut.mp4'), film.subarray(0, Math.floor(0.9 * film.length)));
+    writeFileSync(join(folder, 'stub.mp4'), film.subarray(0, Math.floor(0.5 * film.length)));
+    const lost = ['gone.mp4', 'cut.mp4', 'stub.mp4'].flatMap((name) => ['--video', name]);
+    const { code, stdout, stderr } = await start([...lost, ...args]).finished;
     expect(code, stderr).toBe(1);
     expect(stderr).toMatch(/cannot read .*gone\.mp4: there is no such file/);
-    expect(stdout).toBe('videos/turned.jsonl\n');
+    expect(stderr).toMatch(/cut\.mp4 is cut off: it holds 2 of its 7 frames/);
+    expect(stderr).toMatch(/stub\.mp4 is cut off: it holds 0 of its 7 frames/);
+    expect(stdout).toBe('videos/cut.jsonl\nvideos/turned.jsonl\n');
+    expect(readFileSync(join(folder, 'videos/cut.jsonl'), 'utf8').trim().split('\n')).toHaveLength(2);
     const path = join(folder, 'videos/turned.jsonl');
     const readRows = () =>
       readFileSync(path, 'utf8')
