@@ -63,13 +63,7 @@ export class VideoFrames {
     }
   }
 
-  private constructor(
-    input: Input,
-    track: InputVideoTrack,
-    name: string,
-    count: number,
-    after: number | undefined,
-  ) {
+  private constructor(input: Input, track: InputVideoTrack, name: string, count: number, after: number | undefined) {
     this.#input = input;
     this.#track = track;
     this.#samples = new VideoSampleSink(track).samples(after);

@@ -170,6 +170,8 @@ export class FaceTracker {
   #size: PictureSize | undefined;
   /** Each frame in turn, on the GPU once for all that a call asks of the aligner and a detector on its device. */
   #picture: UploadedPicture | undefined;
+  /** Where the next frame goes while a look of the detector reads the last one. */
+  #spare: UploadedPicture | undefined;
   #look: Look | undefined;
   #lookedMs = Number.NEGATIVE_INFINITY;
   #busy = false;
@@ -307,6 +309,7 @@ export class FaceTracker {
 
   #free(): void {
     this.#picture?.destroy();
+    this.#spare?.destroy();
     this.#own?.destroy();
   }
 
@@ -501,13 +504,37 @@ export class FaceTracker {
     if (detector === undefined) return [];
     this.#look = undefined;
     this.#lookedMs = timestampMs;
-    const isShared = detector.device !== undefined && detector.device === this.#aligner.device;
-    return checkBoxes(await detector.detect(isShared ? picture : frame), DETECTED);
+    return checkBoxes(await detector.detect(this.#isShared() ? picture : frame), DETECTED);
+  }
+
+  /** Whether the detector reads what the aligner uploads. */
+  #isShared(): boolean {
+    const device = this.#detector?.device;
+    return device !== undefined && device === this.#aligner.device;
+  }
+
+  /** A frame that stays as it is until it is released: the one on the GPU, or a copy. */
+  async #keep(
+    frame: Parameters<typeof copyPicture>[0],
+    picture: PictureSource,
+  ): Promise<{ readonly view: PictureSource; readonly release: () => void }> {
+    if (!(picture instanceof UploadedPicture && this.#isShared())) {
+      const copy = await copyPicture(frame);
+      return { view: copy, release: () => copy.close() };
+    }
+    this.#picture = this.#spare;
+    this.#spare = undefined;
+    const release = () => {
+      this.#spare?.destroy();
+      this.#spare = picture;
+      if (this.#destroyed && !this.#busy) this.#free();
+    };
+    return { view: picture, release };
   }
 
   /**
    * Boxes where new faces may be. With no face to follow the detector is awaited: there is nothing else to give.
-   * Otherwise it looks at a copy of the frame while the video goes on, and its boxes serve the frame after.
+   * Otherwise it looks at the frame while the video goes on, and its boxes serve the frame after.
    */
   async #lookFor(
     frame: PictureSource,
@@ -530,12 +557,12 @@ export class FaceTracker {
     this.#lookedMs = timestampMs;
     // A texture cannot be copied here; the caller may write to it as soon as this call ends.
     if (isTexture(frame) || frame instanceof UploadedPicture) return checkBoxes(await detector.detect(frame), DETECTED);
-    const copy = await copyPicture(frame);
+    const { view, release } = await this.#keep(frame, picture);
     const started: Look = {};
     this.#look = started;
     // In a promise even where it throws at once: a look without an outcome would be the last.
-    void Promise.resolve(copy)
-      .then((picture) => detector.detect(picture))
+    void Promise.resolve(view)
+      .then((kept) => detector.detect(kept))
       .then(
         (boxes) => {
           started.outcome = { boxes };
@@ -544,7 +571,7 @@ export class FaceTracker {
           started.outcome = { error };
         },
       )
-      .finally(() => copy.close());
+      .finally(release);
     return [];
   }
 }

@@ -1,6 +1,7 @@
 import { FaceAligner } from '../../src/align/aligner.js';
 import { FaceDetector } from '../../src/detect/index.js';
 import { FaceTracker, type TrackedFace } from '../../src/track/tracker.js';
+import { countCalls } from '../align/calls.js';
 import { expectEqual, expectThat } from '../browser/numbers.js';
 import { type GpuCaseContext, gpuSuite } from '../browser/suite.js';
 import { shippedWeights } from '../cascade/shipped-weights.js';
@@ -95,15 +96,19 @@ export const tracker = gpuSuite('tracking with the shipped weights', (test) => {
         [300, 0.8],
         [240, 1.5],
       ] as const;
-      for (const [i, [x, zoom]] of jumps.entries()) {
-        const actor = { x, y: 200, zoom, degrees: 0 };
-        const faces = await tracker.track(paint(photo, [actor]), 500 * i);
-        expectEqual(faces.map(({ id }) => id).join(), '1', `ids of frame ${i}`);
-        for (const face of faces) {
-          const error = errorOf(face, actor, still.landmarks);
-          expectThat(face.confidence > 0.5 && error < 0.04, `frame ${i}: ${error} off, sure by ${face.confidence}`);
+      const { calls } = await countCalls(async () => {
+        for (const [i, [x, zoom]] of jumps.entries()) {
+          const actor = { x, y: 200, zoom, degrees: 0 };
+          const faces = await tracker.track(paint(photo, [actor]), 500 * i);
+          expectEqual(faces.map(({ id }) => id).join(), '1', `ids of frame ${i}`);
+          for (const face of faces) {
+            const error = errorOf(face, actor, still.landmarks);
+            expectThat(face.confidence > 0.5 && error < 0.04, `frame ${i}: ${error} off, sure by ${face.confidence}`);
+          }
         }
-      }
+      });
+      // Each look of the detector reads the picture that the aligner has.
+      expectEqual(calls.get('GPUQueue.copyExternalImageToTexture'), jumps.length, 'uploads');
     });
   });
 
