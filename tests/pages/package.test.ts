@@ -3,7 +3,9 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import * as esbuild from 'esbuild';
 import type { Browser } from 'puppeteer';
+import { rollup } from 'rollup';
 import ts from 'typescript';
 import { build, type Rolldown } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -269,3 +271,47 @@ async function bundle(options: Parameters<typeof build>[0]): Promise<string> {
     .map(({ code }) => code)
     .join('\n');
 }
+
+describe('the recipe for bundlers that copy no weights', () => {
+  /** Of an app in a folder of its own. */
+  const bundlers = {
+    esbuild: async (entry: string, outfile: string) => {
+      await esbuild.build({ entryPoints: [entry], bundle: true, format: 'esm', outfile });
+    },
+    // Its plugin for npm packages reads `exports`, as this does for one.
+    Rollup: async (input: string, file: string) => {
+      const { exports } = JSON.parse(readPacked('package.json'));
+      const resolveId = (id: string) => {
+        const found = exports[id.replace(/^fullpose/, '.')]?.default;
+        return found === undefined ? undefined : join(app, 'node_modules/fullpose', found);
+      };
+      const made = await rollup({ input, plugins: [{ name: 'packages', resolveId }] });
+      await made.write({ file, format: 'es', inlineDynamicImports: true });
+    },
+  } as const;
+
+  it.each(Object.entries(bundlers))('gives landmarks in an app of %s', async (name, bundleApp) => {
+    const loading = readFileSync(join(repositoryRoot, 'docs/loading.md'), 'utf8');
+    const recipe = /```ts recipe\n([\s\S]*?)```/.exec(loading)?.[1] ?? '';
+    const site = join(app, `bundled-${name}`);
+    mkdirSync(site);
+    writeFileSync(
+      join(site, 'main.js'),
+      `${recipe}
+      const photo = document.querySelector('img');
+      await photo.decode();
+      const [box] = await detector.detect(photo);
+      const [face] = await aligner.align(photo, [box]);
+      document.body.append('nose tip: ' + face.landmarks.slice(90, 93).join(', '));
+      `,
+    );
+    await bundleApp(join(site, 'main.js'), join(site, 'app.js'));
+    writeFileSync(
+      join(site, 'index.html'),
+      '<!doctype html><img src="photo.png" alt="" /><script type="module" src="app.js"></script>',
+    );
+    copyFileSync(join(app, 'photo.png'), join(site, 'photo.png'));
+    symlinkSync(join(app, 'node_modules/fullpose/weights'), join(site, 'fullpose'), 'junction');
+    expectNose(await textOf(site));
+  });
+});
