@@ -286,7 +286,7 @@ describe('the recipe for bundlers that copy no weights', () => {
         return found === undefined ? undefined : join(app, 'node_modules/fullpose', found);
       };
       const made = await rollup({ input, plugins: [{ name: 'packages', resolveId }] });
-      await made.write({ file, format: 'es', inlineDynamicImports: true });
+      await made.write({ file, format: 'es' });
     },
   } as const;
 
