@@ -3,7 +3,8 @@
  *
  *     npx tsx scripts/gpu-cases.ts lavapipe tests/engine/kernels.gpu.ts [...]
  *
- * Exit code 1 where a case failed, or a module has none. Cases that use the DOM (canvases, image bitmaps) fail here, and say so.
+ * Exit code 1 where a case failed, or a module has none. Cases that use the DOM (canvases, image bitmaps) fail here,
+ * and say so.
  */
 import { findNodeAdapters, runOnAdapter } from './node-gpu.js';
 

@@ -72,7 +72,9 @@ export class VideoFrames {
     this.time = after;
   }
 
-  /** The next frame; undefined after the last. @throws VideoError where the video is damaged or cut off from here on. */
+  /**
+   * The next frame; undefined after the last. @throws VideoError where the video is damaged or cut off from here on.
+   */
   async next(): Promise<VideoPicture | undefined> {
     for (;;) {
       const { value: sample, done } = await this.#samples.next().catch((cause: unknown) => {

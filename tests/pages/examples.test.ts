@@ -218,8 +218,8 @@ describe('three', () => {
 
 describe('video', () => {
   /**
-   * A webcam that sees the sample's head sway by 4 pixels, drawn by the processor: where a software GPU draws and reads it back, its frames
-   * come before those of WebGPU, which may then never have its turn.
+   * A webcam that sees the sample's head sway by 4 pixels, drawn by the processor: where a software GPU draws and reads
+   * it back, its frames come before those of WebGPU, which may then never have its turn.
    */
   const webcam = `
     navigator.mediaDevices.getUserMedia = async () => {
