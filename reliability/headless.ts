@@ -35,6 +35,12 @@ const NOTHING: Report = {
   adapters: [],
 };
 
+/**
+ * What Firefox tells of a page as if the page had thrown it: pictures that it cannot decode, what a policy refused. The
+ * checks look at both themselves.
+ */
+const saidByFirefox = /^Error: (Image corrupt or truncated\.|Content-Security-Policy: )/;
+
 type Note = (text: string) => void;
 
 /**
@@ -134,7 +140,10 @@ class Run {
     const page = await this.#host.openPage(path, (opened) => {
       opened.setDefaultTimeout(180_000);
       opened.on('request', (request) => requests.push(request.url()));
-      opened.on('pageerror', (error) => failures.push(`uncaught: ${String(error)}`));
+      opened.on('pageerror', (error) => {
+        const text = String(error);
+        if (this.#host.browser !== 'firefox' || !saidByFirefox.test(text)) failures.push(`uncaught: ${text}`);
+      });
     });
     await page.waitForFunction(() => window.fullposeReliability !== undefined || window.fullposeStrict !== undefined);
     return { page, requests };
