@@ -122,6 +122,7 @@ export default defineConfig({
             { text: 'Video', link: '/recipes/video' },
             { text: 'Rigs: ARKit, VRM, glTF', link: '/recipes/rigs' },
             { text: 'In a framework', link: '/recipes/frameworks' },
+            { text: 'In Node', link: '/recipes/node' },
           ],
         },
         {

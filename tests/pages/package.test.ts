@@ -6,10 +6,12 @@ import { text } from 'node:stream/consumers';
 import * as esbuild from 'esbuild';
 import type { Browser } from 'puppeteer';
 import { rollup } from 'rollup';
+import { compile } from 'svelte/compiler';
 import ts from 'typescript';
 import { build, type Rolldown } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser } from '../../scripts/browser.js';
+import { findNodeAdapters } from '../../scripts/node-gpu.js';
 import { repositoryRoot } from '../../scripts/page-host.js';
 import { serveFolder } from '../../scripts/static-server.js';
 
@@ -25,9 +27,13 @@ const firstPage = readFileSync(join(repositoryRoot, 'docs/guide/first-page.html'
 const firstApp = readFileSync(join(repositoryRoot, 'docs/guide/first-app.ts'), 'utf8');
 
 /** All that the README shows in TypeScript, pasted one after the other. */
-const readmeApp = [...readFileSync(join(repositoryRoot, 'README.md'), 'utf8').matchAll(/^```ts\n(.*?)^```$/gms)]
-  .map(([, code]) => code)
-  .join('\n');
+const readmeApp = snippets('README.md', 'ts').join('\n');
+
+/** The code of a page, by its language. */
+function snippets(page: string, language: string): readonly string[] {
+  const told = readFileSync(join(repositoryRoot, page), 'utf8');
+  return [...told.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(([, code = '']) => code);
+}
 
 beforeAll(async () => {
   app = mkdtempSync(join(tmpdir(), 'fullpose-package-'));
@@ -245,6 +251,89 @@ describe('the packed library', () => {
     const text = await textOf(join(app, 'dist'), 'faces that are lost leave');
     expect(text).toContain('; 1 meshes; face 1 stays 1; ');
     expectNose(text);
+  });
+});
+
+/** An app in a folder of the packed library's, with packages that the repository has. */
+function makeApp(name: string, packages: readonly string[]): string {
+  const folder = join(app, name);
+  mkdirSync(join(folder, 'node_modules'), { recursive: true });
+  for (const path of packages)
+    symlinkSync(join(repositoryRoot, 'node_modules', path), join(folder, 'node_modules', path), 'junction');
+  copyFileSync(join(app, 'photo.png'), join(folder, 'photo.png'));
+  return folder;
+}
+
+describe('the recipes', () => {
+  it('for React, Vue, Svelte and a web component find the face, in one page', async () => {
+    const page = 'docs/recipes/frameworks.md';
+    const [photo = '', video = ''] = snippets(page, 'tsx');
+    const [vue = '', element = ''] = snippets(page, 'ts');
+    const { js: svelte } = compile(snippets(page, 'svelte').join(), { filename: 'svelte.svelte', generate: 'client' });
+    const root = makeApp('frameworks', ['@types', '@webgpu', 'react', 'react-dom', 'svelte', 'vue']);
+    const main = readFileSync(join(repositoryRoot, 'tests/pages/recipes/main.tsx'), 'utf8');
+    const types = "declare const faces: import('svelte').Component<{ photo: Blob }>;\nexport default faces;\n";
+    const typed = {
+      ...{ 'photo.tsx': photo, 'video.tsx': video, 'vue.ts': vue, 'element.ts': element },
+      ...{ 'svelte.d.ts': types, 'main.tsx': main },
+    };
+    for (const [name, code] of Object.entries({ ...typed, 'svelte.js': svelte.code }))
+      writeFileSync(join(root, name), code);
+    writeFileSync(join(root, 'index.html'), '<!doctype html><script type="module" src="./main.tsx"></script>');
+    mkdirSync(join(root, 'public'));
+    copyFileSync(join(app, 'photo.png'), join(root, 'public/photo.png'));
+
+    const program = ts.createProgram(
+      Object.keys(typed).map((name) => join(root, name)),
+      {
+        ...{ strict: true, noEmit: true, skipLibCheck: true, types: [] },
+        target: ts.ScriptTarget.ESNext,
+        module: ts.ModuleKind.ESNext,
+        moduleResolution: ts.ModuleResolutionKind.Bundler,
+        jsx: ts.JsxEmit.ReactJSX,
+      },
+    );
+    const messages = ts
+      .getPreEmitDiagnostics(program)
+      .map(({ messageText, file }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`);
+    expect(messages).toEqual([]);
+
+    await bundle({ root, base: './', build: { target: 'esnext' } });
+    const server = await serveFolder(join(root, 'dist'));
+    const tab = await browser.newPage();
+    const errors: string[] = [];
+    tab.on('pageerror', (error) => errors.push(String(error)));
+    try {
+      await tab.goto(`${server.origin}/`);
+      const found = /^1 faces$/;
+      const wanted = { react: found, video: /^face (\d+), \1, \1$/, vue: found, svelte: found, element: found };
+      await expect
+        .poll(
+          () => tab.$$eval('main', (all) => Object.fromEntries(all.map(({ id, innerText }) => [id, innerText.trim()]))),
+          { timeout: 200_000, interval: 500 },
+        )
+        .toEqual(Object.fromEntries(Object.entries(wanted).map(([id, told]) => [id, expect.stringMatching(told)])));
+      expect(errors).toEqual([]);
+    } finally {
+      await tab.close();
+      server.close();
+    }
+  });
+
+  it('for Node finds the face there, by the weights of the package', async () => {
+    const [adapter] = await findNodeAdapters();
+    if (adapter === undefined || 'missing' in adapter) throw new Error(adapter?.missing ?? 'no adapter');
+    const root = makeApp('node', ['pngjs', 'webgpu']);
+    copyFileSync(join(repositoryRoot, 'docs/recipes/node.mjs'), join(root, 'faces.mjs'));
+    const env = { ...process.env, VK_ICD_FILENAMES: adapter.icd, VK_DRIVER_FILES: adapter.icd };
+    const said = execFileSync(process.execPath, ['faces.mjs', 'photo.png'], {
+      cwd: root,
+      env,
+      stdio: 'pipe',
+    }).toString();
+    const place = /^yaw -?\d\.\d, nose tip: (\d+), (\d+)\n$/.exec(said)?.slice(1).map(Number);
+    const [x = Number.NaN, y = Number.NaN] = place ?? [];
+    expect(Math.hypot(x - 224, y - 128), said).toBeLessThan(6);
   });
 });
 
