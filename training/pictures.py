@@ -3,11 +3,13 @@
     python -m training.pictures curves --run main     # docs/images/learning-curves.svg, from the run's log
     python -m training.pictures failures              # docs/images/failures.jpg, the public-domain sample made hard, aligned with weights/
     python -m training.pictures profiles              # docs/images/profiling.jpg, the sample turned out of plane
+    python -m training.pictures clip                  # tests/fixtures/profiles.jpg, a film of it from profile to profile
 """
 from __future__ import annotations
 
 import argparse
 import csv
+import json
 
 import cv2
 import numpy as np
@@ -19,12 +21,15 @@ from .evaluate import exported
 from .export import SAMPLE, SAMPLE_BOX
 from .export import cut as cut_sample
 from .face_model import ROOT
+from .geometry import euler_degrees
 from .labels import CACHE, SIZE, face_size
-from .profiling import Profiler
+from .profiling import Profiler, Turned
 from .render import Renderer
 from .weights import load_weights
 
 IMAGES = ROOT / "docs" / "images"
+FIXTURES = ROOT / "tests" / "fixtures"
+PROFILE = 80  # degrees of yaw at either end of the clip
 SCALE = 2  # tiles are SCALE times the crop
 
 
@@ -107,24 +112,36 @@ def failures() -> None:
     cv2.imwrite(str(IMAGES / "failures.jpg"), np.concatenate(rows), [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
+class Turner:
+    """Turns the public-domain sample, aligned with the exported weights, out of plane."""
+
+    def __init__(self):
+        model = face_model.load()
+        picture = cv2.imread(str(SAMPLE), cv2.IMREAD_COLOR)[..., ::-1]
+        self.wide = (cut_sample(picture, SAMPLE_BOX, SIZE, margin=SIZE / CROP) * 255).astype(np.uint8)[None]
+        middle = Crops(np.full((1, 2), (SIZE - 1) / 2), np.full(1, float(CROP)), np.zeros(1))
+        p, crops = exported(load_weights(), model).run(Batch.unlabelled(self.wide, middle))[-1]
+        self.p = crops.pose_in_picture(p, SIZE)
+        self.points = Renderer(model, SIZE).decode(self.p)[:, model.landmarks, :2]
+        self.profiler = Profiler(model)
+
+    def __call__(self, yaw: float, pitch: float, size: int) -> tuple[np.ndarray, Turned]:
+        """The middle `size` pixels of the picture of 192 px, f32 [size,size,3], turned by degrees from where the head is; and its labels."""
+        shift = np.array([[[1, 0, (size - SIZE) / 2], [0, 1, (size - SIZE) / 2]]], np.float32)
+        turned = self.profiler.plan(self.p, self.points, np.deg2rad([yaw]), np.deg2rad([pitch]))
+        image = np.empty((1, size, size, 3), np.float32)
+        self.profiler.draw(self.wide, np.zeros(1, np.int64), np.zeros(1, np.bool_), self.p, turned, shift, image)
+        return image[0], turned
+
+
 def profiles() -> None:
-    """The public-domain sample, aligned with the exported weights, turned in steps of yaw (and of pitch, below)."""
-    model = face_model.load()
-    picture = cv2.imread(str(SAMPLE), cv2.IMREAD_COLOR)[..., ::-1]
-    wide = (cut_sample(picture, SAMPLE_BOX, SIZE, margin=SIZE / CROP) * 255).astype(np.uint8)[None]
-    middle = Crops(np.full((1, 2), (SIZE - 1) / 2), np.full(1, float(CROP)), np.zeros(1))
-    p, crops = exported(load_weights(), model).run(Batch.unlabelled(wide, middle))[-1]
-    p = crops.pose_in_picture(p, SIZE)
-    points = Renderer(model, SIZE).decode(p)[:, model.landmarks, :2]
-    profiler, shift = Profiler(model), np.array([[[1, 0, (CROP - SIZE) / 2], [0, 1, (CROP - SIZE) / 2]]], np.float32)
-    rows = []
+    """The sample turned in steps of yaw (and of pitch, below)."""
+    turner, rows = Turner(), []
     for turns in ([(yaw, 0) for yaw in (0, 25, 50, 70, 88)], [(yaw, pitch) for yaw, pitch in ((0, -35), (0, 30), (-45, -25), (-60, 20), (-88, 0))]):
         tiles = []
         for yaw, pitch in turns:
-            turned = profiler.plan(p, points, np.deg2rad([yaw]), np.deg2rad([pitch]))
-            image = np.empty((1, CROP, CROP, 3), np.float32)
-            profiler.draw(wide, np.zeros(1, np.int64), np.zeros(1, np.bool_), p, turned, shift, image)
-            tile = cv2.resize((image[0, ..., ::-1] * 255).astype(np.uint8), (192, 192), interpolation=cv2.INTER_CUBIC)
+            image, turned = turner(yaw, pitch, CROP)
+            tile = cv2.resize((image[..., ::-1] * 255).astype(np.uint8), (192, 192), interpolation=cv2.INTER_CUBIC)
             for x, y in turned.points[0]:
                 cv2.circle(tile, (round((float(x) - SIZE / 2 + CROP / 2) * 1.5), round((float(y) - SIZE / 2 + CROP / 2) * 1.5)), 2, (0, 255, 0), -1, cv2.LINE_AA)
             tiles.append(tile)
@@ -132,10 +149,26 @@ def profiles() -> None:
     cv2.imwrite(str(IMAGES / "profiling.jpg"), np.concatenate(rows), [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
+def clip() -> None:
+    """A film of the sample from one profile to the other, 48 frames of 192 px in rows of eight, beside the yaw of each and the box of the first: for
+    the tracker's test."""
+    turner = Turner()
+    goals = np.linspace(-PROFILE, PROFILE, 48)
+    frames, yaws, boxes = [], [], []
+    for goal in goals:
+        image, turned = turner(goal, 0, SIZE)
+        frames.append((image[..., ::-1] * 255).astype(np.uint8))
+        boxes.append(np.r_[turned.points[0].min(0), turned.points[0].max(0)].round(1).tolist())
+        yaws.append(round(float(euler_degrees(turned.parameters[0, :4])[1]), 2))
+    sheet = np.concatenate([np.concatenate(frames[i:i + 8], 1) for i in range(0, len(frames), 8)])
+    cv2.imwrite(str(FIXTURES / "profiles.jpg"), sheet, [cv2.IMWRITE_JPEG_QUALITY, 80])
+    (FIXTURES / "profiles.json").write_text(json.dumps({"size": SIZE, "columns": 8, "box": boxes[0], "yaw": yaws}) + "\n")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["curves", "failures", "profiles"])
+    parser.add_argument("what", choices=["curves", "failures", "profiles", "clip"])
     parser.add_argument("--run", default="main")
     args = parser.parse_args()
     IMAGES.mkdir(parents=True, exist_ok=True)
-    {"curves": lambda: curves(args.run), "failures": failures, "profiles": profiles}[args.what]()
+    {"curves": lambda: curves(args.run), "failures": failures, "profiles": profiles, "clip": clip}[args.what]()

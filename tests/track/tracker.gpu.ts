@@ -16,6 +16,17 @@ interface Actor {
   readonly degrees: number;
 }
 
+/** The sample photo turned from profile to profile (`python -m training.pictures clip`), frames in rows of `columns`. */
+interface ProfileFilm {
+  /** Of a frame, in pixels. */
+  readonly size: number;
+  readonly columns: number;
+  /** Of the first frame's landmarks: left, top, right, bottom. */
+  readonly box: readonly [number, number, number, number];
+  /** Of each frame, degrees. */
+  readonly yaw: readonly number[];
+}
+
 const SIZE = [640, 400] as const;
 const FRAME_MS = 40;
 
@@ -186,5 +197,32 @@ export const tracker = gpuSuite('tracking with the shipped weights', (test) => {
     tracker.destroy();
     aligner.destroy();
     photo.close();
+  });
+
+  test('follows a head from one profile to the other, at 100 degrees a second', async (context) => {
+    const film = await createImageBitmap(new Blob([await context.load('tests/fixtures/profiles.jpg')]));
+    const told = new TextDecoder().decode(await context.load('tests/fixtures/profiles.json'));
+    const { size, columns, box, yaw }: ProfileFilm = JSON.parse(told);
+    const [x0, y0, x1, y1] = box;
+    const aligner = await FaceAligner.create({
+      weights: await shippedWeights(context.load),
+      device: context.gpu.device,
+    });
+    const tracker = await FaceTracker.create({ aligner });
+    for (const [t, degrees] of yaw.entries()) {
+      const canvas = new OffscreenCanvas(size, size);
+      const at = [-size * (t % columns), -size * Math.floor(t / columns)] as const;
+      canvas.getContext('2d')?.drawImage(film, ...at);
+      const boxes = t === 0 ? [{ x0, y0, x1, y1, kind: 'landmarks' } as const] : [];
+      const faces = await tracker.track(canvas, (1000 * t) / 30 + 1, { boxes });
+      const [face] = faces;
+      expectThat(face !== undefined && faces.length === 1, `frame ${t}: ${faces.length} faces`);
+      expectEqual([face.id, face.age], [1, t], `id and age in frame ${t}`);
+      const found = face.pose.yaw;
+      expectThat(Math.abs(found - degrees) < 15, `frame ${t}: ${found} degrees of yaw, ${degrees} expected`);
+    }
+    tracker.destroy();
+    aligner.destroy();
+    film.close();
   });
 });
