@@ -254,7 +254,7 @@ describe('video', () => {
     await page.click('button');
     await page.waitForFunction(() => document.querySelector('video')?.videoHeight === 320);
     await page.waitForFunction(() =>
-      /^face \d+: yaw -?\d+$/.test(document.querySelector('p:last-child')?.textContent ?? ''),
+      /^face \d+: yaw -?\d+$/.test(document.querySelector('[role="status"]')?.textContent ?? ''),
     );
     const frames = (await next(6)).slice(2);
     for (const { ids, nose } of frames) {
