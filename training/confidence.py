@@ -3,8 +3,8 @@
     python -m training.confidence [--data ../shared/data] [--backgrounds DIR] [--dry-run]
 
 The last layer has a row whose output nothing uses, that of parameter 7. In the last iteration it becomes a logistic regression on the
-features that the layer reads, so that p^K[7] is the log-odds of a face, for no more work and no more bytes. Fitted on training crops and on
-pictures without a face, its limit set on other training crops; the rates printed are those on val-afw and on windows and pictures not fitted on. Run it after every export of weights,
+features that the layer reads, so that p^K[7] is the log-odds of a face, for no more work and no more bytes. Fitted on training crops, some of them turned out
+of plane, and on pictures without a face, its limit set on other training crops; the rates printed are those on val-afw and on windows and pictures not fitted on. Run it after every export of weights,
 then `python -m training.export fixtures`: the golden cascade holds p^K.
 """
 from __future__ import annotations
@@ -18,7 +18,8 @@ import numpy as np
 
 from . import face_model
 from .crops import CROP, Crops, Recropper, around, turn
-from .data import cut
+from .data import Samples, cut
+from .evaluate import rows_of
 from .export import forward, manifest, write
 from .face_model import ROOT
 from .network import description
@@ -34,13 +35,18 @@ HELD = 4
 
 def pictures(data: Path, split: str, count: int, rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
     """Crops u8 [192,192,3] of a split and their landmarks [68,2]."""
-    labels = np.load(data / "faces" / "labels.npz")
-    rows = [i for i, name in enumerate(labels["image"]) if name.startswith(split + "/")]
-    rows = sorted(rng.permutation(rows)[:count])
+    labels = rows_of(data, split)
+    rows = sorted(rng.permutation(len(labels["image"]))[:count])
     points, names = labels["landmarks3d"][rows][..., :2], labels["image"][rows]
     with tarfile.open(data / "faces" / f"{split}.tar") as archive:
         files = [archive.extractfile(str(name)).read() for name in names]
     return [(picture(np.frombuffer(file, np.uint8)), p) for file, p in zip(files, points)]
+
+
+def turned(count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Training crops turned out of plane, up to profiles, as `pictures` gives them."""
+    batch = Samples(seed=12, profiling=1.0, circle=0.0).batch(30_000_000, count)
+    return list(zip(batch.pictures, batch.points.astype(np.float64)))
 
 
 def picture(file: np.ndarray) -> np.ndarray:
@@ -172,9 +178,9 @@ def main() -> None:
     rng = np.random.default_rng(11)
     photos = [picture(np.fromfile(path, np.uint8)) for path in sorted(args.backgrounds.iterdir())] if args.backgrounds else []
     cascade = Cascade()
-    train = [face for split in ("train-300w", "train-lfw", "train-youtube", "train-utkface") for face in pictures(args.data, split, args.count, rng)]
+    train = [face for split in ("train-300w", "train-lfw", "train-youtube", "train-utkface", "train-cfp") for face in pictures(args.data, split, args.count, rng)]
     held = samples(cascade, train[::HELD], photos[:1], rng, "limit set on")
-    fitted = samples(cascade, [face for i, face in enumerate(train) if i % HELD], photos[::2], rng, "fitted on")
+    fitted = samples(cascade, [face for i, face in enumerate(train) if i % HELD] + turned(len(train) // 3), photos[::2], rng, "fitted on")
     tested = samples(cascade, pictures(args.data, "val-afw", 336, rng), photos[1::2], rng, "tested on")
     w, bias = fit(*together(fitted))
     score = {name: x @ w + bias for name, x in tested.items()}
@@ -193,6 +199,10 @@ def main() -> None:
     for name, values in score.items():
         wrong = values < -shift if name.startswith("face") else values >= -shift
         print(f"  {name:38s} {100 * wrong.mean():6.2f}  of {len(values)}")
+    for name, faces in (("val-cfp, real profiles", pictures(args.data, "val-cfp", 300, rng)), ("turned up to profiles", turned(300)[150:])):
+        crops = moved(around(np.stack([points for _, points in faces]), np.zeros(len(faces))), 0.05, 0.1, rng)
+        below = cascade([image for image, _ in faces], crops)[2] @ w + bias < -shift
+        print(f"  face: {name:32s} {100 * below.mean():6.2f}  of {len(faces)}")
     if args.dry_run:
         return
     path = WEIGHTS / f"iteration{len(cascade.weights) - 1}.safetensors"

@@ -165,7 +165,7 @@ export const encode = gpuSuite('encode', (test) => {
       [{ texture: linear, boxes }, {}, /format is rgba8unorm-srgb/],
       [{ texture, boxes: 3 }, {}, /boxes are 3; wanted a list/],
       [{ texture, boxes: [] }, {}, /face count is 0; wanted a whole number from 1 to 2/],
-      [{ texture, boxes: [...BOXES, BOXES[0]] }, {}, /given 3 faces/],
+      [{ texture, boxes: [...BOXES, BOXES[0]] }, {}, /face count is 3; wanted a whole number from 1 to 2/],
       [{ texture, boxes: [BOXES[0], { ...BOXES[1], x0: 99 }] }, {}, /^Box 1: /],
       [{ texture, boxes, iterations: 4 }, {}, /iterations is 4/],
       [{ texture, crops: { buffer: wrong, count: 1 } }, {}, /crops has a buffer of usage 128; wanted COPY_SRC/],

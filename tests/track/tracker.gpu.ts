@@ -16,7 +16,7 @@ interface Actor {
   readonly degrees: number;
 }
 
-/** The sample photo turned from profile to profile (`python -m training.pictures clip`), in rows of `columns` frames. */
+/** The sample turned from profile to profile (`python -m training.pictures clip`), in rows of `columns` frames. */
 interface ProfileFilm {
   /** Of a frame, in pixels. */
   readonly size: number;
