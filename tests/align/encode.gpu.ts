@@ -169,7 +169,11 @@ export const encode = gpuSuite('encode', (test) => {
       [{ texture, boxes: [BOXES[0], { ...BOXES[1], x0: 99 }] }, {}, /^Box 1: /],
       [{ texture, boxes, iterations: 4 }, {}, /iterations is 4/],
       [{ texture, crops: { buffer: wrong, count: 1 } }, {}, /crops has a buffer of usage 128; wanted COPY_SRC/],
-      [{ texture, crops: { buffer: output.faces.buffer, count: 1.5 } }, {}, /face count is 1\.5; wanted a whole number/],
+      [
+        { texture, crops: { buffer: output.faces.buffer, count: 1.5 } },
+        {},
+        /face count is 1\.5; wanted a whole number/,
+      ],
       [{ texture, crops: { buffer: 'b', count: 1 } }, {}, /crops has the buffer "b"; wanted a GPUBuffer/],
       [{ texture, boxes }, { faces: { buffer: small } }, /output\.faces is \d+ bytes from 0 of a buffer of 64/],
       [
