@@ -24,7 +24,7 @@ const leftOut: Readonly<Record<string, string>> = {
 /** Tests of pages whose main cases run here. */
 const inShort = ['bench.test.ts', 'demo.test.ts', 'examples.test.ts'];
 
-/** Headless Firefox may have no WebGL, which three.js tells the console; the demo then shows no 3D head, and goes on. */
+/** Headless Firefox may have no WebGL, which three.js tells the console; the demo then goes on without a 3D head. */
 const noWebGl = /WebGL context/;
 
 let host: PageHost;
