@@ -42,27 +42,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     return;
   }
   let crop = crops[id.z];
-  let spacing = 1.0 / f32(crop.taps);
-  var sum = vec3f();
-  // Loops that test at their end: docs/notes/loops.md.
-  var v = 0u;
-  loop {
-    var u = 0u;
-    loop {
-      let offset = (vec2f(f32(u), f32(v)) + 0.5) * spacing - 0.5;
-      sum += bilinear(in_frame(crop, vec2f(id.xy) + offset), crop);
-      continuing {
-        u++;
-        break if u >= crop.taps;
-      }
-    }
-    continuing {
-      v++;
-      break if v >= crop.taps;
-    }
-  }
   let at = (id.z * params.size + id.y) * params.size + id.x;
-  let colour = params.black + params.range * (sum * spacing * spacing);
+  let colour = params.black + params.range * mean_colour(crop, vec2f(id.xy));
 //#if CASCADE
   let first = 2 * (id.y * params.size + id.x);
   image[2 * at] = vec4f(colour, initial[first].w);

@@ -34,26 +34,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     return;
   }
   let crop = crops[0];
-  let spacing = 1.0 / f32(crop.taps);
-  var sum = vec3f();
-  // Loops that test at their end: docs/notes/loops.md.
-  var v = 0u;
-  loop {
-    var u = 0u;
-    loop {
-      let offset = (vec2f(f32(u), f32(v)) + 0.5) * spacing - 0.5;
-      sum += bilinear(in_frame(crop, vec2f(id.xy) + offset), crop);
-      continuing {
-        u++;
-        break if u >= crop.taps;
-      }
-    }
-    continuing {
-      v++;
-      break if v >= crop.taps;
-    }
-  }
-  let colour = sum * spacing * spacing;
+  let colour = mean_colour(crop, vec2f(id.xy));
   let ordered = select(colour, colour.bgr, BGR);
   let scale = vec3f(params.scale_0, params.scale_1, params.scale_2);
   let offset = vec3f(params.offset_0, params.offset_1, params.offset_2);

@@ -19,3 +19,27 @@ fn bilinear(position: vec2f, crop: Crop) -> vec3f {
   let bottom = mix(texel(x, y + 1, crop), texel(x + 1, y + 1, crop), weight.x);
   return mix(top, bottom, weight.y);
 }
+
+// Mean of the frame over a pixel of the crop: taps x taps samples spread evenly over its footprint.
+fn mean_colour(crop: Crop, pixel: vec2f) -> vec3f {
+  let spacing = 1.0 / f32(crop.taps);
+  var sum = vec3f();
+  // Loops that test at their end: docs/notes/loops.md.
+  var v = 0u;
+  loop {
+    var u = 0u;
+    loop {
+      let offset = (vec2f(f32(u), f32(v)) + 0.5) * spacing - 0.5;
+      sum += bilinear(in_frame(crop, pixel + offset), crop);
+      continuing {
+        u++;
+        break if u >= crop.taps;
+      }
+    }
+    continuing {
+      v++;
+      break if v >= crop.taps;
+    }
+  }
+  return sum * spacing * spacing;
+}
