@@ -1,6 +1,6 @@
 /** Sum of two tensors with fused activation. See add.wgsl. */
 import source from '../../shaders/add.wgsl?raw';
-import { ShapeError, WeightsError } from '../errors.js';
+import { ShapeError } from '../errors.js';
 import type { LayerKind } from '../network/layer.js';
 import type { ActivationField, LayerFields } from '../network/reader.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
@@ -109,11 +109,7 @@ export const addKind: LayerKind<'add', AddSpec, AddLayer> = {
   op: 'add',
   names: ['add'],
   read(layer) {
-    const inputs = layer.inputs();
-    const [left, right, ...others] = inputs;
-    if (left === undefined || right === undefined || others.length > 0) {
-      throw new WeightsError(`Layer '${layer.name}' adds ${inputs.length} inputs; wanted two.`);
-    }
+    const [left, right] = layer.twoInputs('adds');
     if (!layer.flag('padChannels') && left.shape.channels !== right.shape.channels) {
       throw new ShapeError(
         `add of ${formatShape(left.shape)} and ${formatShape(right.shape)}; wanted one shape, or padChannels.`,

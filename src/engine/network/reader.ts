@@ -145,6 +145,16 @@ export class LayerReader<Fields extends LayerFields = LayerFields> {
     return value.map((name: unknown) => this.#lookUp('inputs', name));
   }
 
+  /** The two that `inputs` has to list, of a layer that `does` (adds) them. */
+  twoInputs(does: string): readonly [LayerInput, LayerInput] {
+    const inputs = this.inputs();
+    const [left, right, ...others] = inputs;
+    if (left === undefined || right === undefined || others.length > 0) {
+      throw new WeightsError(`Layer '${this.name}' ${does} ${inputs.length} inputs; wanted two.`);
+    }
+    return [left, right];
+  }
+
   #lookUp(field: string, name: unknown): LayerInput {
     const shape = typeof name === 'string' ? this.#shapes.get(name) : undefined;
     if (typeof name === 'string' && shape !== undefined) return { name, shape };

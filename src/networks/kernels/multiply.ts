@@ -1,5 +1,5 @@
 /** Product of two tensors, or of a tensor and a gate for every channel, with fused activation. See multiply.wgsl. */
-import { ShapeError, WeightsError } from '../../engine/errors.js';
+import { ShapeError } from '../../engine/errors.js';
 import {
   ACTIVATIONS,
   type Activation,
@@ -101,11 +101,7 @@ export const multiplyKind: LayerKind<'multiply', MultiplySpec, MultiplyLayer> = 
   op: 'multiply',
   names: ['multiply'],
   read(layer) {
-    const inputs = layer.inputs();
-    const [left, right, ...others] = inputs;
-    if (left === undefined || right === undefined || others.length > 0) {
-      throw new WeightsError(`Layer '${layer.name}' multiplies ${inputs.length} inputs; wanted two.`);
-    }
+    const [left, right] = layer.twoInputs('multiplies');
     const activation = layer.oneOf('activation', PRODUCT_ACTIVATIONS);
     return { inputs: [left.name, right.name], spec: { left: left.shape, right: right.shape, activation } };
   },
