@@ -1,20 +1,16 @@
 /**
  * `FaceAligner`: pictures and boxes in, faces out. The one class that a caller needs.
  */
-import { Revivable } from '../calls/revivable.js';
 import { Turns } from '../calls/turns.js';
 import type { CascadeWeights } from '../cascade/weights.js';
 import { expectList, expectWhole } from '../engine/expect.js';
-import type { DType } from '../engine/network.js';
 import type { StageTime } from '../engine/profiler.js';
 import { loadBesideAdapter } from '../files/beside-adapter.js';
-import type { FaceModel } from '../mmm/model.js';
-import type { ParameterLayout } from '../mmm/parameters.js';
 import type { FaceBox } from '../pictures/boxes.js';
 import { type PictureSource, UploadedPicture } from '../pictures/frame.js';
 import { type AlignerCounters, Counters } from './counters.js';
 import { DeviceState } from './device-state.js';
-import type { EncodeInput, EncodeOutput, OutputBytes } from './encode.js';
+import type { EncodeInput, EncodeOutput } from './encode.js';
 import type { Face } from './face.js';
 import { Frames } from './frames.js';
 import type { FaceRendering } from './inspector.js';
@@ -28,19 +24,16 @@ import {
   loadWeights,
 } from './options.js';
 import type { FaceOutputs, FaceTexture, FaceWith, OutputName } from './outputs.js';
+import { PreparedCascade } from './prepared.js';
 import { runFromFaces, runFromMean } from './run.js';
 import { checkFace, checkStart, startsAt } from './starts.js';
 import { sureFaces } from './sure.js';
-import type { Tuning } from './tuning.js';
 
 /**
  * Takes a picture and its boxes to faces, on a GPU of its own or the caller's. Make one with `create`, free it with
  * `destroy`.
  */
-export class FaceAligner extends Revivable<DeviceState> {
-  /** Mean, bases, triangles, texture coordinates: what the mesh writers need. */
-  readonly model: FaceModel;
-  readonly #weights: CascadeWeights;
+export class FaceAligner extends PreparedCascade {
   /** Uploads and submits take turns; only readbacks overlap. */
   readonly #turns: Turns;
   readonly #frames: Frames;
@@ -61,45 +54,9 @@ export class FaceAligner extends Revivable<DeviceState> {
   }
 
   private constructor(weights: CascadeWeights, options: AlignerOptions, state: DeviceState) {
-    // What is over by now, or is given anew: an aborted signal must not end a recovery.
-    const { weights: _, device, signal, tuning: __, ...kept } = options;
-    super('aligner', state, device === undefined, ({ tuning }, next) =>
-      DeviceState.create(weights, { ...kept, tuning, ...(next !== undefined && { device: next }) }),
-    );
-    this.#weights = weights;
+    super(weights, options, state);
     this.#turns = new Turns(options.maxPending);
-    this.#frames = new Frames(weights, state.cascade.maxFaces, this.#counters);
-    this.model = weights.model;
-  }
-
-  /** Faces that travel together. */
-  get maxFaces(): number {
-    return this.state.cascade.maxFaces;
-  }
-
-  /** Iterations there are weights for. */
-  get iterations(): number {
-    return this.state.cascade.iterations;
-  }
-
-  /** Side S of the crop that the network sees. */
-  get cropSize(): number {
-    return this.#weights.network.cropSize;
-  }
-
-  /** Where each part of a face's parameters sits. */
-  get layout(): ParameterLayout {
-    return this.#weights.network.parameters;
-  }
-
-  /** How the network's weights are held on the GPU: `f16` where all that are halves may be. */
-  get dtype(): DType {
-    return this.state.dtype;
-  }
-
-  /** Which variants of the kernels are in use. Plain JSON, for the option `tuning` of another aligner. */
-  get tuning(): Tuning {
-    return this.state.tuning;
+    this.#frames = new Frames(weights, this.maxFaces, this.#counters);
   }
 
   /** What this aligner has done so far: frames, faces, submits, dispatches, bytes read. */
@@ -220,11 +177,6 @@ export class FaceAligner extends Revivable<DeviceState> {
   async texture(source: PictureSource, face: Face, options: Pick<AlignOptions, 'mirror'> = {}): Promise<FaceTexture> {
     const { mirror } = checkOutputs(options);
     return (await this.#drawAgain(face, ['texture'], { source, mirror })).texture;
-  }
-
-  /** Room that one face takes in each buffer that `encode` fills, in bytes. */
-  get outputBytes(): OutputBytes {
-    return this.state.encoder.bytes;
   }
 
   /**
