@@ -251,19 +251,19 @@ def export_fixtures() -> None:
     write({"parameters": poses, "vertices": vertices}, FIXTURES / "geometry.safetensors", meta)
 
     shown = np.ascontiguousarray(vertices[1:5])
-    visibility = np.empty((4, size, size), np.uint32)
+    keys = np.empty((4, size, size), np.uint32)
     pncc = np.empty((4, size, size, 3), np.float32)
-    keys = key_bits(len(model.triangles), size)  # kernels are held to the whole mesh, the cascade below to the coarse one
+    bits = key_bits(len(model.triangles), size)  # kernels are held to the whole mesh, the cascade below to the coarse one
     for n in range(4):
-        raster(shown[n], model.triangles, size, *keys, visibility[n])
-        resolve(shown[n], model.triangles, model.ncc, visibility[n], keys[0], pncc[n])
-    write({"vertices": shown, "visibility": visibility, "pncc": pncc}, FIXTURES / "pncc.safetensors", meta)
+        raster(shown[n], model.triangles, size, *bits, keys[n])
+        resolve(shown[n], model.triangles, model.ncc, keys[n], bits[0], pncc[n])
+    write({"vertices": shown, "keys": keys, "pncc": pncc}, FIXTURES / "pncc.safetensors", meta)
 
     grid = model.anchor_vertices.shape[0]
     anchors, occluded = np.empty((2, grid, grid, 3), np.float32), np.empty((2, grid, grid), np.uint8)
     patches = np.empty((2, grid, grid, 3, 3, 3), np.float32)
     for n in range(2):
-        gather(shown[n], images[n], model.anchor_vertices, model.anchor_weights, visibility[n], *keys, anchors[n], occluded[n], patches[n])
+        gather(shown[n], images[n], model.anchor_vertices, model.anchor_weights, keys[n], *bits, anchors[n], occluded[n], patches[n])
     write({"vertices": shown[:2], "image": images, "anchors": anchors, "occluded": occluded, "patches": patches}, FIXTURES / "paf.safetensors", meta)
 
     stem, patch, scale = renderer(weights[0]["initial_parameters"][None], images)

@@ -14,7 +14,7 @@ OCCLUSION_TOLERANCE_PX = 4
 
 
 def key_bits(triangles: int, size: int) -> tuple[int, int]:
-    """(id bits, depth shift) of the visibility key for a mesh of `triangles` in a crop of `size`."""
+    """(id bits, depth shift) of the rasteriser's key for a mesh of `triangles` in a crop of `size`."""
     id_bits = int(triangles).bit_length()
     depth_bits = (6 * SUBPIXEL * size - 1).bit_length()
     return id_bits, max(0, depth_bits - (32 - id_bits))
@@ -34,9 +34,9 @@ def drawable(vertices, v):
 
 
 @njit(cache=True)
-def raster(vertices, triangles, size, id_bits, shift, visibility):
-    """vertices f32 [V,3] in crop pixels, triangles i32 [T,3] -> visibility u32 [size,size] keys (cleared here)."""
-    visibility[:] = 0
+def raster(vertices, triangles, size, id_bits, shift, keys):
+    """vertices f32 [V,3] in crop pixels, triangles i32 [T,3] -> keys u32 [size,size] (cleared here)."""
+    keys[:] = 0
     ids = (1 << id_bits) - 1
     for t in range(triangles.shape[0]):
         i0, i1, i2 = triangles[t, 0], triangles[t, 1], triangles[t, 2]
@@ -67,18 +67,18 @@ def raster(vertices, triangles, size, id_bits, shift, visibility):
                 w0 = (x2 - x1) * (y - y1) - (y2 - y1) * (x - x1)
                 w1 = (x0 - x2) * (y - y2) - (y0 - y2) * (x - x2)
                 w2 = (x1 - x0) * (y - y0) - (y1 - y0) * (x - x0)
-                if w0 + bias0 >= 0 and w1 + bias1 >= 0 and w2 + bias2 >= 0 and key > visibility[py, px]:
-                    visibility[py, px] = key
+                if w0 + bias0 >= 0 and w1 + bias1 >= 0 and w2 + bias2 >= 0 and key > keys[py, px]:
+                    keys[py, px] = key
 
 
 @njit(cache=True)
-def resolve(vertices, triangles, ncc, visibility, id_bits, out):
+def resolve(vertices, triangles, ncc, keys, id_bits, out):
     """Fixed-point barycentric NCC of the visible triangle: out f32 [size,size,3], background 0. ncc u32 [V,3] unorm16."""
-    size = visibility.shape[0]
+    size = keys.shape[0]
     ids = (1 << id_bits) - 1
     for py in range(size):
         for px in range(size):
-            key = visibility[py, px]
+            key = keys[py, px]
             if key == 0:
                 out[py, px, :] = 0
                 continue
@@ -107,7 +107,7 @@ def resolve(vertices, triangles, ncc, visibility, id_bits, out):
 
 
 @njit(cache=True)
-def gather(vertices, image, anchor_vertices, anchor_weights, visibility, id_bits, shift, anchors, occluded, patches):
+def gather(vertices, image, anchor_vertices, anchor_weights, keys, id_bits, shift, anchors, occluded, patches):
     """PAF: anchors f32 [64,64,3], occluded u8 [64,64] and patches f32 [64,64,3,3,3] (v, u, rgb) of image f32 [size,size,3]."""
     size = image.shape[0]
     tolerance = 3 * SUBPIXEL * OCCLUSION_TOLERANCE_PX
@@ -127,7 +127,7 @@ def gather(vertices, image, anchor_vertices, anchor_weights, visibility, id_bits
                 px, py = np.int64(np.floor(x + np.float32(0.5))), np.int64(np.floor(y + np.float32(0.5)))
                 if not hidden and 0 <= px < size and 0 <= py < size:
                     depth = snap(vertices[i0, 2]) + snap(vertices[i1, 2]) + snap(vertices[i2, 2]) + 3 * SUBPIXEL * size
-                    front = np.int64(visibility[py, px] >> id_bits) << shift
+                    front = np.int64(keys[py, px] >> id_bits) << shift
                     hidden = front > depth + tolerance
             occluded[i, j] = hidden
             if not (abs(x) < MAX_COORDINATE and abs(y) < MAX_COORDINATE):
@@ -152,25 +152,25 @@ def gather(vertices, image, anchor_vertices, anchor_weights, visibility, id_bits
 
 
 @njit(cache=True, parallel=True)
-def features(vertices, images, triangles, ncc, anchor_vertices, anchor_weights, id_bits, shift, fixed_visibility, fixed_pncc, stem, patches, scale):
+def features(vertices, images, triangles, ncc, anchor_vertices, anchor_weights, id_bits, shift, fixed_keys, fixed_pncc, stem, patches, scale):
     """A batch: vertices f32 [n,V,3] (n of 1: the same for all), images f32 [n,S,S,3] -> stem f32 [n,S,S,6] (rgb, pncc), patches f32
-    [n,64,64,27] and the response factors scale f32 [n,64,64] (0.5 where occluded). Visibility and PNCC are drawn, or taken from
+    [n,64,64,27] and the response factors scale f32 [n,64,64] (0.5 where occluded). Keys and PNCC are drawn, or taken from
     fixed_* where these are not empty."""
     size = images.shape[1]
     for n in prange(images.shape[0]):
         mesh = vertices[np.int64(n) % vertices.shape[0]]
-        if fixed_visibility.shape[0] > 0:
-            visibility, pncc = fixed_visibility, fixed_pncc
+        if fixed_keys.shape[0] > 0:
+            keys, pncc = fixed_keys, fixed_pncc
         else:
-            visibility = np.empty((size, size), np.uint32)
+            keys = np.empty((size, size), np.uint32)
             pncc = np.empty((size, size, 3), np.float32)
-            raster(mesh, triangles, size, id_bits, shift, visibility)
-            resolve(mesh, triangles, ncc, visibility, id_bits, pncc)
+            raster(mesh, triangles, size, id_bits, shift, keys)
+            resolve(mesh, triangles, ncc, keys, id_bits, pncc)
         grid = anchor_vertices.shape[0]
         anchors = np.empty((grid, grid, 3), np.float32)
         occluded = np.empty((grid, grid), np.uint8)
         patch = np.empty((grid, grid, 3, 3, 3), np.float32)
-        gather(mesh, images[n], anchor_vertices, anchor_weights, visibility, id_bits, shift, anchors, occluded, patch)
+        gather(mesh, images[n], anchor_vertices, anchor_weights, keys, id_bits, shift, anchors, occluded, patch)
         for y in range(size):
             for x in range(size):
                 for c in range(3):

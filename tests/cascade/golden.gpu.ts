@@ -83,7 +83,7 @@ export const golden = gpuSuite('golden fixtures', (test) => {
     const faces = all.length / (model.vertexCount * 3);
     const vertices = uploadVertices(gpu, all);
     const drawn = await draw(gpu, model, vertices, faces);
-    const keys = requireTensor(file, 'visibility', 'U32', [faces, SIZE, SIZE]).data;
+    const keys = requireTensor(file, 'keys', 'U32', [faces, SIZE, SIZE]).data;
     expectClose(new Uint32Array(await readBuffer(gpu, drawn)), keys, { shape: [faces, SIZE, SIZE] });
 
     const zeros = batchOf(faces, { height: SIZE, width: SIZE, channels: 8 }, new Float32Array(faces * SIZE * SIZE * 8));
