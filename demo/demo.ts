@@ -358,7 +358,7 @@ export class Demo {
     this.#show({ picture, isVideo: false, faces: [] });
     this.#view.aim('faces');
     const started = performance.now();
-    const boxes = await session.detect(picture.image, this.settings.now.search);
+    const boxes = await session.detect(picture.image, this.settings.now);
     const detection = `Detection took ${formatTime(performance.now() - started)}.`;
     if (request !== this.#request) return;
     if (boxes.length > 0) return this.#align(request, picture, boxes, detection);

@@ -10,7 +10,7 @@ import {
   type StageTime,
   type UploadedPicture,
 } from 'fullpose';
-import { FaceDetector, type Search } from 'fullpose/detect';
+import { type DetectorWeights, detectorWeights, FaceDetector, fetchDetectorWeights } from 'fullpose/detect';
 import { type AdapterSummary, Gpu } from 'fullpose/engine';
 import { FaceTracker } from 'fullpose/track';
 import { depthMap, pnccMap } from '../pages/maps.js';
@@ -20,35 +20,50 @@ import type { Settings } from './settings.js';
 /** Faces that travel together: more than most pictures hold. */
 export const maxFaces = 8;
 
+/** As the page's control has it at first. */
+const DEFAULT_LEAST_SCORE = 0.5;
+
 export class Session {
   readonly aligner: FaceAligner;
   readonly adapter: AdapterSummary;
-  readonly #detector: FaceDetector;
+  readonly #weights: DetectorWeights;
+  #detector: FaceDetector;
+  /** The limit that the detector was made with. */
+  #leastScore = DEFAULT_LEAST_SCORE;
+  /** Resolves when the detector has the limit that was asked for last. */
+  #limited: Promise<unknown> = Promise.resolve();
   /** The photo that was looked at last, on the GPU. */
   #photo: { readonly image: ImageBitmap; readonly uploaded: UploadedPicture } | undefined;
 
   /** @throws as `FaceAligner.create`, and Error where the detector cannot be loaded. */
   static async open(onProgress: (progress: LoadProgress) => void): Promise<Session> {
     const aligner = await FaceAligner.create({ maxFaces, powerPreference: 'high-performance', onProgress });
-    const detector = await FaceDetector.create({ device: aligner.device });
-    const { adapter } = await Gpu.create({ device: aligner.device });
-    return new Session(aligner, detector, adapter);
+    const weights = await fetchDetectorWeights(detectorWeights);
+    const { device } = aligner;
+    const detector = await FaceDetector.create({ weights, device, minConfidence: DEFAULT_LEAST_SCORE });
+    const { adapter } = await Gpu.create({ device });
+    return new Session(aligner, weights, detector, adapter);
   }
 
-  private constructor(aligner: FaceAligner, detector: FaceDetector, adapter: AdapterSummary) {
+  private constructor(aligner: FaceAligner, weights: DetectorWeights, detector: FaceDetector, adapter: AdapterSummary) {
     this.aligner = aligner;
+    this.#weights = weights;
     this.#detector = detector;
     this.adapter = adapter;
   }
 
   /** The largest first. */
-  async detect(image: ImageBitmap, search: Search): Promise<readonly FaceBox[]> {
-    return this.#detector.detect(await this.#onGpu(image), { search });
+  async detect(
+    image: ImageBitmap,
+    { search, leastScore }: Pick<Settings, 'search' | 'leastScore'>,
+  ): Promise<readonly FaceBox[]> {
+    const detector = await this.#detectorFor(leastScore);
+    return detector.detect(await this.#onGpu(image), { search });
   }
 
   /** For one video: it begins without faces. It outlives `recover`. */
-  track({ smoothing, mostFaces }: Settings): Promise<FaceTracker> {
-    const faces = this.#detector;
+  async track({ smoothing, mostFaces, leastScore }: Settings): Promise<FaceTracker> {
+    const faces = await this.#detectorFor(leastScore);
     const detector: Detector = {
       detect: (frame) => faces.detect(frame, { search: 'whole' }),
       get device() {
@@ -110,6 +125,22 @@ export class Session {
       if (error instanceof LimitError) return undefined;
       throw error;
     }
+  }
+
+  /** A detector has one limit for life: another limit makes another detector. One at a time, the last one stays. */
+  #detectorFor(leastScore: number): Promise<FaceDetector> {
+    const detector = this.#limited.then(async () => {
+      if (leastScore === this.#leastScore) return this.#detector;
+      const { device } = this.aligner;
+      const next = await FaceDetector.create({ weights: this.#weights, device, minConfidence: leastScore });
+      // A search that still runs on the last one is of a picture that was left: its failure is not said.
+      this.#detector.destroy();
+      this.#detector = next;
+      this.#leastScore = leastScore;
+      return next;
+    });
+    this.#limited = detector.catch(() => {});
+    return detector;
   }
 
   /** Uploads a photo once, however often it is looked at; anew only after another one, or on another device. */

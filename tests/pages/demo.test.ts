@@ -5,6 +5,7 @@ import type { Page } from 'puppeteer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { contourColours } from '../../pages/overlay.js';
 import { PageHost, repositoryRoot } from '../../scripts/page-host.js';
+import type { Search } from '../../src/detect/index.js';
 import { LANDMARK_CONTOURS } from '../../src/mmm/landmarks.js';
 import { countUploads, takeUploads } from './uploads.js';
 
@@ -352,22 +353,33 @@ describe('the demo', () => {
     expect(await textOf(page, '#pose [data-name="roll"]')).toBe(`${faces[2]?.toFixed(1)}\u00b0`);
 
     // Faces in doubt are not counted and cannot be saved.
-    const leastConfidence = (value: string) =>
+    const slide = (slider: string, value: string) =>
       page.$eval(
-        '#least-confidence',
+        slider,
         (input, wanted) => {
           (input as HTMLInputElement).value = wanted;
-          input.dispatchEvent(new Event('input'));
+          for (const event of ['input', 'change']) input.dispatchEvent(new Event(event));
         },
         value,
       );
     const status = (text: string) =>
       page.waitForFunction((wanted) => document.querySelector('#status')?.textContent === wanted, {}, text);
-    await leastConfidence('1');
+    await slide('#least-confidence', '1');
     await status('No face in several.png, and 3 in doubt');
     expect(await page.evaluate(() => window.fullposeDemo?.faces.length)).toBe(0);
     expect(await page.$$('#exports button:enabled')).toEqual([]);
-    await leastConfidence('0.5');
+    await slide('#least-confidence', '0.5');
+    await status('3 faces in several.png');
+
+    // What the detector is not sure enough of is not even looked at. (One look: a search until faces are found is long.)
+    const search = (value: Search) =>
+      page.$eval('#search', (select, wanted) => ((select as HTMLSelectElement).value = wanted), value);
+    await search('whole');
+    await slide('#least-score', '0.95');
+    await status('No face in several.png');
+    expect(await textOf(page, '#least-score-value')).toBe('95\u00a0%');
+    await search('until-found');
+    await slide('#least-score', '0.5');
     await status('3 faces in several.png');
     await page.$eval('#faces input[value="3"]', (input) => (input as HTMLInputElement).click());
 
