@@ -262,11 +262,7 @@ export function summaryToMarkdown(reports: readonly Omit<Report, 'pipelines'>[])
   );
   const raced = reports.flatMap(({ rivals }) => rivals);
   const groups = strategyGroups.filter((group) => raced.some((rival) => rival.group === group));
-  const missing = reports.flatMap(({ browser, rivals }) =>
-    rivals
-      .filter(({ ms }) => ms === undefined)
-      .map(({ name, group, note }) => `- ${name} does not run in ${browser} (${groupTitles[group]}): ${note}`),
-  );
+  const missing = reports.flatMap(missingRivals);
   const parts = [
     adapters.join('\n'),
     table(
@@ -292,6 +288,15 @@ export function summaryToMarkdown(reports: readonly Omit<Report, 'pipelines'>[])
     ...(missing.length === 0 ? [] : [missing.join('\n')]),
   ];
   return `${parts.join('\n\n')}\n`;
+}
+
+/** Why rivals did not run, each reason once. */
+function missingRivals({ browser, rivals }: Omit<Report, 'pipelines'>): string[] {
+  const missing = rivals.filter(({ ms }) => ms === undefined);
+  return [...new Set(missing.map(({ note }) => note))].map((reason) => {
+    const names = [...new Set(missing.filter(({ note }) => note === reason).map(({ name }) => name))];
+    return `- Not in ${browser}: ${names.join(', ')}. ${reason}`;
+  });
 }
 
 /** As "12.3 ms, 4.20x" of ours, which is the first of its group. */

@@ -5,6 +5,7 @@
 import type * as Vision from '@mediapipe/tasks-vision';
 import { toIbug68 } from '../../cli/compare/landmarker.js';
 import { mediapipeBase, mediapipeModel } from '../../pages/routes.js';
+import { expectWebGL } from '../../pages/webgl.js';
 import { checkLandmarks, frameMs, type LandmarksCase } from '../landmarks.js';
 import type { Check, Strategy } from '../strategies.js';
 
@@ -29,6 +30,8 @@ export class FaceLandmarkerFace implements Strategy {
   }
 
   async prepare(): Promise<void> {
+    // Its CPU delegate too.
+    expectWebGL('MediaPipe takes pictures in by');
     const base = new URL(`..${mediapipeBase}`, document.baseURI).href;
     const vision: typeof Vision = await import(/* @vite-ignore */ `${base}vision_bundle.mjs`);
     this.#landmarker = await vision.FaceLandmarker.createFromOptions(

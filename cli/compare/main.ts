@@ -2,6 +2,7 @@
 import { FaceLandmarker } from '@mediapipe/tasks-vision';
 import { fetchPicture } from '../../pages/pictures.js';
 import { mediapipeBase, mediapipeModel, picturesBase } from '../../pages/routes.js';
+import { expectWebGL } from '../../pages/webgl.js';
 import { type RivalReply, type View, viewSide } from './landmarker.js';
 
 declare global {
@@ -11,20 +12,27 @@ declare global {
   }
 }
 
-const landmarker = await FaceLandmarker.createFromOptions(
-  {
-    wasmLoaderPath: `${mediapipeBase}vision_wasm_internal.js`,
-    wasmBinaryPath: `${mediapipeBase}vision_wasm_internal.wasm`,
-  },
-  {
-    baseOptions: { modelAssetPath: mediapipeModel, delegate: 'CPU' },
-    runningMode: 'IMAGE',
-    numFaces: 1,
-    minFaceDetectionConfidence: 0.2,
-    minFacePresenceConfidence: 0.2,
-    outputFaceBlendshapes: true,
-  },
-);
+async function start(): Promise<FaceLandmarker> {
+  expectWebGL('MediaPipe takes pictures in by');
+  return FaceLandmarker.createFromOptions(
+    {
+      wasmLoaderPath: `${mediapipeBase}vision_wasm_internal.js`,
+      wasmBinaryPath: `${mediapipeBase}vision_wasm_internal.wasm`,
+    },
+    {
+      baseOptions: { modelAssetPath: mediapipeModel, delegate: 'CPU' },
+      runningMode: 'IMAGE',
+      numFaces: 1,
+      minFaceDetectionConfidence: 0.2,
+      minFacePresenceConfidence: 0.2,
+      outputFaceBlendshapes: true,
+    },
+  );
+}
+
+const started = start();
+// The first call says why.
+started.catch(() => {});
 
 const canvas = document.createElement('canvas');
 canvas.width = viewSide;
@@ -45,6 +53,7 @@ function show(picture: ImageBitmap, { left, top, side }: View, target: CanvasRen
 }
 
 window.findRival = async (index, views) => {
+  const landmarker = await started;
   const picture = await fetchPicture(`${picturesBase}${index}`);
   try {
     for (const [number, view] of views.entries()) {

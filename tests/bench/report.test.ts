@@ -82,11 +82,14 @@ describe('toMarkdown', () => {
 describe('summaryToMarkdown', () => {
   const chromium = sampleReport();
   const [ours, ...others] = chromium.rivals;
+  const missing = others
+    .filter(({ name }) => name === 'does not start')
+    .flatMap((rival) => [rival, { ...rival, name: 'nor that one' }]);
   const firefox: Report = {
     ...chromium,
     browser: 'Firefox 153',
     frame: { ...chromium.frame, endToEnd: { ...chromium.frame.endToEnd, median: 40 } },
-    rivals: [...(ours === undefined ? [] : [ours]), ...others.slice(1)],
+    rivals: [...(ours === undefined ? [] : [ours]), ...others.slice(1), ...missing],
   };
   const lines = summaryToMarkdown([chromium, firefox]).split('\n');
   const rowOf = (name: string) => lines.find((line) => line.startsWith(`| ${name} |`));
@@ -103,9 +106,9 @@ describe('summaryToMarkdown', () => {
     expect(rowOf('fast and wrong')).toMatch(/\| 2\.00 ms, 0\.200x, WRONG result \|/);
     expect(rowOf('does not start')).toMatch(/\| - \| - \|$/);
     const reasons = lines.filter((line) => line.startsWith('- '));
-    expect(reasons.map((line) => line.replace(/ \(.*\)/, ''))).toEqual([
-      '- does not start does not run in Chrome 156: no such backend',
-      '- does not start does not run in Firefox 153: no such backend',
+    expect(reasons).toEqual([
+      '- Not in Chrome 156: does not start. no such backend',
+      '- Not in Firefox 153: does not start, nor that one. no such backend',
     ]);
   });
 
