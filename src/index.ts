@@ -35,6 +35,7 @@ export type { DownloadOptions, LoadProgress, WeightUrls } from './files/download
 export {
   BLENDSHAPE_NAMES,
   type BlendshapeName,
+  type BlendshapeReadout,
   type Blendshapes,
   type Expression,
   type ExpressionName,

@@ -28,6 +28,7 @@ from .train import load_cascade
 from .weights import WEIGHTS, load_weights, read
 
 FIXTURES = ROOT / "tests" / "fixtures"
+EXPRESSION = slice(56, 103)
 SAMPLE, SAMPLE_BOX = ROOT / "assets" / "astronaut.png", (180.0, 86.0, 268.0, 178.0)  # tight box of the 68 points, by eye
 
 
@@ -208,7 +209,7 @@ def recrop_fixture(model: face_model.FaceModel, meta: dict[str, str]) -> None:
 
 def cascade_fixture(model: face_model.FaceModel, weights: list[dict[str, np.ndarray]], renderer: Renderer, picture: np.ndarray, meta: dict[str, str]) -> None:
     """The sample and its mirror image, the latter from a crop that is too large and rolled. A part of the picture, u8; per iteration k the crops (centre x, y,
-    side, degrees), p^k in them as the iteration starts, and p^{k+1} as it ends, turned, in the same crop; landmarks in the last crop's pixels."""
+    side, degrees), p^k in them as the iteration starts, and p^{k+1} as it ends, turned, in the same crop; landmarks in the last crop's pixels; ARKit's weights [2,52] by the alphabet."""
     x0, y0, x1, y1 = (int(v) for v in (SAMPLE_BOX[0] - 60, SAMPLE_BOX[1] - 60, SAMPLE_BOX[2] + 60, SAMPLE_BOX[3] + 60))
     part = picture[y0:y1, x0:x1]
     pictures = np.ascontiguousarray(np.stack([part, part[:, ::-1]]))
@@ -227,7 +228,9 @@ def cascade_fixture(model: face_model.FaceModel, weights: list[dict[str, np.ndar
         p = end
     landmarks = renderer.decode(p)[:, model.landmarks].astype(np.float32)
     all_crops, starts, ends = (np.stack(x) for x in zip(*rows))
-    write({"picture": pictures, "crops": all_crops, "starts": starts, "ends": ends, "landmarks": landmarks}, FIXTURES / "cascade.safetensors", meta)
+    readout = weights[0]["blendshapes"]
+    blendshapes = np.clip(p[:, EXPRESSION] @ readout[:, :-1].T + readout[:, -1], 0, 1).astype(np.float32)
+    write({"picture": pictures, "crops": all_crops, "starts": starts, "ends": ends, "landmarks": landmarks, "blendshapes": blendshapes}, FIXTURES / "cascade.safetensors", meta)
 
 
 def export_fixtures() -> None:

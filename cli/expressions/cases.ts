@@ -2,7 +2,7 @@
 import { mean } from '../accuracy.js';
 import { correlation } from '../any-pose.js';
 
-/** Expression weights by name; those left out are 0. */
+/** Expression weights by ARKit's names; those left out are 0. */
 export type Weights = Readonly<Record<string, number>>;
 
 /** One picture: what was set and what was found, both as the picture shows it. */
@@ -11,19 +11,19 @@ export interface Reading {
   readonly found: Weights;
 }
 
-const both = (...names: readonly string[]) => names.flatMap((name) => [`${name}_L`, `${name}_R`]);
+const both = (...names: readonly string[]) => names.flatMap((name) => [`${name}Left`, `${name}Right`]);
 
-/** What people would ask for, as the weights of the model that make it. Left is the person's left. */
+/** What people would ask for, as the weights that make it. Left is the person's left. */
 export const expressions: Readonly<Record<string, readonly string[]>> = {
   blink: both('eyeBlink'),
-  'wink, left': ['eyeBlink_L'],
-  'wink, right': ['eyeBlink_R'],
+  'wink, left': ['eyeBlinkLeft'],
+  'wink, right': ['eyeBlinkRight'],
   'eyes wide': both('eyeWide'),
-  'brows up': both('browInnerUp', 'browOuterUp'),
+  'brows up': ['browInnerUp', ...both('browOuterUp')],
   'brows down': both('browDown'),
   'jaw open': ['jawOpen'],
   smile: both('mouthSmile'),
-  'smile, left': ['mouthSmile_L'],
+  'smile, left': ['mouthSmileLeft'],
   frown: both('mouthFrown'),
   pucker: ['mouthPucker'],
   'mouth left': ['mouthLeft'],
@@ -35,13 +35,7 @@ export const strengths = [0.5, 1] as const;
 
 /** The name of a weight on the other side of the face. */
 export function otherSide(name: string): string {
-  const swap: Readonly<Record<string, string>> = {
-    _L: '_R',
-    _R: '_L',
-    Left: 'Right',
-    Right: 'Left',
-  };
-  return name.replace(/_[LR]$|Left$|Right$/, (side) => swap[side] ?? side);
+  return name.replace(/Left$|Right$/, (side) => (side === 'Left' ? 'Right' : 'Left'));
 }
 
 /** The weights of the mirrored picture. */

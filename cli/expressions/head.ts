@@ -4,6 +4,7 @@
  */
 import { cropToPicture, decodeVertices, type Face, type FaceAligner, pickVertices, toPicturePixels } from 'fullpose';
 import * as three from 'three/webgpu';
+import { arkitName } from '../../src/mmm/blendshapes.js';
 import type { Weights } from './cases.js';
 
 /**
@@ -85,14 +86,14 @@ export class Head {
     this.#camera.position.set(left - 0.5 + half, -(top - 0.5 + half), 1000);
   }
 
-  /** The head with these weights and no others. */
+  /** The head with these weights and no others; where the model has a weight in parts, all of them. */
   async view(weights: Weights): Promise<View> {
     const { model, layout } = this.#aligner;
     const { parameters, crop } = this.#face;
     const set = parameters.slice();
     const [first, count] = layout.expression;
     set.set(
-      Float32Array.from({ length: count }, (_, i) => weights[model.expressionNames[i]!] ?? 0),
+      Float32Array.from({ length: count }, (_, i) => weights[arkitName(model.expressionNames[i]!)] ?? 0),
       first,
     );
     const vertices = toPicturePixels(decodeVertices(model, layout, set, crop.size), cropToPicture(crop));

@@ -2,9 +2,10 @@
  * The page of `npm run expressions`: aligns pictures of known expressions and says what was read; draws some of them
  * for the documents.
  */
-import { type Face, FaceAligner } from 'fullpose';
+import { type BlendshapeName, type Face, FaceAligner } from 'fullpose';
 import { drawLandmarks } from '../../pages/overlay.js';
 import { fetchPicture } from '../../pages/pictures.js';
+import { arkitName } from '../../src/mmm/blendshapes.js';
 import { landmarksBox } from '../../src/pictures/boxes.js';
 import { mean } from '../accuracy.js';
 import { expressions, mirrored, type Reading, strengths, type Weights } from './cases.js';
@@ -74,8 +75,8 @@ async function readBoth(weights: Weights): Promise<{ readonly tile: Tile; readon
   return {
     tile: { picture: view.picture, face: plain },
     readings: [
-      { set: weights, found: plain.expression },
-      { set: weights, found: mirrored(other.expression) },
+      { set: weights, found: plain.blendshapes },
+      { set: weights, found: mirrored(other.blendshapes) },
     ],
   };
 }
@@ -105,7 +106,7 @@ function drawTiles(tiles: Readonly<Record<string, Tile>>): string {
     context.translate((index % columns) * (side + gap), Math.floor(index / columns) * (side + caption + gap));
     context.drawImage(picture, 0, 0);
     drawLandmarks(context, face.landmarks, face.visibility);
-    const own = expressions[name]?.map((weight) => face.expression[weight] ?? 0);
+    const own = expressions[name]?.map((weight) => face.blendshapes[weight as BlendshapeName]);
     context.fillStyle = '#222';
     context.fillText(own === undefined ? name : `${name}: ${mean(own).toFixed(2)}`, 4, side + 16);
     context.restore();
@@ -130,11 +131,11 @@ window.fullposeExpressions = {
       window.onExpression?.(name);
     }
     const byWeight: Record<string, readonly Reading[]> = {};
-    for (const name of aligner.model.expressionNames) {
-      const { expression } = await read(await head.view({ [name]: 1 }));
-      byWeight[name] = [neutral.readings[0]!, { set: { [name]: 1 }, found: expression }];
+    for (const name of new Set(aligner.model.expressionNames.map(arkitName))) {
+      const { blendshapes } = await read(await head.view({ [name]: 1 }));
+      byWeight[name] = [neutral.readings[0]!, { set: { [name]: 1 }, found: blendshapes }];
       window.onExpression?.(name);
     }
-    return { expressions: byExpression, weights: byWeight, sample: face.expression, picture: drawTiles(tiles) };
+    return { expressions: byExpression, weights: byWeight, sample: face.blendshapes, picture: drawTiles(tiles) };
   },
 };

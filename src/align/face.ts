@@ -3,7 +3,7 @@
  */
 import { type Placed, recrop } from '../cascade/recrop.js';
 import { FullposeError, InputError } from '../engine/errors.js';
-import { BlendshapeSolver, type Blendshapes, type Expression } from '../mmm/blendshapes.js';
+import { BlendshapeReadout, type Blendshapes, type Expression } from '../mmm/blendshapes.js';
 import { decodeVertices, toPicturePixels } from '../mmm/decode.js';
 import { type FaceModel, type ShapeModel, selectVertices } from '../mmm/model.js';
 import {
@@ -60,17 +60,8 @@ export interface Face {
    * Not clamped.
    */
   readonly expression: Expression;
-  /**
-   * The expression as ARKit names and bounds it, for what drives a rig: 52 weights from 0 to 1, few of them at once.
-   * Worked out when it is first read, in about a millisecond; a copy (`{ ...face }`, `structuredClone`) reads it.
-   */
+  /** The expression as ARKit names and bounds it, for what drives a rig: 52 weights from 0 to 1, about 0 at rest. */
   readonly blendshapes: Blendshapes;
-}
-
-/** A face with more of its own or other fields, which leaves `blendshapes` unread. */
-export function faceWith<F extends object, T extends object>(face: F, more: T): F & T {
-  const fields = { ...Object.getOwnPropertyDescriptors(face), ...Object.getOwnPropertyDescriptors(more) };
-  return Object.defineProperties({}, fields) as F & T;
 }
 
 /**
@@ -121,14 +112,21 @@ export class FaceReader {
   readonly #margin: number | undefined;
   /** The model of the landmarks alone. */
   readonly #landmarks: ShapeModel;
-  /** Made for the first face whose blendshapes are read. */
-  #solver: BlendshapeSolver | undefined;
+  readonly #blendshapes: BlendshapeReadout;
 
-  /** @param margin of the crops where they follow the face (`recrop` of the network) */
-  constructor(model: FaceModel, layout: ParameterLayout, margin?: number) {
+  /**
+   * @param options.margin of the crops where they follow the face (`recrop` of the network)
+   * @param options.blendshapes of the weights; default: every weight under its own name
+   */
+  constructor(
+    model: FaceModel,
+    layout: ParameterLayout,
+    options: { readonly margin?: number | undefined; readonly blendshapes?: BlendshapeReadout | undefined } = {},
+  ) {
     this.#model = model;
     this.#layout = layout;
-    this.#margin = margin;
+    this.#margin = options.margin;
+    this.#blendshapes = options.blendshapes ?? BlendshapeReadout.named(model.expressionNames);
     this.#landmarks = selectVertices(model, model.landmarks);
   }
 
@@ -160,7 +158,7 @@ export class FaceReader {
     }
     const confidence = 1 / (1 + Math.exp(-(parameters[CONFIDENCE_OFFSET] ?? 0)));
     const whole = 'known' in path ? path.known : this.#pathOf([...path.steps, { crop, parameters }]);
-    return faceWith(this.#describe(parameters, landmarks, crop, visibility), { confidence, path: whole });
+    return { ...this.#describe(parameters, landmarks, crop, visibility), confidence, path: whole };
   }
 
   /** The steps of a run, all in the crop of the last of them. */
@@ -227,7 +225,7 @@ export class FaceReader {
    */
   repose(face: Face, parameters: Float32Array<ArrayBuffer>): Face {
     const landmarks = Float32Array.from(decodeVertices(this.#landmarks, this.#layout, parameters, face.crop.size));
-    return faceWith(face, this.#describe(parameters, landmarks, face.crop, face.visibility));
+    return { ...face, ...this.#describe(parameters, landmarks, face.crop, face.visibility) };
   }
 
   /**
@@ -242,14 +240,9 @@ export class FaceReader {
   ): Omit<Face, 'confidence' | 'path'> {
     const toPicture = cropToPicture(crop);
     const [identity, identityCount] = this.#layout.identity;
-    const [expression] = this.#layout.expression;
+    const [first, count] = this.#layout.expression;
+    const weights = parameters.subarray(first, first + count);
     toPicturePixels(landmarks, toPicture);
-    const solve = (): Blendshapes => {
-      this.#solver ??= new BlendshapeSolver(this.#landmarks, this.#model.expressionNames);
-      const weights = parameters.subarray(expression, expression + this.#model.expressionNames.length);
-      return this.#solver.solve({ weights, rotation: quaternionToMatrix(quaternionOf(parameters)), visibility });
-    };
-    let blendshapes: Blendshapes | undefined;
     return {
       landmarks,
       visibility,
@@ -259,12 +252,9 @@ export class FaceReader {
       pose: poseInPicture(quaternionOf(parameters), translationOf(parameters), crop.size, toPicture),
       identity: parameters.slice(identity, identity + identityCount),
       expression: Object.fromEntries(
-        this.#model.expressionNames.map((name, i) => [name, parameters[expression + i] ?? 0]),
+        this.#model.expressionNames.map((name, i) => [name, weights[i] ?? 0]),
       ) as Expression,
-      get blendshapes() {
-        blendshapes ??= solve();
-        return blendshapes;
-      },
+      blendshapes: this.#blendshapes.read(weights),
     };
   }
 }

@@ -6,7 +6,7 @@ import type { Frame, PictureSize } from '../pictures/frame.js';
 import { CROP_RECORD_BYTES, cropOfRecord, cropRecord, writeCropRecord } from '../pictures/kernels/crop.js';
 import type { Counters } from './counters.js';
 import type { DeviceState } from './device-state.js';
-import { type Face, FaceReader, faceWith, type Start } from './face.js';
+import { type Face, FaceReader, type Start } from './face.js';
 import { FrameLayout, type FramePart } from './frame-layout.js';
 import { type FaceWith, type OutputContext, type OutputName, parseOutputs } from './outputs.js';
 import { encodeSteps } from './renderings.js';
@@ -30,11 +30,12 @@ export class Frames {
 
   /** @param maxFaces faces of a frame */
   constructor(weights: CascadeWeights, maxFaces: number, counters: Counters) {
-    const { parameters, recrop } = weights.network;
+    const { model, network, blendshapes } = weights;
+    const { parameters, recrop } = network;
     this.#weights = weights;
     this.#maxFaces = maxFaces;
     this.#counters = counters;
-    this.#reader = new FaceReader(weights.model, parameters, recrop?.margin);
+    this.#reader = new FaceReader(model, parameters, { margin: recrop?.margin, blendshapes });
     this.#records = new DataView(new ArrayBuffer(maxFaces * CROP_RECORD_BYTES));
     this.#parameters = new Float32Array(maxFaces * parameters.count);
   }
@@ -140,7 +141,7 @@ export class Frames {
     const way = start.path === undefined ? { steps } : { known: start.path };
     const face = this.#reader.read(floats('output'), crop, way);
     if (context === undefined) return face as FaceWith<Name>;
-    return faceWith(face, parseOutputs(run.wanted.outputs, part, crop, context));
+    return { ...face, ...parseOutputs(run.wanted.outputs, part, crop, context) };
   }
 
   /** Tells the GPU where to look and, in a frame that refines, what to start from. */

@@ -2,6 +2,7 @@
 import { Revivable } from '../calls/revivable.js';
 import type { CascadeWeights } from '../cascade/weights.js';
 import type { DType } from '../engine/network.js';
+import type { BlendshapeReadout } from '../mmm/blendshapes.js';
 import type { FaceModel } from '../mmm/model.js';
 import type { ParameterLayout } from '../mmm/parameters.js';
 import { DeviceState } from './device-state.js';
@@ -44,6 +45,11 @@ export abstract class PreparedCascade extends Revivable<DeviceState> {
   /** Where each part of a face's parameters sits. */
   get layout(): ParameterLayout {
     return this.#weights.network.parameters;
+  }
+
+  /** How a face's `blendshapes` follow from its `expression`: for weights that were changed, or smoothed. */
+  get blendshapes(): BlendshapeReadout {
+    return this.#weights.blendshapes;
   }
 
   /** How the network's weights are held on the GPU: `f16` where all that are halves may be. */

@@ -4,9 +4,10 @@
  */
 import { WeightsError } from '../engine/errors.js';
 import { type NetworkGraph, parseNetwork } from '../engine/network.js';
-import { parseSafetensors, requireTensor, type SafeTensors } from '../engine/safetensors.js';
+import { parseSafetensors, requireFloats, requireTensor, type SafeTensors } from '../engine/safetensors.js';
 import { show } from '../engine/show.js';
 import { asRecord, expectValue, inFile, isPositive, parseJson } from '../files/json.js';
+import { BLENDSHAPE_NAMES, BlendshapeReadout } from '../mmm/blendshapes.js';
 import { type FaceModel, loadFaceModel } from '../mmm/model.js';
 import { type ParameterLayout, parseParameterLayout } from '../mmm/parameters.js';
 
@@ -40,6 +41,8 @@ export interface CascadeWeights {
   readonly network: NetworkDescription;
   /** p^0 in crop space. */
   readonly initialParameters: Float32Array;
+  /** How ARKit's expression weights follow from the model's. */
+  readonly blendshapes: BlendshapeReadout;
   /** One file per iteration. */
   readonly iterations: readonly SafeTensors[];
 }
@@ -50,7 +53,7 @@ export interface WeightBuffers {
   readonly faceModel: ArrayBuffer;
   /** The text of network.json. */
   readonly network: string;
-  /** The first one also holds p^0. */
+  /** The first one also holds p^0, and may hold `blendshapes`. */
   readonly iterations: readonly ArrayBuffer[];
 }
 
@@ -100,7 +103,12 @@ export function parseWeights(buffers: WeightBuffers): CascadeWeights {
     () => requireTensor(first, 'initial_parameters', 'F32', [parameters.count]).data,
   );
   if (!initialParameters.every(Number.isFinite)) throw new WeightsError("'initial_parameters' are not all finite.");
-  return { model, network, initialParameters, iterations };
+  const blendshapes = inFile('the weights of iteration 0', () =>
+    first.tensors.has('blendshapes')
+      ? new BlendshapeReadout(requireFloats(first, 'blendshapes', [BLENDSHAPE_NAMES.length, expression + 1]))
+      : BlendshapeReadout.named(model.expressionNames),
+  );
+  return { model, network, initialParameters, blendshapes, iterations };
 }
 
 /**

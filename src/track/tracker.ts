@@ -5,7 +5,7 @@
  */
 
 import type { FaceAligner } from '../align/aligner.js';
-import { type Face, FaceReader, faceWith } from '../align/face.js';
+import { type Face, FaceReader } from '../align/face.js';
 import { SAME_FACE, squareOf } from '../align/sure.js';
 import { FullposeError, InputError } from '../engine/errors.js';
 import { expectFields, expectList, expectNumber, expectObject, expectWhole, refuse } from '../engine/expect.js';
@@ -36,7 +36,7 @@ export interface LostRule {
 /** What the tracker asks of an aligner. */
 export interface TrackingAligner
   extends Pick<FaceAligner, 'maxFaces' | 'iterations' | 'model' | 'layout'>,
-    Partial<Pick<FaceAligner, 'device' | 'upload'>> {
+    Partial<Pick<FaceAligner, 'device' | 'upload' | 'blendshapes'>> {
   /** As `FaceAligner.align`. */
   align(source: PictureSource, boxes: readonly FaceBox[]): Promise<Face[]>;
   /** As `FaceAligner.refine`. */
@@ -239,7 +239,7 @@ export class FaceTracker {
     this.#own = own;
     this.#options = { maxFaces, iterations, detectEvery, confidence, frames };
     this.#smoothing = smoothing === true ? {} : smoothing || undefined;
-    this.#reader = new FaceReader(aligner.model, aligner.layout);
+    this.#reader = new FaceReader(aligner.model, aligner.layout, { blendshapes: aligner.blendshapes });
   }
 
   /**
@@ -357,7 +357,7 @@ export class FaceTracker {
       this.#timed ||= timestampMs - this.#lastMs >= LEAST_INTERVAL && this.#lastMs !== Number.NEGATIVE_INFINITY;
       this.#lastMs = timestampMs;
     }
-    return tracks.map(({ id, age, shown }) => faceWith(shown, { id, age }));
+    return tracks.map(({ id, age, shown }) => ({ ...shown, id, age }));
   }
 
   async #upload(frame: PictureSource, upload: FaceAligner['upload']): Promise<PictureSource> {
@@ -394,12 +394,13 @@ export class FaceTracker {
     const { box } = good;
     return {
       ...track,
-      good: faceWith(good, {
+      good: {
+        ...good,
         crop: cropOf(good),
         landmarks: good.landmarks.map((value, i) => (i % 3 === 2 ? value * scale : moved(value))),
         box: { ...box, x0: moved(box.x0), y0: moved(box.y0), x1: moved(box.x1), y1: moved(box.y1) },
-      }),
-      shown: this.#reader.repose(faceWith(shown, { crop: cropOf(shown) }), shown.parameters),
+      },
+      shown: this.#reader.repose({ ...shown, crop: cropOf(shown) }, shown.parameters),
       // Its past is in the old pixels.
       smoother: smoother && this.#newSmoother(),
     };
@@ -476,7 +477,7 @@ export class FaceTracker {
     }
     const doubt = track.doubt + 1;
     if (doubt >= this.#options.frames) return undefined;
-    return { ...track, age, doubt, shown: faceWith(track.shown, { confidence: found?.confidence ?? 0 }) };
+    return { ...track, age, doubt, shown: { ...track.shown, confidence: found?.confidence ?? 0 } };
   }
 
   /** Aligns the faces in new boxes, and takes those that are faces. */

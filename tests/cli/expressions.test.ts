@@ -26,15 +26,15 @@ function readings(name: string, { bias = 0, gain = 1, leak = 0, stray = 0 } = {}
 
 describe('expressions set and found', () => {
   it('knows the other side of every name', () => {
-    expect(['eyeBlink_L', 'mouthSmile_R', 'jawLeft', 'mouthRight', 'mouthPucker'].map(otherSide)).toEqual([
-      'eyeBlink_R',
-      'mouthSmile_L',
+    expect(['eyeBlinkLeft', 'mouthSmileRight', 'jawLeft', 'mouthRight', 'mouthPucker'].map(otherSide)).toEqual([
+      'eyeBlinkRight',
+      'mouthSmileLeft',
       'jawRight',
       'mouthLeft',
       'mouthPucker',
     ]);
-    expect(mirrored({ eyeBlink_L: 1, jawOpen: 0.5, jawRight: 0.2 })).toEqual({
-      eyeBlink_R: 1,
+    expect(mirrored({ eyeBlinkLeft: 1, jawOpen: 0.5, jawRight: 0.2 })).toEqual({
+      eyeBlinkRight: 1,
       jawOpen: 0.5,
       jawLeft: 0.2,
     });
@@ -43,7 +43,10 @@ describe('expressions set and found', () => {
   });
 
   it('reports what is found at nothing, half and all, the other side, and what strays', () => {
-    const report = reportOf(['eyeBlink_L'], readings('eyeBlink_L', { bias: 0.1, gain: 0.8, leak: 0.25, stray: -0.3 }));
+    const report = reportOf(
+      ['eyeBlinkLeft'],
+      readings('eyeBlinkLeft', { bias: 0.1, gain: 0.8, leak: 0.25, stray: -0.3 }),
+    );
     expect(report.none).toBeCloseTo(0.1, 9);
     expect(report.half).toBeCloseTo(0.5, 9);
     expect(report.full).toBeCloseTo(0.9, 9);
@@ -54,10 +57,10 @@ describe('expressions set and found', () => {
   });
 
   it('has no other side where both are set', () => {
-    const names = ['eyeBlink_L', 'eyeBlink_R'];
+    const names = ['eyeBlinkLeft', 'eyeBlinkRight'];
     const both = [0, ...strengths].map((strength) => ({
-      set: { eyeBlink_L: strength, eyeBlink_R: strength },
-      found: { eyeBlink_L: strength, eyeBlink_R: strength / 2, jawOpen: 0 },
+      set: { eyeBlinkLeft: strength, eyeBlinkRight: strength },
+      found: { eyeBlinkLeft: strength, eyeBlinkRight: strength / 2, jawOpen: 0 },
     }));
     expect(reportOf(names, both)).toMatchObject({ full: 0.75, other: undefined });
   });

@@ -1,130 +1,100 @@
 import { readFileSync } from 'node:fs';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { WeightsError } from '../../src/engine/errors.js';
+import { parseSafetensors, requireTensor } from '../../src/engine/safetensors.js';
 import {
   BLENDSHAPE_NAMES,
   type BlendshapeName,
-  BlendshapeSolver,
+  BlendshapeReadout,
   type Blendshapes,
-  type ExpressionName,
 } from '../../src/mmm/blendshapes.js';
-import { type FaceModel, loadFaceModel, selectVertices } from '../../src/mmm/model.js';
-import { eulerToMatrix, type Matrix3 } from '../../src/mmm/pose.js';
+import { loadFaceModel } from '../../src/mmm/model.js';
+import { expectClose } from '../browser/numbers.js';
 
-let model: FaceModel;
-let solver: BlendshapeSolver;
-const everything = new Uint8Array(68).fill(1);
+const file = (path: string) => new Uint8Array(readFileSync(path)).buffer;
+const { expressionNames } = loadFaceModel(file('weights/face_model.safetensors'));
 
-beforeAll(() => {
-  model = loadFaceModel(new Uint8Array(readFileSync('weights/face_model.safetensors')).buffer);
-  solver = new BlendshapeSolver(selectVertices(model, model.landmarks), model.expressionNames);
+/** Blendshapes by rows of a readout. */
+const alphabetically = (blendshapes: Blendshapes) => BLENDSHAPE_NAMES.toSorted().map((name) => blendshapes[name]);
+
+describe('BlendshapeReadout', () => {
+  it("gives ARKit's 52 names in Apple's order, each once", () => {
+    expect(new Set(BLENDSHAPE_NAMES).size).toBe(52);
+    const rows = new Float32Array(52 * 3);
+    expect(Object.keys(new BlendshapeReadout(rows).read([1, 1]))).toEqual(BLENDSHAPE_NAMES);
+  });
+
+  it('is linear in the weights, of rows in the order of the alphabet, and cut to 0..1', () => {
+    const rows = new Float32Array(52 * 3);
+    rows.set([0.5, -2, 0.25], 0);
+    rows.set([-4, 0, 0], 51 * 3);
+    const readout = new BlendshapeReadout(rows);
+    const names = BLENDSHAPE_NAMES.toSorted();
+    const [first, last] = [names[0]!, names[51]!];
+    expect([first, last]).toEqual(['browDownLeft', 'tongueOut']);
+    expect(readout.read([0.5, 0.125])[first]).toBeCloseTo(0.25, 6);
+    expect(readout.read([0, 1])).toMatchObject({ [first]: 0, [last]: 0 });
+    expect(readout.read([3, 0])[first]).toBe(1);
+    expect(readout.read([-0.125, 0])[last]).toBeCloseTo(0.5, 6);
+  });
+
+  it('refuses what is not 52 rows', () => {
+    expect(() => new BlendshapeReadout(new Float32Array(51))).toThrow(WeightsError);
+  });
+
+  it('takes weights under their own names where none is given, and halves together', () => {
+    const readout = BlendshapeReadout.named(expressionNames);
+    const read = (weights: Readonly<Record<string, number>>) =>
+      readout.read(expressionNames.map((name) => weights[name] ?? 0));
+    expect(Math.max(...Object.values(read({})))).toBe(0);
+    const cases: readonly (readonly [string, BlendshapeName, number])[] = [
+      ['eyeBlink_L', 'eyeBlinkLeft', 1],
+      ['mouthSmile_R', 'mouthSmileRight', 1],
+      ['jawLeft', 'jawLeft', 1],
+      ['mouthRight', 'mouthRight', 1],
+      ['browInnerUp_R', 'browInnerUp', 0.5],
+      ['cheekPuff_L', 'cheekPuff', 0.5],
+      ['cheekRaiser_L', 'cheekSquintLeft', 0.5],
+    ];
+    for (const [name, wanted, weight] of cases) {
+      const told = Object.entries(read({ [name]: 1 })).filter(([, value]) => value !== 0);
+      expect(told, name).toEqual([[wanted, weight]]);
+    }
+    const own = BlendshapeReadout.named(['shape0', 'shape1']).read([1, 1]);
+    expect(Math.max(...Object.values(own))).toBe(0);
+  });
 });
 
-function solve(
-  expression: Partial<Record<ExpressionName, number>>,
-  { yaw = 0, roll = 0, scale = 1, visibility = everything } = {},
-): Blendshapes {
-  const weights = model.expressionNames.map((name) => expression[name as ExpressionName] ?? 0);
-  const rotation = eulerToMatrix({ yaw, pitch: 0, roll }).map((value) => value * scale);
-  return solver.solve({ weights, rotation: rotation as unknown as Matrix3, visibility });
-}
+describe("the package's readout", () => {
+  const first = parseSafetensors(file('weights/iteration0.safetensors'));
+  const shape = [52, expressionNames.length + 1];
+  const readout = new BlendshapeReadout(requireTensor(first, 'blendshapes', 'F32', shape).data);
+  const golden = parseSafetensors(file('tests/fixtures/cascade.safetensors'));
+  const ends = requireTensor(golden, 'ends', 'F32', [3, 2, 104]).data;
+  /** Of the sample (0) and its mirror image (1): what the cascade ends with. */
+  const weightsOf = (n: number) => ends.subarray((2 * 2 + n) * 104 + 56, (2 * 2 + n) * 104 + 103);
 
-/** What is not 0, by falling weight. */
-const told = (blendshapes: Blendshapes) =>
-  BLENDSHAPE_NAMES.filter((name) => blendshapes[name] > 0.12).sort((a, b) => blendshapes[b] - blendshapes[a]);
-
-/**
- * What the package's cascade finds in the sample photo, a smile from the front: puffed cheeks and a mouth to both sides
- * at once among it.
- */
-const smile: Partial<Record<ExpressionName, number>> = {
-  ...{ browDown_L: -0.17, browDown_R: -0.22, browInnerUp_L: -0.03, browInnerUp_R: -0.01, browOuterUp_L: -0.16 },
-  ...{ browOuterUp_R: -0.08, cheekPuff_L: 0.43, cheekPuff_R: 0.5, cheekRaiser_L: 0.21, cheekRaiser_R: 0.27 },
-  ...{ cheekSquint_L: 0.26, cheekSquint_R: 0.28, eyeBlink_L: -0.21, eyeBlink_R: -0.22, eyeSquint_R: 0.02 },
-  ...{ eyeWide_L: 0.06, eyeWide_R: 0.1, jawForward: -0.14, jawLeft: 0.03, jawOpen: 0.21, jawRight: 0.07 },
-  ...{ mouthClose: 0.06, mouthDimple_L: -0.11, mouthDimple_R: -0.15, mouthFrown_L: -0.3, mouthFrown_R: -0.27 },
-  ...{ mouthFunnel: 0.26, mouthLeft: -0.3, mouthLowerDown_L: 0.05, mouthLowerDown_R: 0.07, mouthPress_L: 0.07 },
-  ...{ mouthPress_R: -0.03, mouthPucker: -0.11, mouthRight: -0.28, mouthRollLower: 0.12, mouthRollUpper: 0.25 },
-  ...{ mouthShrugLower: -0.25, mouthShrugUpper: 0.1, mouthSmile_L: 0.71, mouthSmile_R: 0.76, mouthStretch_L: 0.15 },
-  ...{ mouthStretch_R: 0.19, mouthUpperUp_L: 0.17, mouthUpperUp_R: 0.17, noseSneer_L: 0.29, noseSneer_R: 0.3 },
-};
-
-describe('BlendshapeSolver', () => {
-  it("has ARKit's 52 names, each once, and weights from 0 to 1", () => {
-    expect(new Set(BLENDSHAPE_NAMES).size).toBe(52);
-    const blendshapes = solve(smile);
-    expect(Object.keys(blendshapes)).toEqual(BLENDSHAPE_NAMES);
-    for (const weight of Object.values(blendshapes)) expect(weight >= 0 && weight <= 1).toBe(true);
+  it('reads what training reads', () => {
+    const expected = requireTensor(golden, 'blendshapes', 'F32', [2, 52]).data;
+    for (const n of [0, 1]) {
+      const wanted = expected.subarray(n * 52, n * 52 + 52);
+      expectClose(alphabetically(readout.read(weightsOf(n))), wanted, { atol: 1e-5 });
+    }
   });
 
-  it('is 0 for a neutral face, and for what the model lacks', () => {
-    expect(Math.max(...Object.values(solve({})))).toBe(0);
-    const missing = BLENDSHAPE_NAMES.filter((name) => /^eyeLook|^tongue/.test(name));
-    expect(missing).toHaveLength(9);
-    for (const name of missing) expect(solve(smile)[name]).toBe(0);
+  it("sees the sample's smile, open eyes, no puffed cheeks, and no mouth to both sides", () => {
+    for (const n of [0, 1]) {
+      const { mouthSmileLeft, mouthSmileRight, eyeBlinkLeft, eyeBlinkRight, ...rest } = readout.read(weightsOf(n));
+      expect(Math.min(mouthSmileLeft, mouthSmileRight)).toBeGreaterThan(0.6);
+      expect(Math.max(eyeBlinkLeft, eyeBlinkRight)).toBeLessThan(0.2);
+      expect(Math.max(rest.cheekPuff, Math.min(rest.mouthLeft, rest.mouthRight))).toBeLessThan(0.05);
+    }
   });
 
-  it('sees a smile in what the cascade finds of one, no puffed cheeks, and no mouth to both sides', () => {
-    const blendshapes = solve(smile);
-    expect(Math.min(blendshapes.mouthSmileLeft, blendshapes.mouthSmileRight)).toBeGreaterThan(0.7);
-    expect(blendshapes.cheekPuff).toBeLessThan(0.02);
-    expect(Math.max(blendshapes.mouthLeft, blendshapes.mouthRight)).toBeLessThan(0.02);
-    expect(Math.min(blendshapes.jawLeft, blendshapes.jawRight)).toBe(0);
-    expect(told(blendshapes).slice(0, 2)).toEqual(['mouthSmileRight', 'mouthSmileLeft']);
-  });
-
-  it.each<[ExpressionName, BlendshapeName]>([
-    ['jawOpen', 'jawOpen'],
-    ['jawLeft', 'jawLeft'],
-    ['mouthRight', 'mouthRight'],
-    ['mouthPucker', 'mouthPucker'],
-    ['eyeBlink_L', 'eyeBlinkLeft'],
-    ['eyeBlink_R', 'eyeBlinkRight'],
-    ['browDown_R', 'browDownRight'],
-    ['browOuterUp_L', 'browOuterUpLeft'],
-    ['mouthSmile_L', 'mouthSmileLeft'],
-    ['noseSneer_R', 'noseSneerRight'],
-  ])('gives %s alone back as %s, and little else', (name, wanted) => {
-    const blendshapes = solve({ [name]: 1 });
-    expect(blendshapes[wanted]).toBeGreaterThan(0.75);
-    expect(
-      Math.max(...BLENDSHAPE_NAMES.filter((other) => other !== wanted).map((other) => blendshapes[other])),
-    ).toBeLessThan(0.25);
-  });
-
-  it('takes the halves of brows and cheeks together', () => {
-    expect(solve({ browInnerUp_L: 1, browInnerUp_R: 1 }).browInnerUp).toBeGreaterThan(0.7);
-    expect(solve({ cheekPuff_L: 1, cheekPuff_R: 1 }).cheekPuff).toBeGreaterThan(0.5);
-  });
-
-  it('cannot tell poses, sizes and rolls apart where all is seen', () => {
-    const [front, turned] = [solve(smile), solve(smile, { roll: 70, scale: 0.2 })];
-    for (const name of BLENDSHAPE_NAMES) expect(turned[name]).toBeCloseTo(front[name], 6);
-  });
-
-  it('gives the hidden half of a profile what the other one does', () => {
-    // Her right half: iBUG's points of the other one are hidden.
-    const left = /^(9|1[0-6]|2[2-6]|3[45]|4[2-7]|5[2-6]|6[345])$/;
-    const visibility = Uint8Array.from(everything, (_, i) => (left.test(String(i)) ? 0 : 1));
-    const { mouthSmileLeft, mouthSmileRight, eyeBlinkLeft, eyeBlinkRight } = solve(
-      { mouthSmile_R: 0.8, mouthSmile_L: 0.1, eyeBlink_R: 0.9 },
-      { yaw: 80, visibility },
-    );
-    expect(mouthSmileRight).toBeGreaterThan(0.5);
-    expect(Math.abs(mouthSmileLeft - mouthSmileRight)).toBeLessThan(0.2);
-    expect(eyeBlinkRight).toBeGreaterThan(0.5);
-    expect(Math.abs(eyeBlinkLeft - eyeBlinkRight)).toBeLessThan(0.2);
-    const front = solve({ mouthSmile_R: 0.8, eyeBlink_R: 0.9 });
-    expect(Math.max(front.mouthSmileLeft, front.eyeBlinkLeft)).toBeLessThan(0.12);
-  });
-
-  it('is 0 throughout for a model with names of its own', () => {
-    const { expression } = selectVertices(model, model.landmarks);
-    const own = new BlendshapeSolver(
-      { expression },
-      model.expressionNames.map((_, i) => `shape${i}`),
-    );
-    const rotation = [1, 0, 0, 0, 1, 0, 0, 0, 1] as const;
-    const weights = model.expressionNames.map(() => 1);
-    expect(Math.max(...Object.values(own.solve({ weights, rotation, visibility: everything })))).toBe(0);
+  it('knows nothing of gaze and tongue', () => {
+    const unknown = BLENDSHAPE_NAMES.filter((name) => /^eyeLook|^tongue/.test(name));
+    expect(unknown).toHaveLength(9);
+    const blendshapes = readout.read(new Float32Array(expressionNames.length).fill(1));
+    for (const name of unknown) expect(blendshapes[name]).toBe(0);
   });
 });

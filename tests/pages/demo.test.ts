@@ -371,7 +371,7 @@ describe('the demo', () => {
     await slide('#least-confidence', '0.5');
     await status('3 faces in several.png');
 
-    // What the detector is not sure enough of is not even looked at. (One look: a search until faces are found is long.)
+    // What the detector is not sure enough of is not even looked at. (One look: a search till faces are found is long.)
     const search = (value: Search) =>
       page.$eval('#search', (select, wanted) => ((select as HTMLSelectElement).value = wanted), value);
     await search('whole');

@@ -1,0 +1,136 @@
+"""Fits how ARKit's 52 weights follow from the model's 47, and writes it into the first iteration's weights (docs/formats.md, `blendshapes`).
+
+    python -m training.blendshapes [--count 3000] [--dry-run]
+
+The cascade's expression weights are free: several pull at one place, identity takes a part, and a neutral face has some of each. A rig wants what a person
+would say: shut or open, smiling or not. So each of ARKit's weights is read as a linear function of the 47, cut to 0..1, fitted to what the second teacher
+(training/teacher.py) reads from the same training crops, both ways round and some of them turned up to profiles, where the teacher's reading of the picture before
+the turn holds. What the teacher reads of calm faces counts as 0. Gaze and tongue stay 0: the model has neither. Printed is the agreement on val-afw and val-closed-eyes,
+which were not fitted to. Run it after every export of weights, before the fixtures.
+"""
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import torch
+
+from .confidence import Cascade
+from .crops import around
+from .data import Samples
+from .export import EXPRESSION, manifest, write
+from .labels import CACHE
+from .weights import WEIGHTS, read
+
+#: A face is calm where the teacher reads less than this of each of CALM_NAMES.
+CALM = 0.15
+CALM_NAMES = ("eyeBlinkLeft", "eyeBlinkRight", "jawOpen", "mouthSmileLeft", "mouthSmileRight", "mouthPucker", "mouthFrownLeft", "mouthFrownRight",
+              "browInnerUp", "browOuterUpLeft", "browOuterUpRight")
+DECAY = 0.1
+LEAK = 0.02  # slope of the cost beyond 0 and 1, where the reading is cut
+STEPS = 2500
+
+
+class Teacher:
+    """What the second teacher reads of the labels' faces: weights [n,2,52], second index mirrored; columns are ARKit's names in the order of the alphabet."""
+
+    def __init__(self) -> None:
+        with np.load(CACHE / "labels.npz") as labels:
+            given, names = labels["blendshapes"], [str(name) for name in labels["blendshape_names"]]
+            yaw = labels["yaw"]
+        self.names = [*sorted(name for name in names if not name.startswith("_")), "tongueOut"]
+        values = np.concatenate([given, np.zeros((*given.shape[:2], 1), np.float32)], -1)[..., [*(names.index(name) for name in self.names[:-1]), -1]]
+        self.found = np.isfinite(values).all((1, 2)) & (np.abs(yaw) < 40)
+        calm = self.found & (values[:, 0][:, [self.names.index(name) for name in CALM_NAMES]] < CALM).all(1) & (np.abs(yaw) < 15)
+        neutral = np.median(values[calm].reshape(-1, len(self.names)), 0)
+        neutral = (neutral + neutral[self.mirrored()]) / 2
+        self.values = np.clip((values - neutral) / (1 - neutral), 0, 1)
+        self.values[..., [name.startswith("eyeLook") for name in self.names]] = 0
+        self.calm = calm
+
+    def mirrored(self) -> list[int]:
+        """Of each name, the column of its other side."""
+        swap = lambda name: name.replace("Left", "\0").replace("Right", "Left").replace("\0", "Right")
+        return [self.names.index(swap(name)) for name in self.names]
+
+
+def found_by(cascade: Cascade, pictures: np.ndarray, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Expression weights [n,47] of faces by the exported cascade, from boxes that are a little off."""
+    crops = around(points.astype(np.float64), np.zeros(len(points)))
+    crops.side *= np.exp(rng.normal(0, 0.05, len(points)))
+    return cascade(list(pictures), crops)[0][:, EXPRESSION]
+
+
+def faces(cascade: Cascade, samples: Samples, rows: np.ndarray, side: np.ndarray, turned: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Expression weights [n,47] of the labels' faces, mirrored where `side` is 1 and turned out of plane where `turned` is true."""
+    out = np.empty((len(rows), EXPRESSION.stop - EXPRESSION.start), np.float32)
+    for at in range(0, len(rows), 64):
+        r, s, t = rows[at:at + 64], side[at:at + 64], turned[at:at + 64]
+        pictures, points = samples.draw(r, s, None), samples.points[r, s].astype(np.float64)
+        if t.any():
+            yaw, pitch = samples.turns(r, s, rng)
+            pictures[t], _, points[t] = samples.turned(r[t], s[t], pictures[t], yaw[t], pitch[t])
+        out[at:at + 64] = found_by(cascade, pictures, points, rng)
+    return out
+
+
+def fit(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """x [n,47] and y [n,52] in 0..1 -> [52,48] weights and bias of least squared error of the reading, cut to 0..1."""
+    torch.manual_seed(1)
+    mean, unit = x.mean(0), x.std(0) + 1e-3
+    given, wanted = torch.from_numpy((x - mean) / unit).float(), torch.from_numpy(y).float()
+    layer = torch.nn.Linear(x.shape[1], y.shape[1])
+    optimizer = torch.optim.AdamW(layer.parameters(), lr=1e-2, weight_decay=DECAY)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
+    for _ in range(STEPS):
+        z = layer(given)
+        inside = z.clamp(0, 1)
+        loss = (inside + LEAK * (z - inside) - wanted).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    weight, bias = layer.weight.detach().double().numpy() / unit, layer.bias.detach().double().numpy()
+    return np.c_[weight, bias - weight @ mean].astype(np.float32)
+
+
+def report(names: list[str], found: np.ndarray, teacher: np.ndarray, calm: np.ndarray) -> None:
+    """A Markdown table: correlation with the teacher, mean on calm faces, and on the tenth of the faces of which the teacher reads most."""
+    print("| weight | correlation | calm faces | where the second teacher reads most | there the teacher |\n| --- | --- | --- | --- | --- |")
+    for i, name in enumerate(names):
+        y, x = teacher[:, i], found[:, i]
+        if y.std() < 0.03:
+            continue
+        most = np.argsort(-y)[:len(y) // 10]
+        print(f"| {name} | {np.corrcoef(x, y)[0, 1] if x.std() > 0 else 0:.2f} | {x[calm].mean():.2f} | {x[most].mean():.2f} | {y[most].mean():.2f} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=3000, help="training faces")
+    parser.add_argument("--dry-run", action="store_true", help="print the agreement and write nothing")
+    args = parser.parse_args()
+    rng = np.random.default_rng(5)
+    cascade, samples, teacher = Cascade(), Samples(seed=5), Teacher()
+    known = teacher.found[samples.rows]
+    weight = samples.weight * known
+    rows = samples.rows[rng.choice(len(samples.rows), args.count, p=weight / weight.sum())]
+    side, turned = rng.integers(0, 2, args.count), rng.random(args.count) < 0.2
+    x = faces(cascade, samples, rows, side, turned, rng)
+    readout = fit(x, teacher.values[rows, side])
+    readout[[name.startswith(("eyeLook", "tongue")) for name in teacher.names]] = 0
+    held = np.where(teacher.found & np.isin(samples.split, ["val-afw", "val-closed-eyes"]))[0]
+    none = np.zeros(len(held), np.int64)
+    z = faces(cascade, samples, held, none, none > 0, rng)
+    read_held = np.clip(z @ readout[:, :-1].T + readout[:, -1], 0, 1)
+    print(f"{len(rows)} training faces, {turned.sum()} of them turned; agreement on {len(held)} others, {teacher.calm[held].sum()} of them calm:")
+    report(teacher.names, read_held, teacher.values[held, 0], teacher.calm[held])
+    if args.dry_run:
+        return
+    path = WEIGHTS / "iteration0.safetensors"
+    write({**read(path), "blendshapes": readout}, path, {"format": "fullpose-iteration/1", "iteration": "0"})
+    manifest([f"iteration{k}.safetensors" for k in range(len(cascade.weights))])
+
+
+if __name__ == "__main__":
+    main()
