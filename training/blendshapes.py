@@ -5,8 +5,8 @@
 The cascade's expression weights are free: several pull at one place, identity takes a part, and a neutral face has some of each. A rig wants what a person
 would say: shut or open, smiling or not. So each of ARKit's weights is read as a linear function of the 47, cut to 0..1, fitted to what the second teacher
 (training/teacher.py) reads from the same training crops, both ways round and some of them turned up to profiles, where the teacher's reading of the picture before
-the turn holds. What the teacher reads of calm faces counts as 0. Gaze and tongue stay 0: the model has neither. Printed is the agreement on val-afw and val-closed-eyes,
-which were not fitted to. Run it after every export of weights, before the fixtures.
+the turn holds. What the teacher reads of calm faces counts as 0. Gaze and tongue stay 0: the model has neither. The agreement on val-afw and val-closed-eyes,
+which were not fitted to, is printed and put into docs/expressions.md. Run it after every export of weights, before the fixtures.
 """
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from .confidence import Cascade
 from .crops import around
 from .data import Samples
 from .export import EXPRESSION, manifest, write
+from .face_model import ROOT
 from .labels import CACHE
 from .weights import WEIGHTS, read
 
@@ -29,6 +30,8 @@ CALM_NAMES = ("eyeBlinkLeft", "eyeBlinkRight", "jawOpen", "mouthSmileLeft", "mou
 DECAY = 0.1
 LEAK = 0.02  # slope of the cost beyond 0 and 1, where the reading is cut
 STEPS = 2500
+VARIES = 0.03  # standard deviation of the teacher's readings under which nothing can be said of a weight
+PAGE = ROOT / "docs" / "expressions.md"
 
 
 class Teacher:
@@ -94,15 +97,23 @@ def fit(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.c_[weight, bias - weight @ mean].astype(np.float32)
 
 
-def report(names: list[str], found: np.ndarray, teacher: np.ndarray, calm: np.ndarray) -> None:
-    """A Markdown table: correlation with the teacher, mean on calm faces, and on the tenth of the faces of which the teacher reads most."""
-    print("| weight | correlation | calm faces | where the second teacher reads most | there the teacher |\n| --- | --- | --- | --- | --- |")
-    for i, name in enumerate(names):
-        y, x = teacher[:, i], found[:, i]
-        if y.std() < 0.03:
-            continue
-        most = np.argsort(-y)[:len(y) // 10]
-        print(f"| {name} | {np.corrcoef(x, y)[0, 1] if x.std() > 0 else 0:.2f} | {x[calm].mean():.2f} | {x[most].mean():.2f} | {y[most].mean():.2f} |")
+def table(names: list[str], found: np.ndarray, teacher: np.ndarray, calm: np.ndarray) -> str:
+    """A Markdown table, best first: correlation with the teacher, mean on calm faces, and on the tenth of the faces of which the teacher reads most."""
+    rows = []
+    for name, x, y in zip(names, found.T, teacher.T):
+        if y.std() >= VARIES:
+            most = np.argsort(-y)[:len(y) // 10]
+            rows.append((np.corrcoef(x, y)[0, 1] if x.std() > 0 else 0.0, name, x[calm].mean(), x[most].mean(), y[most].mean()))
+    head = "| weight | correlation | calm faces | where the teacher reads most | there the teacher |\n| --- | --- | --- | --- | --- |\n"
+    return head + "\n".join(f"| {name} | {r:.2f} | {rest:.2f} | {own:.2f} | {its:.2f} |" for r, name, rest, own, its in sorted(rows, reverse=True))
+
+
+def document(block: str) -> None:
+    """Puts the table into docs/expressions.md."""
+    start, end = "<!-- teacher -->\n", "<!-- end of teacher -->"
+    text = PAGE.read_text()
+    before, rest = text.split(start)
+    PAGE.write_text(before + start + "\n" + block + "\n\n" + end + rest.split(end)[1])
 
 
 def main() -> None:
@@ -124,9 +135,11 @@ def main() -> None:
     z = faces(cascade, samples, held, none, none > 0, rng)
     read_held = np.clip(z @ readout[:, :-1].T + readout[:, -1], 0, 1)
     print(f"{len(rows)} training faces, {turned.sum()} of them turned; agreement on {len(held)} others, {teacher.calm[held].sum()} of them calm:")
-    report(teacher.names, read_held, teacher.values[held, 0], teacher.calm[held])
+    block = table(teacher.names, read_held, teacher.values[held, 0], teacher.calm[held])
+    print(block)
     if args.dry_run:
         return
+    document(block)
     path = WEIGHTS / "iteration0.safetensors"
     write({**read(path), "blendshapes": readout}, path, {"format": "fullpose-iteration/1", "iteration": "0"})
     manifest([f"iteration{k}.safetensors" for k in range(len(cascade.weights))])

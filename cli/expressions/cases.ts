@@ -88,7 +88,9 @@ export function formatReports(reports: Readonly<Record<string, Report>>): string
   const head = ['', 'none', 'half', 'all', 'gain', 'correlation', 'gain of the other side', 'what else moves most'];
   const rows = Object.entries(reports).map(([name, { none, half, full, correlation, other, stray }]) => {
     const side = other === undefined ? '' : two(other);
-    return [name, two(none), two(half), two(full), two(full - none), two(correlation), side, moved(stray)];
+    // What reads the same throughout has none.
+    const follows = Number.isNaN(correlation) ? '' : two(correlation);
+    return [name, two(none), two(half), two(full), two(full - none), follows, side, moved(stray)];
   });
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
