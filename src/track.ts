@@ -10,12 +10,6 @@
  *
  * @module fullpose/track
  */
+export type { FollowOptions, LostRule, TrackerOptions, TrackingAligner } from './track/options.js';
 export { DEFAULT_SMOOTHING, type OneEuroOptions, type SmoothingOptions } from './track/smoothing.js';
-export {
-  FaceTracker,
-  type FollowOptions,
-  type LostRule,
-  type TrackedFace,
-  type TrackerOptions,
-  type TrackingAligner,
-} from './track/tracker.js';
+export { FaceTracker, type TrackedFace } from './track/tracker.js';

@@ -5,7 +5,8 @@ import { FaceDetector } from '../../src/detect/index.js';
 import { type FaceBox, landmarksBox } from '../../src/pictures/boxes.js';
 import type { Detector } from '../../src/pictures/detector.js';
 import type { PictureSource } from '../../src/pictures/frame.js';
-import { FaceTracker, type TrackedFace, type TrackingAligner } from '../../src/track/tracker.js';
+import type { TrackingAligner } from '../../src/track/options.js';
+import { FaceTracker, type TrackedFace } from '../../src/track/tracker.js';
 
 export interface ClipRequest {
   readonly url: string;

@@ -6,14 +6,11 @@
 
 import type { FaceAligner } from '../align/aligner.js';
 import { type Face, FaceReader } from '../align/face.js';
-import { SAME_FACE, squareOf } from '../align/sure.js';
 import { FullposeError, InputError } from '../engine/errors.js';
-import { expectFields, expectList, expectNumber, expectObject, expectWhole, refuse } from '../engine/expect.js';
+import { expectFields, expectList, expectObject } from '../engine/expect.js';
 import { show } from '../engine/show.js';
-import type { FaceFinderOptions } from '../find/finder.js';
-import { checkModel } from '../mmm/decode.js';
-import { moveParameters, PICTURE_FRAME, poseFrame, quaternionOf } from '../mmm/parameters.js';
-import { cropSquare, type FaceBox, overlapOf } from '../pictures/boxes.js';
+import { moveParameters, PICTURE_FRAME, poseFrame } from '../mmm/parameters.js';
+import type { FaceBox } from '../pictures/boxes.js';
 import type { Detector } from '../pictures/detector.js';
 import {
   copyPicture,
@@ -23,65 +20,15 @@ import {
   pictureSize,
   UploadedPicture,
 } from '../pictures/frame.js';
-import { checkSmoothing, FaceSmoother, type SmoothingOptions } from './smoothing.js';
-
-/** When a face counts as lost. */
-export interface LostRule {
-  /** A confidence below this is doubt (default 0.5). */
-  readonly confidence?: number;
-  /** Frames of doubt in a row after which the face leaves (default 3). */
-  readonly frames?: number;
-}
-
-/** What the tracker asks of an aligner. */
-export interface TrackingAligner
-  extends Pick<FaceAligner, 'maxFaces' | 'iterations' | 'model' | 'layout'>,
-    Partial<Pick<FaceAligner, 'device' | 'upload' | 'blendshapes'>> {
-  /** As `FaceAligner.align`. */
-  align(source: PictureSource, boxes: readonly FaceBox[]): Promise<Face[]>;
-  /** As `FaceAligner.refine`. */
-  refine(
-    source: PictureSource,
-    faces: readonly Face[],
-    options: { readonly iterations: number },
-  ): Promise<(Face | undefined)[]>;
-}
-
-/** Options of `FaceTracker.create`. */
-export interface TrackerOptions extends FollowOptions {
-  /**
-   * Aligns the faces. It stays the caller's. Without one the tracker makes an aligner and a detector of its own, and
-   * `destroy` frees them.
-   */
-  readonly aligner?: TrackingAligner;
-  /**
-   * Looks for faces where there is room for more. It stays the caller's. With an aligner and without a detector, faces
-   * come from the boxes given to `track`.
-   */
-  readonly detector?: Detector;
-  /** How the tracker makes its own two, as `onProgress`, `signal` or `device`: options of `FaceFinder.create`. */
-  readonly finder?: FaceFinderOptions;
-}
-
-/** How faces are followed. */
-export interface FollowOptions {
-  /** Faces followed at once (default 1), at most `aligner.maxFaces`: they travel together. */
-  readonly maxFaces?: number;
-  /**
-   * Iterations of a known face, 1 to `aligner.iterations` (default 2, or 1 where that would be all): more follow faster
-   * moves.
-   */
-  readonly iterations?: number;
-  /** Whether and how parameters are smoothed over time (default: not at all). */
-  readonly smoothing?: boolean | SmoothingOptions;
-  /**
-   * While some face is followed and there is room for more: least time in ms between two looks of the detector (default
-   * 500).
-   */
-  readonly detectEvery?: number;
-  /** When a face counts as lost. */
-  readonly lost?: LostRule;
-}
+import {
+  checkFollowing,
+  type Following,
+  type FollowOptions,
+  type TrackerOptions,
+  type TrackingAligner,
+} from './options.js';
+import { FaceSmoother } from './smoothing.js';
+import { distinct, jumped, movedFar, nearest, needsFullRun, newBoxes, type Track } from './tracks.js';
 
 /** A face of a video. */
 export interface TrackedFace extends Face {
@@ -89,21 +36,6 @@ export interface TrackedFace extends Face {
   readonly id: number;
   /** Frames since it was found; 0 where it is new. */
   readonly age: number;
-}
-
-/** One face that is followed; each frame makes it anew. */
-interface Track {
-  readonly id: number;
-  readonly age: number;
-  /** The last that was beyond doubt, as the aligner gave it: what the next frame starts from. */
-  readonly good: Face;
-  /** The same as the caller got it, smoothed. */
-  readonly shown: Face;
-  /** Whether it moved far in the last frame. */
-  readonly fast: boolean;
-  /** Frames of doubt in a row. */
-  readonly doubt: number;
-  readonly smoother: FaceSmoother | undefined;
 }
 
 /** A look of the detector that nobody waits for. */
@@ -115,34 +47,10 @@ interface Look {
 const DETECTED = "The detector's boxes";
 
 /**
- * A face that has turned by more degrees since the last run in full gets another one: the steps of that run no longer
- * fit.
- */
-const MOST_TURN = 25;
-
-/**
- * A face that moves by more than this from one frame to the next, in parts of its size, is found by the whole cascade:
- * the last iterations alone correct less than that.
- */
-const MOST_MOVE = 0.05;
-
-/**
- * A face that moves by more than this from one frame to the next, in parts of its size, has jumped: where it is now is
- * asked of the detector, too.
- */
-const JUMP = 0.25;
-
-/**
  * After more ms than these nothing says where a face is now: the whole cascade runs, and the detector
  * is asked where that leaves doubt.
  */
 const LONGEST_GAP = 250;
-
-/**
- * Of a box and a known face: squares that overlap by more than this part of their union may be the same face after a
- * jump.
- */
-const NEAR = 0.1;
 
 /** Pictures of one shape are one source that changes its resolution. */
 const SAME_SHAPE = 0.02;
@@ -150,16 +58,13 @@ const SAME_SHAPE = 0.02;
 /** No camera takes frames faster than this, in ms; seconds given for milliseconds look as if it did. */
 const LEAST_INTERVAL = 1;
 
-const DEFAULTS = { maxFaces: 1, iterations: 2, detectEvery: 500, confidence: 0.5, frames: 3 } as const;
-
 /** Follows the faces of one video. Make one with `create`, free it with `destroy`. */
 export class FaceTracker {
   readonly #aligner: TrackingAligner;
   readonly #detector: Detector | undefined;
   /** What the tracker made itself. */
   readonly #own: { destroy(): void } | undefined;
-  readonly #options: Readonly<Record<keyof typeof DEFAULTS, number>>;
-  readonly #smoothing: SmoothingOptions | undefined;
+  readonly #options: Following;
   readonly #reader: FaceReader;
   #tracks: readonly Track[] = [];
   #nextId = 1;
@@ -210,35 +115,10 @@ export class FaceTracker {
     detector: Detector | undefined,
     own?: { destroy(): void },
   ) {
-    const { smoothing = false, lost = {} } = options;
-    expectObject(aligner, 'aligner');
-    if (typeof aligner.align !== 'function' || typeof aligner.refine !== 'function') {
-      refuse('aligner', aligner, 'a FaceAligner, or what has align and refine as it has');
-    }
-    checkModel(aligner.model);
-    expectObject(aligner.layout, 'aligner.layout');
-    expectObject(lost, 'lost');
-    if (detector !== undefined && typeof detector?.detect !== 'function') {
-      refuse('detector', detector, 'an object with detect(source)');
-    }
-    expectWhole('aligner.iterations', aligner.iterations, 1);
-    const most = Math.max(1, Math.min(DEFAULTS.iterations, aligner.iterations - 1));
-    const { maxFaces = DEFAULTS.maxFaces, iterations = most, detectEvery = DEFAULTS.detectEvery } = options;
-    const { confidence = DEFAULTS.confidence, frames = DEFAULTS.frames } = lost;
-    expectWhole('maxFaces', maxFaces, 1, aligner.maxFaces);
-    expectWhole('iterations', iterations, 1, aligner.iterations);
-    expectNumber('detectEvery', detectEvery, 0, Number.MAX_VALUE);
-    expectNumber('lost.confidence', confidence, 0, 1);
-    expectWhole('lost.frames', frames, 1);
-    if (typeof smoothing === 'object') checkSmoothing(smoothing);
-    else if (typeof smoothing !== 'boolean') {
-      refuse('smoothing', smoothing, 'true, false or an object');
-    }
     this.#aligner = aligner;
     this.#detector = detector;
     this.#own = own;
-    this.#options = { maxFaces, iterations, detectEvery, confidence, frames };
-    this.#smoothing = smoothing === true ? {} : smoothing || undefined;
+    this.#options = checkFollowing(options, aligner, detector);
     this.#reader = new FaceReader(aligner.model, aligner.layout, { blendshapes: aligner.blendshapes });
   }
 
@@ -408,7 +288,8 @@ export class FaceTracker {
 
   #newSmoother(): FaceSmoother | undefined {
     const { layout, model } = this.#aligner;
-    return this.#smoothing && new FaceSmoother(layout, model.expressionNames, this.#smoothing);
+    const { smoothing } = this.#options;
+    return smoothing && new FaceSmoother(layout, model.expressionNames, smoothing);
   }
 
   /**
@@ -577,78 +458,10 @@ export class FaceTracker {
   }
 }
 
-/** Whether a face is in doubt, moves fast, or has turned too far from where the cascade last ran in full. */
-function needsFullRun({ doubt, fast, good }: Track): boolean {
-  const [now, then] = [quaternionOf(good.parameters), quaternionOf(good.path.at(-1) ?? good.parameters)];
-  const cosine = now.reduce((sum, value, i) => sum + value * then[i]!, 0) / Math.hypot(...now) / Math.hypot(...then);
-  return doubt > 0 || fast || Math.abs(cosine) < Math.cos((MOST_TURN / 2) * (Math.PI / 180));
-}
-
 /** A copy: what it is of may change. */
 function sizeOf(picture: PictureSource): PictureSize | undefined {
   const size = pictureSize(picture);
   return size && { width: size.width, height: size.height };
-}
-
-/** By how much the landmarks have moved, on average, in parts of the face's size before. */
-function moveOf({ landmarks: before, box: { x0, y0, x1, y1 } }: Face, { landmarks: after }: Face): number {
-  let sum = 0;
-  for (let i = 0; i < after.length; i += 3) sum += Math.hypot(after[i]! - before[i]!, after[i + 1]! - before[i + 1]!);
-  return (3 * sum) / after.length / Math.max(x1 - x0, y1 - y0);
-}
-
-function movedFar(before: Face, after: Face): boolean {
-  return moveOf(before, after) > MOST_MOVE;
-}
-
-function jumped(before: Face, after: Face | undefined): boolean {
-  return after !== undefined && moveOf(before, after) > JUMP;
-}
-
-/**
- * For known faces, by their index, the box that lies nearest to where each was found or was before; each box for one.
- */
-function nearest(
-  known: readonly Track[],
-  found: readonly (Face | undefined)[],
-  boxes: readonly FaceBox[],
-): ReadonlyMap<number, FaceBox> {
-  const pairs = known.flatMap(({ good }, i) => {
-    const places = [squareOf(good), ...(found[i] === undefined ? [] : [squareOf(found[i])])];
-    return boxes.map((box) => {
-      const square = cropSquare(box);
-      return { i, box, overlap: Math.max(...places.map((place) => overlapOf(place, square))) };
-    });
-  });
-  const near = new Map<number, FaceBox>();
-  const taken = new Set<FaceBox>();
-  for (const { i, box, overlap } of pairs.sort((a, b) => b.overlap - a.overlap)) {
-    if (overlap <= NEAR || near.has(i) || taken.has(box)) continue;
-    near.set(i, box);
-    taken.add(box);
-  }
-  return near;
-}
-
-/** Of faces that have come to lie on each other, the one known longest. */
-function distinct(tracks: readonly Track[]): readonly Track[] {
-  const kept: Track[] = [];
-  for (const track of tracks) {
-    const square = squareOf(track.good);
-    if (kept.every((other) => overlapOf(squareOf(other.good), square) <= SAME_FACE)) kept.push(track);
-  }
-  return kept;
-}
-
-/** Boxes that lie neither over a known face nor over a box before them. */
-function newBoxes(boxes: readonly FaceBox[], known: readonly Track[]): readonly FaceBox[] {
-  const taken = known.map(({ good }) => squareOf(good));
-  return boxes.filter((box) => {
-    const square = cropSquare(box);
-    const isNew = taken.every((other) => overlapOf(other, square) <= SAME_FACE);
-    if (isNew) taken.push(square);
-    return isNew;
-  });
 }
 
 /** Boxes as far as places go; `align` looks at the rest. @throws InputError */

@@ -7,7 +7,8 @@ import { poseInPicture } from '../../src/mmm/pose.js';
 import { cropOf, type FaceBox, landmarksBox } from '../../src/pictures/boxes.js';
 import type { Detector } from '../../src/pictures/detector.js';
 import type { UploadedPicture } from '../../src/pictures/frame.js';
-import { FaceTracker, type TrackedFace, type TrackerOptions, type TrackingAligner } from '../../src/track/tracker.js';
+import type { TrackerOptions, TrackingAligner } from '../../src/track/options.js';
+import { FaceTracker, type TrackedFace } from '../../src/track/tracker.js';
 import { layoutJson, smallModelFile } from '../mmm/files.js';
 
 /** One face of a made-up video: a square of picture, and how sure the aligner is of it. */
