@@ -73,8 +73,8 @@ describe('expressions set and found', () => {
         .at(-1),
     ).toBe('| left | 0.00 | 0.50 | 1.00 | 1.00 | 1.00 | 0.50 | jawRight +0.50 |');
     // Of what is read as the same throughout there is no correlation.
-    expect(formatReports({ still: reportOf(['jawOpen'], readings('jawOpen', { gain: 0 })) })).toContain(
-      '| still | 0.00 | 0.00 | 0.00 | 0.00 |  |  |',
+    expect(formatReports({ still: reportOf(['browInnerUp'], readings('browInnerUp', { gain: 0 })) })).toContain(
+      '| still | 0.00 | 0.00 | 0.00 | 0.00 |  |',
     );
     const gains = { weak: { none: 0, full: 0.1, stray }, jawLeft: { none, full, stray } };
     expect(formatGains(gains).split('\n').slice(2)).toEqual([
