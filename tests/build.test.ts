@@ -13,7 +13,7 @@ import { minifyWgsl, readShaders, shortNames } from '../scripts/wgsl.js';
 const largestGzip = 64_000;
 const mainEntries = ['index.js', 'engine/index.js'] as const;
 
-/** What `fullpose/detect` takes beside those, and alone, engine included. */
+/** What `fullpose/detect` takes beside those, and alone, engine included. README says 75 KB with it. */
 const largestDetector = { added: 10_000, alone: 45_000 } as const;
 
 /** A chunk and all that it loads. */
