@@ -95,8 +95,8 @@ export interface Report {
     readonly bytesReadBack: number;
   };
   /**
-   * From the call of `detect` on the picture to its boxes, and of `track` to a face that was there before;
-   * `fullpose/detect` and `fullpose/track`.
+   * From the call of `detect` on the picture, drawn on 640 x 480, to its boxes, and of `track` to a face that was there
+   * before; `fullpose/detect` and `fullpose/track`, each with its default options.
    */
   readonly detector: Summary;
   readonly tracker: Summary;
@@ -274,7 +274,7 @@ export function summaryToMarkdown(reports: readonly Omit<Report, 'pipelines'>[])
         row('the first frame, to a steady one', ({ coldStart, frame }) =>
           times(coldStart.firstFrameMs / frame.endToEnd.median),
         ),
-        ms('detector', ({ detector }) => detector),
+        ms('detector, a picture of 640 x 480', ({ detector }) => detector),
         ms('tracker, a known face', ({ tracker }) => tracker),
       ],
     ),
@@ -328,7 +328,7 @@ export function toMarkdown(report: Omit<Report, 'pipelines'>, heading = '###'): 
         ['a frame with two in flight', ...timeCells(frame.twoInFlight)],
         ['GPU', ...timeCells(frame.gpu)],
         ['encode (JavaScript)', ...timeCells(frame.encode)],
-        ['detector, on the same picture', ...timeCells(report.detector)],
+        ['detector, the same picture on 640 x 480', ...timeCells(report.detector)],
         ['tracker, a face that was there before', ...timeCells(report.tracker)],
       ],
     ),

@@ -56,7 +56,7 @@ function tiles({ frame, network, peak, iterations, facesPerFrame, weights, detec
       `${digits(frame.twoInFlight.median)} ms`,
       `${digits(1000 / frame.twoInFlight.median)} frames a second`,
     ),
-    tile('detector', `${digits(detector.median)} ms`, 'the whole picture, by fullpose/detect'),
+    tile('detector', `${digits(detector.median)} ms`, 'a picture of 640 x 480, by fullpose/detect'),
     tile('tracker', `${digits(tracker.median)} ms`, 'a face that was there before, by fullpose/track'),
     tile(
       'of the peak',

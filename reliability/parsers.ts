@@ -272,11 +272,11 @@ const CHECKS: Readonly<Record<string, readonly [share: number, check: Check]>> =
   "the detector's weights, damaged in bytes": [
     1,
     each(byteDamage, (bytes) => {
-      const { graph, file } = parseDetectorWeights({
+      const { views, file } = parseDetectorWeights({
         ...GOOD_DETECTOR,
         weights: damageBytes(GOOD_DETECTOR.weights, bytes),
       });
-      packNetworkWeights(graph, file, 'ohwi');
+      packNetworkWeights(views[0].graph, file, 'ohwi');
     }),
   ],
   "the detector's network descriptions": [
@@ -286,8 +286,8 @@ const CHECKS: Readonly<Record<string, readonly [share: number, check: Check]>> =
       for (const { path: at, value } of edits) {
         if (network.length < 10_000) network = damageJson(JSON.parse(network), at, value);
       }
-      const { graph, file } = parseDetectorWeights({ ...GOOD_DETECTOR, network });
-      packNetworkWeights(graph, file, 'ohwi');
+      const { views, file } = parseDetectorWeights({ ...GOOD_DETECTOR, network });
+      packNetworkWeights(views[0].graph, file, 'ohwi');
     }),
   ],
   "the detector's manifests": [

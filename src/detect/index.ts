@@ -22,4 +22,10 @@ export {
 } from './detector.js';
 export type { DetectedFace, Keypoints, Point } from './faces.js';
 export { fetchDetectorWeights } from './manifest.js';
-export { type DetectorBuffers, type DetectorHead, type DetectorWeights, parseDetectorWeights } from './weights.js';
+export {
+  type DetectorBuffers,
+  type DetectorHead,
+  type DetectorView,
+  type DetectorWeights,
+  parseDetectorWeights,
+} from './weights.js';

@@ -1,5 +1,5 @@
 /** Where to look: the network finds faces of a twentieth of its input and up that stand about upright in it. */
-import type { Crop } from '../pictures/crop.js';
+import { type Crop, pictureToCrop, transformPoint } from '../pictures/crop.js';
 import type { PictureSize } from '../pictures/frame.js';
 
 /** The smallest faces that are looked for, in texels: from the brow to the chin. */
@@ -23,10 +23,10 @@ const ROLLS = [0, 90, 180, -90] as const;
 const LEAST_SEEN = 0.5;
 
 /**
- * Squares to look at, in steps: the picture as a whole, every way up; the same with a wide margin, for a face that
- * fills it; then overlapping tiles, each step's half as large as those of the step before, until a face of
- * `SMALLEST_FACE` texels is large enough in them. The first square is the whole picture, upright; it is the only one
- * where the picture is too narrow for a face.
+ * Squares to look at, in steps: the picture as a whole; the same every other way up; every way up with a wide margin,
+ * for a face that fills it; then overlapping tiles, each step's half as large as those of the step before, until a face
+ * of `SMALLEST_FACE` texels is large enough in them. The first step is the only one where the picture is too narrow for
+ * a face.
  * @param texels size of the frame that is looked at, smaller than the picture's where that was shrunk
  * @param size side of the network's input, the size of every region
  */
@@ -44,13 +44,28 @@ export function searchSteps(
   const count = Math.max(0, Math.ceil(Math.log2(longer / finest) - 1e-9));
   const sides = Array.from({ length: count }, (_, step) => longer * (finest / longer) ** ((step + 1) / count));
   return [
-    everyWayUp([whole]),
+    [whole],
+    everyWayUp([whole]).slice(1),
     everyWayUp([{ ...middle, side: 2 * longer }]),
     ...sides.map((side) => {
       const step = tiles(width, height, side, size);
       return step.length > MOST_TURNED ? step : everyWayUp(step);
     }),
   ];
+}
+
+/** Crop pixels that a picture's border may be off by rounding. */
+const ROUNDING = 1e-3;
+
+/** How much of a region, about its middle, shows the picture: crop pixels, at most its size. */
+export function shownPart(region: Crop, { width, height }: PictureSize): PictureSize {
+  const toCrop = pictureToCrop(region);
+  const corners = [0, width].flatMap((x) => [0, height].map((y) => transformPoint(toCrop, x - 0.5, y - 0.5)));
+  const [across, down] = ([0, 1] as const).map((axis) => {
+    const reach = Math.max(...corners.map((corner) => Math.abs(corner[axis] - (region.size - 1) / 2)));
+    return Math.min(region.size, Math.ceil(2 * (reach - ROUNDING)));
+  });
+  return { width: across ?? region.size, height: down ?? region.size };
 }
 
 function everyWayUp(regions: readonly Crop[]): readonly Crop[] {

@@ -1,6 +1,6 @@
 /**
  * Looks for faces in squares of a picture, on the GPU: crops, network and candidates of all squares in one submit, one
- * small readback.
+ * small readback. A single square is looked at where it shows the picture: of 640 x 480 that is three quarters of it.
  */
 import type { Gpu } from '../engine/device.js';
 import { FullposeError } from '../engine/errors.js';
@@ -13,9 +13,10 @@ import type { Frame } from '../pictures/frame.js';
 import { FrameStep } from '../pictures/frame-step.js';
 import { CROP_RECORD_BYTES, cropRecord, cropStep, writeCropRecord } from '../pictures/kernels/crop.js';
 import { type Candidate, countCandidates, listBytes, readCandidates, recordCandidates } from './kernels/candidates.js';
-import type { DetectorWeights } from './weights.js';
+import { shownPart } from './regions.js';
+import type { DetectorView, DetectorWeights } from './weights.js';
 
-/** Squares that pass through the network together: enough to fill a GPU, and 29 MB of intermediate results. */
+/** Regions that pass through the network together: enough to fill a GPU, and 29 MB of intermediate results. */
 const BATCH = 8;
 
 /** Squares that a scan may have: one submit of milliseconds, whatever the size of the picture, and a list of 3.4 MB. */
@@ -38,10 +39,20 @@ export interface Scan {
   readonly bytesRead: number;
 }
 
-interface Parts {
-  readonly gpu: Gpu;
+/** What looks at regions, or at the middle of one. */
+interface Lens {
+  readonly height: number;
+  readonly width: number;
+  /** Regions that pass through it together. */
+  readonly batch: number;
   readonly plan: Plan;
   readonly cropper: FrameStep;
+}
+
+interface Parts {
+  readonly gpu: Gpu;
+  /** The first shows whole regions. */
+  readonly lenses: readonly [Lens, ...Lens[]];
   /** Records of all squares of a frame, and of those that are on their way. */
   readonly records: GPUBuffer;
   readonly batch: GPUBuffer;
@@ -63,13 +74,16 @@ export class Scanner {
     const { value, accepted } = gpu.watch('The buffers of the detector could not be made', () =>
       record(gpu, weights, minScore),
     );
-    const { builder, image, ...buffers } = value;
+    const { recorded, ...buffers } = value;
     await accepted;
-    const [plan, cropper] = await Promise.all([
-      builder.build(),
-      FrameStep.create(gpu, (frame) => cropStep(frame, buffers.batch, { image, range: weights.inputRange })),
-    ]);
-    return new Scanner({ gpu, plan, cropper, ...buffers });
+    const { inputRange: range, inputSize: size } = weights;
+    const made = recorded.map(async ({ builder, image, ...view }): Promise<Lens> => {
+      const step = (frame: GPUTextureView) => cropStep(frame, buffers.batch, { image, size, range });
+      const [plan, cropper] = await Promise.all([builder.build(), FrameStep.create(gpu, step)]);
+      return { ...view, plan, cropper };
+    });
+    const lenses = (await Promise.all(made)) as [Lens, ...Lens[]];
+    return new Scanner({ gpu, lenses, ...buffers });
   }
 
   private constructor(parts: Parts) {
@@ -83,7 +97,11 @@ export class Scanner {
    */
   async scan(frame: Frame, regions: readonly Crop[]): Promise<Scan> {
     const { picture, texels } = frame;
-    const { gpu, plan, cropper, records, batch, list, capacity, staging } = this.#parts;
+    const { gpu, lenses, records, batch, list, capacity, staging } = this.#parts;
+    const parts = regions.map((region) => shownPart(region, picture));
+    const isEnough = (lens: Lens) =>
+      regions.length <= lens.batch && parts.every(({ width, height }) => width <= lens.width && height <= lens.height);
+    const { plan, cropper, batch: most } = lenses.slice(1).find(isEnough) ?? lenses[0];
     const slot = await staging.takeWhenFree();
     let accepted: Promise<void>;
     try {
@@ -94,8 +112,8 @@ export class Scanner {
         gpu.device.queue.writeBuffer(records, 0, this.#data.buffer, 0, regions.length * CROP_RECORD_BYTES);
         const encoder = gpu.device.createCommandEncoder({ label: 'search' });
         encoder.clearBuffer(list, 0, listBytes(0));
-        for (let first = 0; first < regions.length; first += BATCH) {
-          const count = Math.min(BATCH, regions.length - first);
+        for (let first = 0; first < regions.length; first += most) {
+          const count = Math.min(most, regions.length - first);
           encoder.copyBufferToBuffer(records, first * CROP_RECORD_BYTES, batch, 0, count * CROP_RECORD_BYTES);
           const pass = encoder.beginComputePass({ label: 'search' });
           cropper.on(frame.texture).encode(pass, count);
@@ -119,7 +137,7 @@ export class Scanner {
     if (candidates.some(({ values }) => !values.every(Number.isFinite))) {
       throw new FullposeError('gpu-error', 'The GPU gave numbers that are no face (NaN or infinite).');
     }
-    const passes = Math.ceil(regions.length / BATCH);
+    const passes = Math.ceil(regions.length / most);
     return {
       candidates,
       dispatches: passes * (1 + plan.steps.length),
@@ -129,18 +147,10 @@ export class Scanner {
 }
 
 function record(gpu: Gpu, weights: DetectorWeights, minScore: number) {
-  const { graph, heads, inputSize } = weights;
-  const image = createTensor(gpu, 'detector.image', { height: inputSize, width: inputSize, channels: 3 }, BATCH);
-  const outputs = new Map(
-    [...graph.outputs].map(([name, shape]): [string, Tensor] => [name, createTensor(gpu, name, shape, BATCH)]),
-  );
-  const outputOf = (name: string): Tensor => {
-    const tensor = outputs.get(name);
-    if (tensor === undefined) throw new FullposeError('bad-weights', `The network has no output '${name}'.`);
-    return tensor;
-  };
+  const { views, inputSize } = weights;
+  const [whole] = views;
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
-  const cells = heads.reduce((sum, { shape }) => sum + shape.height * shape.width, 0);
+  const cells = whole.heads.reduce((sum, { shape }) => sum + shape.height * shape.width, 0);
   const capacity = MOST_REGIONS * cells;
   const buffers = {
     records: gpu.createBuffer(
@@ -156,11 +166,36 @@ function record(gpu: Gpu, weights: DetectorWeights, minScore: number) {
     ),
     staging: new StagingRing(gpu, 'detector.staging', listBytes(USUAL_CANDIDATES), 1),
   };
+  const packed = packNetworkWeights(whole.graph, weights.file, 'ohwi');
+  const shared = { ...buffers, weights: new NetworkWeights(gpu, 'detector.weights', packed), inputSize, minScore };
+  const recorded = views.map((view) => recordView(gpu, view, view === whole ? BATCH : 1, shared));
+  return { recorded, capacity, ...buffers };
+}
+
+interface Shared {
+  readonly batch: GPUBuffer;
+  readonly list: GPUBuffer;
+  readonly weights: NetworkWeights;
+  readonly inputSize: number;
+  readonly minScore: number;
+}
+
+function recordView(gpu: Gpu, view: DetectorView, batch: number, shared: Shared) {
+  const { graph, heads, height, width } = view;
+  const image = createTensor(gpu, 'detector.image', { height, width, channels: 3 }, batch);
+  const outputs = new Map(
+    [...graph.outputs].map(([name, shape]): [string, Tensor] => [name, createTensor(gpu, name, shape, batch)]),
+  );
+  const outputOf = (name: string): Tensor => {
+    const tensor = outputs.get(name);
+    if (tensor === undefined) throw new FullposeError('bad-weights', `The network has no output '${name}'.`);
+    return tensor;
+  };
   const builder = new PlanBuilder(gpu, 'detector');
   recordNetwork(builder, {
     graph,
-    weights: new NetworkWeights(gpu, 'detector.weights', packNetworkWeights(graph, weights.file, 'ohwi')),
-    workspace: new NetworkWorkspace(gpu, 'detector.workspace', graph, BATCH),
+    weights: shared.weights,
+    workspace: new NetworkWorkspace(gpu, 'detector.workspace', graph, batch),
     inputs: { picture: image },
     output: outputOf(graph.output.name),
     outputs: Object.fromEntries(outputs),
@@ -170,10 +205,10 @@ function record(gpu: Gpu, weights: DetectorWeights, minScore: number) {
     recordCandidates(
       builder,
       { label: `candidates ${name}`, stage: 'candidates' },
-      { inputSize, first, threshold: minScore },
-      { head: outputOf(name), items: buffers.batch, list: buffers.list },
+      { inputSize: shared.inputSize, inputWidth: width, first, threshold: shared.minScore },
+      { head: outputOf(name), items: shared.batch, list: shared.list },
     );
     first += shape.height * shape.width;
   }
-  return { builder, image, capacity, ...buffers };
+  return { builder, image, height, width, batch };
 }

@@ -26,16 +26,26 @@ export interface DetectorHead {
   readonly shape: FeatureShape;
 }
 
-/** Everything that a detector is made from. */
-export interface DetectorWeights {
-  /** The network sees inputSize x inputSize pixels. */
-  readonly inputSize: number;
-  /** What black and white are to it. */
-  readonly inputRange: readonly [number, number];
-  /** From `picture` [inputSize, inputSize, 3] to the heads. */
+/** The network for the middle of a region: all of it, or the part that shows something. */
+export interface DetectorView {
+  /** Rows of the network's input. */
+  readonly height: number;
+  /** Columns. */
+  readonly width: number;
+  /** From `picture` [height, width, 3] to the heads. */
   readonly graph: NetworkGraph;
   /** The network's outputs, one for every size of face. */
   readonly heads: readonly DetectorHead[];
+}
+
+/** Everything that a detector is made from. */
+export interface DetectorWeights {
+  /** Side of a region in pixels of the network's input. */
+  readonly inputSize: number;
+  /** What black and white are to it. */
+  readonly inputRange: readonly [number, number];
+  /** The first sees whole regions, inputSize x inputSize pixels; those of fewer rows or columns follow. */
+  readonly views: readonly [DetectorView, ...DetectorView[]];
   /** The tensors of the layers. */
   readonly file: SafeTensors;
 }
@@ -45,6 +55,13 @@ const WEIGHTS_FORMAT = 'fullpose-detector-weights/1';
 
 /** A larger input is damage. */
 const MAX_INPUT_SIZE = 1024;
+
+/**
+ * Rows or columns of the views that show less than a whole region: all of a picture of 4:3 or longer. Inputs of other
+ * sizes than multiples of `NARROW_UNIT` have none, so that every cell of a grid is whole.
+ */
+const NARROW = 3 / 4;
+const NARROW_UNIT = 128;
 
 /**
  * Parses and checks the files.
@@ -84,18 +101,27 @@ function parseDescription(text: unknown): Omit<DetectorWeights, 'file'> {
     if (typeof name !== 'string') throw new WeightsError(`heads[${index}] is ${show(name)}; wanted a layer's name.`);
     return name;
   });
-  const picture = { height: inputSize, width: inputSize, channels: 3 };
-  const graph = parseNetwork(json.layers, { picture }, names);
+  const view = (height: number, width: number) => parseView(json.layers, names, height, width);
+  const narrow = inputSize % NARROW_UNIT === 0 ? [inputSize * NARROW] : [];
+  const views = [
+    view(inputSize, inputSize),
+    ...narrow.flatMap((side) => [view(side, inputSize), view(inputSize, side)]),
+  ];
+  return { inputSize, inputRange: [black, white], views: views as [DetectorView, ...DetectorView[]] };
+}
+
+function parseView(layers: unknown, names: readonly string[], height: number, width: number): DetectorView {
+  const graph = parseNetwork(layers, { picture: { height, width, channels: 3 } }, names);
   const heads = names.map((name): DetectorHead => {
     const shape = graph.outputs.get(name);
-    if (shape === undefined || shape.height !== shape.width || shape.channels !== HEAD_CHANNELS) {
+    if (shape === undefined || shape.height * width !== shape.width * height || shape.channels !== HEAD_CHANNELS) {
       throw new WeightsError(
-        `Layer '${name}' ${show(shape)} is no head; wanted a square grid and ${HEAD_CHANNELS} channels.`,
+        `Layer '${name}' ${show(shape)} is no head; wanted a grid of square cells and ${HEAD_CHANNELS} channels.`,
       );
     }
     return { name, shape };
   });
-  return { inputSize, inputRange: [black, white], graph, heads };
+  return { height, width, graph, heads };
 }
 
 function isNumber(value: unknown): value is number {

@@ -5,12 +5,14 @@
 // a box as an offset from the cell's corner, its width and height as logarithms, five points as offsets, all in steps;
 // then two logits, that there is a face and that the box fits it.
 //
-//   score = sqrt(sigmoid(face) * sigmoid(fit)), box = (cell + offset, exp(size)) * step, point = (cell + offset) * step
+//   score = sqrt(sigmoid(face) * sigmoid(fit)), box = (corner + (cell + offset) * step, exp(size) * step),
+//   point = corner + (cell + offset) * step
 //
 // head [N, rows, columns, 4] vec4
 // items [N]: the crop records (lib/crop.wgsl), of which only the tag is read: it says which item of the whole frame
 // this is
-// list: a counter, then candidates in no certain order; positions are input pixels
+// list: a counter, then candidates in no certain order; positions are pixels of the whole crop, of which the network
+// sees the middle, from `corner` on
 //
 // One invocation looks at one cell: global id x = row * columns + column, y = item.
 // The host guarantees that the list has room for every cell of every item of a frame. A score that is no number reaches
@@ -24,6 +26,9 @@ struct Params {
   first: u32,
   // Input pixels from one cell to the next.
   step: f32,
+  // Of the corner.
+  left: f32,
+  top: f32,
   threshold: f32,
 }
 
@@ -70,9 +75,11 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     list.candidates[slot].cell = params.first + id.x;
     list.candidates[slot].score = score;
     list.candidates[slot].padding = 0u;
-    list.candidates[slot].values[0] = vec4f(cell + box.xy, exp(box.zw)) * params.step;
-    list.candidates[slot].values[1] = (vec4f(cell, cell) + head[start + 1u]) * params.step;
-    list.candidates[slot].values[2] = (vec4f(cell, cell) + head[start + 2u]) * params.step;
-    list.candidates[slot].values[3] = vec4f((cell + last.xy) * params.step, 0.0, 0.0);
+    let corner = vec2f(params.left, params.top);
+    let corners = vec4f(corner, corner);
+    list.candidates[slot].values[0] = vec4f(corner, 0.0, 0.0) + vec4f(cell + box.xy, exp(box.zw)) * params.step;
+    list.candidates[slot].values[1] = corners + (vec4f(cell, cell) + head[start + 1u]) * params.step;
+    list.candidates[slot].values[2] = corners + (vec4f(cell, cell) + head[start + 2u]) * params.step;
+    list.candidates[slot].values[3] = vec4f(corner + (cell + last.xy) * params.step, 0.0, 0.0);
   }
 }

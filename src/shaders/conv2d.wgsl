@@ -4,175 +4,146 @@
 //   pad_left, c]
 //
 // input      [N, H, W, C4] vec4, zero outside the picture
-// weights    [groups, kernel_h, kernel_w, C4, 2] mat4x4: one matrix per 4 inputs and 4 outputs, column = input channel,
+// weights    [pairs, kernel_h, kernel_w, C4, 2] mat4x4: one matrix per 4 inputs and 4 outputs, column = input channel,
 // row = output channel;
-//            the 2 matrices are the two output blocks of a group, zero where there is no such channel
-// bias_slope [2, groups, 2] vec4: biases, then the slopes of PReLU
+//            the 2 matrices are the two output blocks of a pair, zero where there is no such channel
+// bias_slope [2, O4] vec4: biases, then the slopes of PReLU
 // output     [N, OH, OW, O4] vec4
 //
 // One invocation computes 4 x 2 pixels of 8 output channels (POOL: 2 x 1 pixels from those), so that 8 input vectors
-// and 2 weight matrices feed
-// 16 matrix-vector products. No workgroup memory: neighbours share what they read through the cache. global id x = tile
-// + tiles * group, y = image.
-// The host guarantees that buffers have the sizes above and that no index exceeds 2^31.
-//
-// Conditions are joined by `&`, not `&&`: short circuits are branches, which cost some compilers a hundred times the
-// time here.
+// and 2 weight matrices feed 16 matrix-vector products. No workgroup memory: neighbours share what they read through
+// the cache. global id x = tile + tiles * pair, y = image.
+// QUADS, for GPUs in software that have subgroups: there a load is a branch for every invocation, and costs dozens of
+// products. An invocation computes 4 x 4 pixels of 16 channels, and the four of a quad, which compute tiles of the same
+// channels, load one matrix each and get the others by broadcast. `tiles` is a multiple of 4, so that a quad has one
+// group of channels. No invocation returns early: broadcasts want whole quads.
+// The host guarantees that buffers have the sizes above, that no index exceeds 2^31, and for QUADS that local index i
+// is invocation i % 4 of its quad, which holds wherever a workgroup's first dimension is its only one and invocations
+// are numbered in order.
 
-//#include "lib/activation.wgsl"
+//#if QUADS
+enable subgroups;
+//#endif
 
-override POOL: bool = false;
+//#include "lib/rows.wgsl"
 
-struct Params {
-  input_width: i32,
-  input_height: i32,
-  input_blocks: u32,
-  output_width: u32,
-  output_height: u32,
-  output_blocks: u32,
-  output_channels: u32,
-  kernel_width: u32,
-  kernel_height: u32,
-  stride_x: u32,
-  stride_y: u32,
-  pad_left: i32,
-  pad_top: i32,
-  tiles_x: u32,
-  tiles: u32,
-  groups: u32,
-}
-
-@group(0) @binding(0) var<storage, read> input: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weights: array<mat4x4f>;
-@group(0) @binding(2) var<storage, read> bias_slope: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> output: array<vec4f>;
-@group(1) @binding(0) var<uniform> params: Params;
 
-fn row_inside(y: i32) -> bool {
-  return (y >= 0) & (y < params.input_height);
+fn add_row(sum: mat4x4f, kernel: mat4x4f, row: mat4x4f) -> mat4x4f {
+  return mat4x4f(sum[0] + kernel * row[0], sum[1] + kernel * row[1], sum[2] + kernel * row[2], sum[3] + kernel * row[3]);
 }
 
-fn columns_inside(x: vec4i) -> vec4<bool> {
-  return (x >= vec4i(0)) & (x < vec4i(params.input_width));
-}
-
-// Writes one output pixel of one block, unless the tile reaches over the edge there.
-fn store(image: u32, x: u32, y: u32, o4: u32, value: vec4f) {
-  if ((x < params.output_width) & (y < params.output_height) & (o4 < params.output_blocks)) {
-    let pixel = (image * params.output_height + y) * params.output_width + x;
-    output[pixel * params.output_blocks + o4] = zero_padding(value, o4, params.output_channels);
-  }
-}
-
-// Bias, activation and (pool) for the 4 x 2 pixels of one block: a.. are the upper row, b.. the lower.
-fn finish(
-  image: u32, tile_x: u32, tile_y: u32, o4: u32,
-  a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f,
-  b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f,
-) {
-  let bias = bias_slope[o4];
-  let slope = bias_slope[2u * params.groups + o4];
-  let upper0 = activate(a0 + bias, slope);
-  let upper1 = activate(a1 + bias, slope);
-  let upper2 = activate(a2 + bias, slope);
-  let upper3 = activate(a3 + bias, slope);
-  let lower0 = activate(b0 + bias, slope);
-  let lower1 = activate(b1 + bias, slope);
-  let lower2 = activate(b2 + bias, slope);
-  let lower3 = activate(b3 + bias, slope);
-  if (POOL) {
-    let x = tile_x * 2u;
-    store(image, x, tile_y, o4, max(max(upper0, upper1), max(lower0, lower1)));
-    store(image, x + 1u, tile_y, o4, max(max(upper2, upper3), max(lower2, lower3)));
-  } else {
-    let x = tile_x * 4u;
-    let y = tile_y * 2u;
-    store(image, x, y, o4, upper0);
-    store(image, x + 1u, y, o4, upper1);
-    store(image, x + 2u, y, o4, upper2);
-    store(image, x + 3u, y, o4, upper3);
-    store(image, x, y + 1u, o4, lower0);
-    store(image, x + 1u, y + 1u, o4, lower1);
-    store(image, x + 2u, y + 1u, o4, lower2);
-    store(image, x + 3u, y + 1u, o4, lower3);
-  }
-}
-
+//#if QUADS
+@compute @workgroup_size(16)
+//#else
 @compute @workgroup_size(64)
+//#endif
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let group = id.x / params.tiles;
-  if (group >= params.groups) {
-    return;
-  }
   let tile = id.x - group * params.tiles;
   let tile_y = tile / params.tiles_x;
   let tile_x = tile - tile_y * params.tiles_x;
   let image = id.y;
+  // Past the last pair of blocks it reads that one again, for nothing.
+  //#if QUADS
+  let lane = id.x % 4u;
+  let pair = min(group * 2u + lane / 2u, (params.output_blocks - 1u) / 2u);
+  let rows = 4;
+  var weight = i32(lane % 2u);
+  //#else
+  let pair = min(group, (params.output_blocks - 1u) / 2u);
+  let rows = 2;
+  var weight = 0;
+  //#endif
+  weight += i32(pair) * params.kernel_height * params.kernel_width * params.input_blocks * 2;
+  let origin_x = (vec4i(i32(tile_x) * 4) + vec4i(0, 1, 2, 3)) * params.stride_x - params.pad_left;
+  let origin_y = i32(tile_y) * rows * params.stride_y - params.pad_top;
 
-  let blocks = i32(params.input_blocks);
-  let origin_x = (vec4i(i32(tile_x) * 4) + vec4i(0, 1, 2, 3)) * i32(params.stride_x) - params.pad_left;
-  let origin_y = i32(tile_y * 2u * params.stride_y) - params.pad_top;
-  let image_row = i32(image) * params.input_height;
+  // The letter is the output block of the group, the number the row of the tile.
+  var a0 = mat4x4f(); var a1 = mat4x4f();
+  var b0 = mat4x4f(); var b1 = mat4x4f();
+  //#if QUADS
+  var a2 = mat4x4f(); var a3 = mat4x4f();
+  var b2 = mat4x4f(); var b3 = mat4x4f();
+  var c0 = mat4x4f(); var c1 = mat4x4f(); var c2 = mat4x4f(); var c3 = mat4x4f();
+  var d0 = mat4x4f(); var d1 = mat4x4f(); var d2 = mat4x4f(); var d3 = mat4x4f();
+  //#endif
 
-  // p is the pixel (0..3 upper row, 4..7 lower row), the letter the output block of the group.
-  var p0a = vec4f(); var p1a = vec4f(); var p2a = vec4f(); var p3a = vec4f();
-  var p4a = vec4f(); var p5a = vec4f(); var p6a = vec4f(); var p7a = vec4f();
-  var p0b = vec4f(); var p1b = vec4f(); var p2b = vec4f(); var p3b = vec4f();
-  var p4b = vec4f(); var p5b = vec4f(); var p6b = vec4f(); var p7b = vec4f();
-
-  var weight = group * params.kernel_height * params.kernel_width * params.input_blocks * 2u;
   // Loops that test at their end: docs/notes/loops.md.
   var ky = 0;
   loop {
-    let upper_y = origin_y + ky;
-    let lower_y = upper_y + i32(params.stride_y);
-    let upper_row = (image_row + upper_y) * params.input_width;
-    let lower_row = (image_row + lower_y) * params.input_width;
-    let upper_row_inside = row_inside(upper_y);
-    let lower_row_inside = row_inside(lower_y);
-
+    let y = origin_y + ky;
     var kx = 0;
     loop {
       let x = origin_x + kx;
-      let columns = columns_inside(x);
-      let upper_inside = columns & vec4<bool>(upper_row_inside);
-      let lower_inside = columns & vec4<bool>(lower_row_inside);
-      // Outside the picture the address is the buffer's start: a load that is always allowed, and whose value is not
-      // used.
-      let upper_start = select(vec4i(0), (upper_row + x) * blocks, upper_inside);
-      let lower_start = select(vec4i(0), (lower_row + x) * blocks, lower_inside);
-      for (var c4 = 0; c4 < blocks; c4++) {
-        let wa = weights[weight];
-        let wb = weights[weight + 1u];
-        weight += 2u;
-        // Two pixels at a time: with all eight loaded first, compilers keep them all in registers.
-        let v0 = select(vec4f(), input[upper_start.x + c4], upper_inside.x);
-        let v1 = select(vec4f(), input[upper_start.y + c4], upper_inside.y);
-        p0a += wa * v0; p0b += wb * v0;
-        p1a += wa * v1; p1b += wb * v1;
-        let v2 = select(vec4f(), input[upper_start.z + c4], upper_inside.z);
-        let v3 = select(vec4f(), input[upper_start.w + c4], upper_inside.w);
-        p2a += wa * v2; p2b += wb * v2;
-        p3a += wa * v3; p3b += wb * v3;
-        let v4 = select(vec4f(), input[lower_start.x + c4], lower_inside.x);
-        let v5 = select(vec4f(), input[lower_start.y + c4], lower_inside.y);
-        p4a += wa * v4; p4b += wb * v4;
-        p5a += wa * v5; p5b += wb * v5;
-        let v6 = select(vec4f(), input[lower_start.z + c4], lower_inside.z);
-        let v7 = select(vec4f(), input[lower_start.w + c4], lower_inside.w);
-        p6a += wa * v6; p6b += wb * v6;
-        p7a += wa * v7; p7b += wb * v7;
+      let places0 = places(image, x, y);
+      let places1 = places(image, x, y + params.stride_y);
+      //#if QUADS
+      let places2 = places(image, x, y + 2 * params.stride_y);
+      let places3 = places(image, x, y + 3 * params.stride_y);
+      //#endif
+      var c4 = 0;
+      loop {
+        //#if QUADS
+        let own = weights[weight];
+        let a = mat4x4f(quadBroadcast(own[0], 0), quadBroadcast(own[1], 0), quadBroadcast(own[2], 0), quadBroadcast(own[3], 0));
+        let b = mat4x4f(quadBroadcast(own[0], 1), quadBroadcast(own[1], 1), quadBroadcast(own[2], 1), quadBroadcast(own[3], 1));
+        let c = mat4x4f(quadBroadcast(own[0], 2), quadBroadcast(own[1], 2), quadBroadcast(own[2], 2), quadBroadcast(own[3], 2));
+        let d = mat4x4f(quadBroadcast(own[0], 3), quadBroadcast(own[1], 3), quadBroadcast(own[2], 3), quadBroadcast(own[3], 3));
+        //#else
+        let a = weights[weight];
+        let b = weights[weight + 1];
+        //#endif
+        weight += 2;
+        // A row at a time: with all loaded first, compilers keep them all in registers.
+        let row0 = load_row(places0, c4);
+        a0 = add_row(a0, a, row0);
+        b0 = add_row(b0, b, row0);
+        let row1 = load_row(places1, c4);
+        a1 = add_row(a1, a, row1);
+        b1 = add_row(b1, b, row1);
+        //#if QUADS
+        c0 = add_row(c0, c, row0);
+        d0 = add_row(d0, d, row0);
+        c1 = add_row(c1, c, row1);
+        d1 = add_row(d1, d, row1);
+        let row2 = load_row(places2, c4);
+        a2 = add_row(a2, a, row2);
+        b2 = add_row(b2, b, row2);
+        c2 = add_row(c2, c, row2);
+        d2 = add_row(d2, d, row2);
+        let row3 = load_row(places3, c4);
+        a3 = add_row(a3, a, row3);
+        b3 = add_row(b3, b, row3);
+        c3 = add_row(c3, c, row3);
+        d3 = add_row(d3, d, row3);
+        //#endif
+        continuing {
+          c4++;
+          break if c4 >= params.input_blocks;
+        }
       }
       continuing {
         kx++;
-        break if kx >= i32(params.kernel_width);
+        break if kx >= params.kernel_width;
       }
     }
     continuing {
       ky++;
-      break if ky >= i32(params.kernel_height);
+      break if ky >= params.kernel_height;
     }
   }
-  finish(image, tile_x, tile_y, group * 2u, p0a, p1a, p2a, p3a, p4a, p5a, p6a, p7a);
-  finish(image, tile_x, tile_y, group * 2u + 1u, p0b, p1b, p2b, p3b, p4b, p5b, p6b, p7b);
+  //#if QUADS
+  finish(image, tile_x, tile_y * 2u, group * 4u, a0, a1);
+  finish(image, tile_x, tile_y * 2u + 1u, group * 4u, a2, a3);
+  finish(image, tile_x, tile_y * 2u, group * 4u + 1u, b0, b1);
+  finish(image, tile_x, tile_y * 2u + 1u, group * 4u + 1u, b2, b3);
+  finish(image, tile_x, tile_y * 2u, group * 4u + 2u, c0, c1);
+  finish(image, tile_x, tile_y * 2u + 1u, group * 4u + 2u, c2, c3);
+  finish(image, tile_x, tile_y * 2u, group * 4u + 3u, d0, d1);
+  finish(image, tile_x, tile_y * 2u + 1u, group * 4u + 3u, d2, d3);
+  //#else
+  finish(image, tile_x, tile_y, group * 2u, a0, a1);
+  finish(image, tile_x, tile_y, group * 2u + 1u, b0, b1);
+  //#endif
 }

@@ -167,10 +167,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       break if phase_y == params.stride_y;
     }
   }
-  if (wanted < params.output_blocks) {
-    finish(image, tile_x, tile_y * 4u, o4, sum0, sum1);
-    finish(image, tile_x, tile_y * 4u + 1u, o4, sum2, sum3);
-    finish(image, tile_x, tile_y * 4u + 2u, o4, sum4, sum5);
-    finish(image, tile_x, tile_y * 4u + 3u, o4, sum6, sum7);
-  }
+  finish(image, tile_x, tile_y * 4u, wanted, sum0, sum1);
+  finish(image, tile_x, tile_y * 4u + 1u, wanted, sum2, sum3);
+  finish(image, tile_x, tile_y * 4u + 2u, wanted, sum4, sum5);
+  finish(image, tile_x, tile_y * 4u + 3u, wanted, sum6, sum7);
 }

@@ -1,4 +1,5 @@
-// 2D convolution (cross-correlation) of each channel by itself, with bias and activation.
+// 2D convolution (cross-correlation) of each channel by itself, with bias, activation and, if POOL, a 2x2 max pool of
+// stride 2 on the result.
 //
 //   out[n, y, x, c] = activate(bias[c] + sum over ky, kx of W[ky, kx, c] * in[n, y*sy + ky - pad_top, x*sx + kx -
 //   pad_left, c])
@@ -8,93 +9,117 @@
 // bias_slope [2, C4] vec4: biases, then the slopes of PReLU
 // output     [N, OH, OW, C4] vec4
 //
-// One invocation computes 4 pixels of a row of one block, so that a weight is read once for four products: global id x
-// = tile * C4 + c4, y = image.
+// One invocation computes 4 x 2 pixels (POOL: 2 x 1 from those) of one block, so that a weight is read once for eight
+// products: global id x = tile * C4 + c4, y = image.
+// SLIDING, for kernels of 3x3 and stride 1: 4 x 4 pixels (POOL: 2 x 2), for which 36 input vectors and 9 of weights
+// feed 144 products, since a window that slides by one shares what it reads with its neighbours.
 // The host guarantees that buffers have the sizes above and that no index exceeds 2^31.
-//
-// Conditions are joined by `&`, not `&&`: short circuits are branches, which cost some compilers a hundred times the
-// time here.
 
-//#include "lib/activation.wgsl"
+//#include "lib/rows.wgsl"
 
-struct Params {
-  input_width: i32,
-  input_height: i32,
-  blocks: u32,
-  channels: u32,
-  output_width: u32,
-  output_height: u32,
-  kernel_width: u32,
-  kernel_height: u32,
-  stride_x: u32,
-  stride_y: u32,
-  pad_left: i32,
-  pad_top: i32,
-  tiles_x: u32,
-}
-
-@group(0) @binding(0) var<storage, read> input: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weights: array<vec4f>;
-@group(0) @binding(2) var<storage, read> bias_slope: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> output: array<vec4f>;
-@group(1) @binding(0) var<uniform> params: Params;
 
-// Writes one output pixel, unless the tile reaches over the edge there.
-fn store(row: u32, x: u32, c4: u32, sum: vec4f) {
-  if (x < params.output_width) {
-    let value = activate(sum + bias_slope[c4], bias_slope[params.blocks + c4]);
-    output[(row * params.output_width + x) * params.blocks + c4] = zero_padding(value, c4, params.channels);
-  }
+//#if SLIDING
+// Six neighbouring vectors.
+struct Row {
+  left: mat4x4f,
+  right: mat2x4f,
 }
+
+fn six_from(image: u32, x: i32, y: i32, c4: i32) -> Row {
+  let right = places(image, x + vec4i(4, 5, 5, 5), y);
+  return Row(
+    load_row(places(image, x + vec4i(0, 1, 2, 3), y), c4),
+    mat2x4f(load(right.start.x + c4, right.inside.x), load(right.start.y + c4, right.inside.y)),
+  );
+}
+
+fn kernel_row(index: i32) -> mat3x4f {
+  return mat3x4f(weights[index], weights[index + params.input_blocks], weights[index + 2 * params.input_blocks]);
+}
+//#endif
+
+// Adds one tap to the four pixels of an output row: column = pixel, row = channel.
+fn add_tap(sum: mat4x4f, weight: vec4f, row: mat4x4f) -> mat4x4f {
+  return mat4x4f(
+    sum[0] + weight * row[0],
+    sum[1] + weight * row[1],
+    sum[2] + weight * row[2],
+    sum[3] + weight * row[3],
+  );
+}
+
+//#if SLIDING
+fn add_row(sum: mat4x4f, kernel: mat3x4f, row: Row) -> mat4x4f {
+  let middle = mat4x4f(row.left[1], row.left[2], row.left[3], row.right[0]);
+  let right = mat4x4f(row.left[2], row.left[3], row.right[0], row.right[1]);
+  return add_tap(add_tap(add_tap(sum, kernel[0], row.left), kernel[1], middle), kernel[2], right);
+}
+//#endif
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let tile = id.x / params.blocks;
-  let c4 = id.x - tile * params.blocks;
-  let y = tile / params.tiles_x;
-  let tile_x = tile - y * params.tiles_x;
-  if (y >= params.output_height) {
+  let tile = id.x / params.output_blocks;
+  if (tile >= params.tiles) {
     return;
   }
-  let blocks = i32(params.blocks);
-  let origin_x = (vec4i(i32(tile_x) * 4) + vec4i(0, 1, 2, 3)) * i32(params.stride_x) - params.pad_left;
-  let origin_y = i32(y * params.stride_y) - params.pad_top;
-
-  var sum0 = vec4f(); var sum1 = vec4f(); var sum2 = vec4f(); var sum3 = vec4f();
-  var weight = c4;
+  let o4 = id.x - tile * params.output_blocks;
+  let c4 = i32(o4);
+  let tile_y = tile / params.tiles_x;
+  let tile_x = tile - tile_y * params.tiles_x;
+  let image = id.y;
+  var sum0 = mat4x4f();
+  var sum1 = mat4x4f();
+  //#if SLIDING
+  let x = i32(tile_x) * 4 - params.pad_left;
+  let y = i32(tile_y) * 4 - params.pad_top;
+  let top = kernel_row(c4);
+  let middle = kernel_row(c4 + 3 * params.input_blocks);
+  let bottom = kernel_row(c4 + 6 * params.input_blocks);
+  // Each input row meets every output row whose kernel reaches it, and is then done with.
+  let row0 = six_from(image, x, y, c4);
+  let row1 = six_from(image, x, y + 1, c4);
+  let row2 = six_from(image, x, y + 2, c4);
+  sum0 = add_row(sum0, top, row0);
+  sum0 = add_row(sum0, middle, row1);
+  sum0 = add_row(sum0, bottom, row2);
+  let row3 = six_from(image, x, y + 3, c4);
+  sum1 = add_row(sum1, top, row1);
+  sum1 = add_row(sum1, middle, row2);
+  sum1 = add_row(sum1, bottom, row3);
+  finish(image, tile_x, tile_y * 2u, o4, sum0, sum1);
+  let row4 = six_from(image, x, y + 4, c4);
+  sum0 = add_row(mat4x4f(), top, row2);
+  sum0 = add_row(sum0, middle, row3);
+  sum0 = add_row(sum0, bottom, row4);
+  let row5 = six_from(image, x, y + 5, c4);
+  sum1 = add_row(mat4x4f(), top, row3);
+  sum1 = add_row(sum1, middle, row4);
+  sum1 = add_row(sum1, bottom, row5);
+  finish(image, tile_x, tile_y * 2u + 1u, o4, sum0, sum1);
+  //#else
+  let x = (vec4i(i32(tile_x) * 4) + vec4i(0, 1, 2, 3)) * params.stride_x - params.pad_left;
+  let y = i32(tile_y) * 2 * params.stride_y - params.pad_top;
+  var at = c4;
   // Loops that test at their end: docs/notes/loops.md.
   var ky = 0;
   loop {
-    let source_y = origin_y + ky;
-    let row_inside = (source_y >= 0) & (source_y < params.input_height);
-    let row = (i32(id.y) * params.input_height + source_y) * params.input_width;
     var kx = 0;
     loop {
-      let x = origin_x + kx;
-      let inside = (x >= vec4i(0)) & (x < vec4i(params.input_width)) & vec4<bool>(row_inside);
-      // Outside the picture the address is the buffer's start: a load that is always allowed, and whose value is not
-      // used.
-      let start = select(vec4i(0), (row + x) * blocks + i32(c4), inside);
-      let w = weights[weight];
-      weight += params.blocks;
-      sum0 += w * select(vec4f(), input[start.x], inside.x);
-      sum1 += w * select(vec4f(), input[start.y], inside.y);
-      sum2 += w * select(vec4f(), input[start.z], inside.z);
-      sum3 += w * select(vec4f(), input[start.w], inside.w);
+      let weight = weights[at];
+      at += params.input_blocks;
+      sum0 = add_tap(sum0, weight, load_row(places(image, x + kx, y + ky), c4));
+      sum1 = add_tap(sum1, weight, load_row(places(image, x + kx, y + ky + params.stride_y), c4));
       continuing {
         kx++;
-        break if kx >= i32(params.kernel_width);
+        break if kx >= params.kernel_width;
       }
     }
     continuing {
       ky++;
-      break if ky >= i32(params.kernel_height);
+      break if ky >= params.kernel_height;
     }
   }
-  let output_row = id.y * params.output_height + y;
-  let output_x = tile_x * 4u;
-  store(output_row, output_x, c4, sum0);
-  store(output_row, output_x + 1u, c4, sum1);
-  store(output_row, output_x + 2u, c4, sum2);
-  store(output_row, output_x + 3u, c4, sum3);
+  finish(image, tile_x, tile_y, o4, sum0, sum1);
+  //#endif
 }

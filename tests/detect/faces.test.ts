@@ -15,7 +15,7 @@ import {
   listBytes,
   readCandidates,
 } from '../../src/detect/kernels/candidates.js';
-import { SMALLEST_FACE, searchSteps } from '../../src/detect/regions.js';
+import { SMALLEST_FACE, searchSteps, shownPart } from '../../src/detect/regions.js';
 
 const candidate = (score: number, x: number, y: number, size: number, cell = 0): Candidate => ({
   item: 0,
@@ -204,15 +204,27 @@ describe('searchSteps', () => {
   const size = 256;
   const stepsOf = (width: number, height: number) => searchSteps({ width, height }, { width, height }, size);
 
-  it('looks at the whole picture every way up, then with a margin, then at tiles', () => {
-    const [whole = [], margin = [], ...tiled] = stepsOf(640, 480);
-    expect(whole[0]).toEqual({ centreX: 319.5, centreY: 239.5, side: 640, roll: 0, size });
-    expect(whole.map(({ roll }) => roll)).toEqual([0, 90, 180, -90]);
+  it('looks at the whole picture, then every other way up, then with a margin, then at tiles', () => {
+    const [whole = [], turned = [], margin = [], ...tiled] = stepsOf(640, 480);
+    expect(whole).toEqual([{ centreX: 319.5, centreY: 239.5, side: 640, roll: 0, size }]);
+    expect(turned).toEqual([90, 180, -90].map((roll) => ({ ...whole[0], roll })));
     expect(margin.map(({ side, roll }) => [side, roll])).toEqual([0, 90, 180, -90].map((roll) => [1280, roll]));
     expect(tiled.map((step) => step.length)).toEqual([16]);
     // No tiles where the whole shows the smallest faces.
-    expect(stepsOf(390, 200)).toHaveLength(2);
-    expect(stepsOf(20, 20)).toHaveLength(2);
+    expect(stepsOf(390, 200)).toHaveLength(3);
+    expect(stepsOf(20, 20)).toHaveLength(3);
+  });
+
+  it('knows which part of a region shows the picture', () => {
+    const picture = { width: 640, height: 480 };
+    const [[whole] = [], [lying] = [], [margin] = [], [tile] = []] = stepsOf(640, 480);
+    const parts = [whole, lying, margin, tile].map((region) => region && shownPart(region, picture));
+    expect(parts).toEqual([
+      { width: 256, height: 192 },
+      { width: 192, height: 256 },
+      { width: 128, height: 96 },
+      { width: 256, height: 256 },
+    ]);
   });
 
   it.each([

@@ -38,7 +38,10 @@ async function loadWeights({ load }: GpuCaseContext) {
 async function runHeads(context: GpuCaseContext, picture: Batch) {
   const { gpu } = context;
   const { weights, layers } = await loadWeights(context);
-  const { heads, file } = weights;
+  const {
+    views: [{ heads }],
+    file,
+  } = weights;
   const graph = parseNetwork(
     layers,
     { picture: { height: picture.height, width: picture.width, channels: picture.channels } },
@@ -62,19 +65,20 @@ async function runHeads(context: GpuCaseContext, picture: Batch) {
 }
 
 export const candidates = gpuSuite('candidates', (test) => {
-  const cases: readonly (readonly [size: number, batch: number])[] = [
-    [1, 1],
-    [3, 2],
-    [9, 3],
+  const cases: readonly (readonly [rows: number, columns: number, batch: number])[] = [
+    [1, 1, 1],
+    [3, 2, 2],
+    [2, 3, 2],
+    [9, 9, 3],
   ];
-  for (const [size, batch] of cases) {
-    test(`of ${size} x ${size} cells, batch ${batch}: those whose score reaches the threshold, and nothing else is written`, async ({
+  for (const [rows, columns, batch] of cases) {
+    test(`of ${rows} x ${columns} cells, batch ${batch}: those whose score reaches the threshold, and nothing else is written`, async ({
       gpu,
     }) => {
       const [first, threshold, inputSize] = [100, 0.5, 24];
-      const shape = { height: size, width: size, channels: 16 };
+      const shape = { height: rows, width: columns, channels: 16 };
       const head = randomBatch(1, batch, shape);
-      const cells = size * size;
+      const cells = rows * columns;
       // Logits from -2 to 4, and one that is no number.
       for (let cell = 0; cell < batch * cells; cell++) {
         for (const channel of [14, 15]) {
@@ -96,19 +100,21 @@ export const candidates = gpuSuite('candidates', (test) => {
         Uint32Array.from(tags.flatMap((tag) => [...Array.from({ length: 9 }, () => 9), tag])),
       );
       const args = { head: uploadTensor(gpu, 'head', head), items, list };
-      const options = { inputSize, first, threshold };
+      const step = inputSize / Math.max(rows, columns);
+      const options = { inputSize, inputWidth: columns * step, first, threshold };
       await runSteps(gpu, (builder) => recordCandidates(builder, { label: 'c', stage: 'c' }, options, args), batch);
 
-      const step = inputSize / size;
+      // Of the part of the region that the head sees, which is its middle.
+      const start = [(inputSize - columns * step) / 2, (inputSize - rows * step) / 2] as const;
       const expected: Candidate[] = [];
       for (let item = 0; item < batch; item++) {
         for (let cell = 0; cell < cells; cell++) {
           const of = (channel: number) => head.values[(item * cells + cell) * 16 + channel] ?? 0;
           const score = Math.sqrt(sigmoid(of(14)) * sigmoid(of(15)));
           if (!(score >= threshold)) continue;
-          const corner = [cell % size, Math.floor(cell / size)] as const;
+          const corner = [cell % columns, Math.floor(cell / columns)] as const;
           const values = Float32Array.from({ length: 14 }, (_, i) =>
-            i === 2 || i === 3 ? Math.exp(of(i)) * step : ((corner[i % 2] ?? 0) + of(i)) * step,
+            i === 2 || i === 3 ? Math.exp(of(i)) * step : (start[i % 2] ?? 0) + ((corner[i % 2] ?? 0) + of(i)) * step,
           );
           expected.push({ item: tags[item] ?? 0, cell: first + cell, score, values });
         }
@@ -117,7 +123,7 @@ export const candidates = gpuSuite('candidates', (test) => {
       const data = await readBuffer(gpu, list);
       const count = countCandidates(data);
       expectEqual(count, expected.length, 'count');
-      if (size > 1) expectThat(count > batch && count < batch * cells, `${count} candidates of ${batch * cells}`);
+      if (cells > 1) expectThat(count > batch && count < batch * cells, `${count} candidates of ${batch * cells}`);
       const found = readCandidates(data, count);
       expectEqual(
         found.map(({ item, cell }) => [item, cell]),

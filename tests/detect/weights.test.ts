@@ -22,7 +22,7 @@ describe('parseDetectorWeights', () => {
     [
       'heads that do not fit',
       change({ heads: ['head8', 'head16', 'head32', 'head8.mixed', 'neck.lateral_convs.2.conv1'] }),
-      /Layer 'neck.lateral_convs.2.conv1' .* is no head; wanted a square grid and 16 channels/,
+      /Layer 'neck.lateral_convs.2.conv1' .* is no head; wanted a grid of square cells and 16 channels/,
     ],
     ['no layers', change({ layers: [] }), /layers are \[\]/],
   ])('refuses %s', (_, network, message) => {

@@ -128,7 +128,7 @@ export const conv2d = gpuSuite('conv2d', (test) => {
   const cases = conv2dCases.flatMap((testCase, index) => {
     const shape = { stride: [1, 1], padding: [0, 0, 0, 0], inChannels: testCase.input[2], ...testCase } as const;
     const general = { testCase, index, variant: 'general', halves: false } as const;
-    if (!fitsWindows(shape)) return [general];
+    if (!fitsWindows(shape)) return [general, { ...general, variant: 'wide' } as const];
     const variants: readonly Conv2dVariant[] = ['windows', 'quads', ...(fitsSplit(shape) ? (['split'] as const) : [])];
     return [
       general,
@@ -192,6 +192,7 @@ export const conv2d = gpuSuite('conv2d', (test) => {
 interface DepthwiseCase extends Window {
   readonly input: readonly [height: number, width: number, channels: number];
   readonly activation: Activation;
+  readonly pool?: boolean;
   readonly batch?: number;
 }
 
@@ -202,15 +203,28 @@ const depthwiseCases: readonly DepthwiseCase[] = [
   { input: [9, 6, 5], kernel: [2, 5], stride: [1, 3], padding: [1, 0, 0, 4], activation: 'sigmoid', batch: 2 },
   { input: [5, 17, 6], kernel: [5, 3], stride: [3, 1], padding: [4, 2, 2, 0], activation: 'prelu' },
   { input: [6, 7, 3], kernel: [6, 7], stride: [1, 1], padding: [0, 0, 0, 0], activation: 'prelu', batch: 2 },
+  { input: [4, 4, 2], kernel: [3, 3], stride: [1, 1], padding: [5, 4, 0, 3], activation: 'sigmoid' },
+  {
+    input: [9, 11, 5],
+    kernel: [3, 3],
+    stride: [1, 1],
+    padding: [0, 0, 0, 0],
+    activation: 'prelu',
+    pool: true,
+    batch: 2,
+  },
+  { input: [16, 8, 18], kernel: [3, 3], stride: [1, 1], padding: [1, 1, 1, 1], activation: 'relu', pool: true },
+  { input: [9, 12, 6], kernel: [3, 2], stride: [2, 1], padding: [1, 0, 2, 1], activation: 'sigmoid', pool: true },
 ];
 
 export const depthwiseConv2d = gpuSuite('depthwiseConv2d', (test) => {
-  for (const [index, { input, activation, batch = 1, ...window }] of depthwiseCases.entries()) {
+  for (const [index, { input, activation, pool = false, batch = 1, ...window }] of depthwiseCases.entries()) {
     const { kernel, stride, padding } = window;
-    const title = `${input.join('x')} by ${kernel} stride ${stride} padding ${padding}, ${activation}, batch ${batch}`;
+    const end = `${activation}${pool ? ', pool' : ''}, batch ${batch}`;
+    const title = `${input.join('x')} by ${kernel} stride ${stride} padding ${padding}, ${end}`;
     test(title, async ({ gpu }) => {
       const shape = { height: input[0], width: input[1], channels: input[2] };
-      const spec = { ...window, input: shape, activation };
+      const spec = { ...window, input: shape, activation, pool };
       const values = randomBatch(index, batch, shape);
       const taps = kernel[0] * kernel[1];
       const weights = randomFloats(index + 100, taps * shape.channels);
@@ -224,7 +238,10 @@ export const depthwiseConv2d = gpuSuite('depthwiseConv2d', (test) => {
         biasSlope: uploadBinding(gpu, 'bias', packBiasSlope(bias, slope, shape.channels)),
       };
       await runSteps(gpu, (builder) => recordDepthwiseConv2d(builder, names, spec, args), batch);
-      const expected = reference.depthwiseConv2d(values, window, { weights, bias, slope, activation });
+      let expected = reference.depthwiseConv2d(values, window, { weights, bias, slope, activation });
+      if (pool) {
+        expected = reference.pool(expected, { kernel: [2, 2], stride: [2, 2], padding: [0, 0, 0, 0] }, 'max');
+      }
       await expectTensor(gpu, output, expected, dotTolerance(taps));
     });
   }

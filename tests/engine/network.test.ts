@@ -230,7 +230,7 @@ describe('withVariants', () => {
 
   it('refuses a variant that the kernel, or the operator, does not have', () => {
     expect(() => withVariants(graph, new Map([[conv, 'winograd']]))).toThrow(
-      "conv2d has no variant 'winograd'; it has general, windows, split, quads.",
+      "conv2d has no variant 'winograd'; it has general, wide, windows, split, quads.",
     );
     expect(() => withVariants(graph, new Map([[other, 'general']]))).toThrow(ShapeError);
   });

@@ -209,7 +209,7 @@ const independent: readonly (readonly [
   [
     'depthwiseConv2d.wgsl',
     [new Float32Array(72), new Float32Array(32), new Float32Array(16), new Float32Array(32)],
-    [3, 3, 2, 8, 2, 2, 2, 2, 1, 1, 0, 0, 1],
+    [3, 3, 2, 2, 2, 2, 8, 2, 2, 1, 1, 0, 0, 1, 1],
   ],
   // 3 pixels, 5 channels at 3: two blocks touched, the first of them shared with the input before.
   ['concat.wgsl', [new Float32Array(24), new Float32Array(24)], [3, 2, 5, 2, 3, 2]],

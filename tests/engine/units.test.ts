@@ -86,17 +86,22 @@ describe('kernel planners', () => {
         const reach = (side - 1) / 2;
         const window = { kernel: [side, side], stride: [1, 1], padding: [reach, reach, reach, reach] } as const;
         const spec = { ...conv, ...window, input: { height, width, channels: 6 }, outChannels, pool };
-        for (const variant of side === 1 ? (['general'] as const) : (['general', 'windows', 'quads'] as const)) {
+        for (const variant of side === 1
+          ? (['general', 'wide'] as const)
+          : (['general', 'wide', 'windows', 'quads'] as const)) {
           const { output, workgroups } = planConv2d({ ...spec, variant });
           const [tileWidth, tileHeight, channels, workgroup] = {
             general: [4, 2, 8, 64] as const,
+            // Of whole quads of tiles.
+            wide: [4, 4, 16, 16] as const,
             windows: [4, 4, 4, 64] as const,
             // Four lanes share a tile of 16 channels.
             quads: [4, 8, 16, 4] as const,
           }[variant];
           const pooled = pool ? 2 : 1;
-          const tiles =
+          const count =
             Math.ceil((output.width * pooled) / tileWidth) * Math.ceil((output.height * pooled) / tileHeight);
+          const tiles = variant === 'wide' ? Math.ceil(count / 4) * 4 : count;
           expect(workgroups).toEqual([Math.ceil((tiles * Math.ceil(outChannels / channels)) / workgroup), 1, 1]);
         }
       }),
@@ -137,7 +142,14 @@ describe('kernel planners', () => {
     // Four rows of eight.
     const low = { ...wide, input: { height: 4, width: 32, channels: 16 } };
     expect(chooseConv2dVariant(low, software('subgroups'))).toBe('windows');
-    expect(chooseConv2dVariant({ ...wide, kernel: [1, 1] }, software('subgroups'))).toBe('general');
+    const pointwise = { ...wide, kernel: [1, 1], padding: [0, 0, 0, 0] } as const;
+    expect(conv2dVariants(pointwise, software('subgroups'))).toEqual(['general', 'wide']);
+    expect(conv2dVariants(pointwise, software())).toEqual(['general']);
+    expect(chooseConv2dVariant(pointwise, software('subgroups'))).toBe('wide');
+    // Two blocks of four, and one tile of a quad's four.
+    expect(chooseConv2dVariant({ ...pointwise, outChannels: 8 }, software('subgroups'))).toBe('general');
+    const small = { ...pointwise, input: { height: 4, width: 4, channels: 16 } };
+    expect(chooseConv2dVariant(small, software('subgroups'))).toBe('general');
   });
 
   it('conv2d refuses channels and sizes that do not fit', () => {
@@ -195,7 +207,7 @@ describe('kernel planners', () => {
 
   it('packBiasSlope puts slopes after biases', () => {
     expect([...packBiasSlope(new Float32Array([1, 2]), new Float32Array([3, 4]), 2)]).toEqual([1, 2, 0, 0, 3, 4, 0, 0]);
-    expect([...packBiasSlope(new Float32Array([1]), undefined, 1, 1)]).toEqual([1, 0, 0, 0, 0, 0, 0, 0]);
+    expect([...packBiasSlope(new Float32Array([1]), undefined, 1)]).toEqual([1, 0, 0, 0, 0, 0, 0, 0]);
     expect(() => packBiasSlope(new Float32Array(3), undefined, 2)).toThrow(/bias has 3 values; wanted 2/);
     expect(() => packBiasSlope(new Float32Array(2), new Float32Array(1), 2)).toThrow(/slope has 1 values; wanted 2/);
   });

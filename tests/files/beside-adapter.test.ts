@@ -72,7 +72,7 @@ describe.each(creates)('%s.create', (_, create) => {
 describe('the bundled weights', () => {
   it('are read from files where the package lies in Node', async () => {
     expect((await fetchWeights(weights)).iterations.length).toBeGreaterThan(0);
-    expect((await fetchDetectorWeights(detectorWeights)).heads.length).toBeGreaterThan(0);
+    expect((await fetchDetectorWeights(detectorWeights)).views.length).toBeGreaterThan(0);
     await expect(fetchWeights(new URL('gone.json', weights.manifest))).rejects.toMatchObject({
       code: 'bad-weights',
       message: expect.stringMatching(/Fetching the manifest from file:.*gone\.json failed/),

@@ -7,7 +7,15 @@ import { type Tensor, tensorBinding } from '../../engine/tensor.js';
 import { UniformStruct } from '../../engine/uniform.js';
 import source from '../../shaders/candidates.wgsl?raw';
 
-const PARAMS = new UniformStruct({ columns: 'u32', count: 'u32', first: 'u32', step: 'f32', threshold: 'f32' });
+const PARAMS = new UniformStruct({
+  columns: 'u32',
+  count: 'u32',
+  first: 'u32',
+  step: 'f32',
+  left: 'f32',
+  top: 'f32',
+  threshold: 'f32',
+});
 
 const kernel: Kernel = {
   name: 'candidates',
@@ -35,7 +43,7 @@ export interface Candidate {
   readonly cell: number;
   /** 0 to 1. */
   readonly score: number;
-  /** Centre x, centre y, width, height, then x and y of five points: pixels of the network's input, the item's crop. */
+  /** Centre x, centre y, width, height, then x and y of five points: pixels of the item's crop. */
   readonly values: Float32Array<ArrayBuffer>;
 }
 
@@ -44,16 +52,27 @@ export function listBytes(count: number): number {
   return LIST_HEADER_BYTES + count * CANDIDATE_BYTES;
 }
 
-/** Adds one head's step to a plan: `head` [N,rows,columns,16] to `list`. */
+/**
+ * Adds one head's step to a plan: `head` [N,rows,columns,16] to `list`.
+ * @param options `inputSize`: side of the region; the head sees the middle of it, `inputWidth` pixels wide. `first`:
+ * number of the head's first cell
+ */
 export function recordCandidates(
   builder: PlanBuilder,
   names: StepNames,
-  options: { readonly inputSize: number; readonly first: number; readonly threshold: number },
+  options: {
+    readonly inputSize: number;
+    readonly inputWidth: number;
+    readonly first: number;
+    readonly threshold: number;
+  },
   args: { readonly head: Tensor; readonly items: GPUBuffer; readonly list: GPUBuffer },
 ): void {
   const { head, items, list } = args;
   const { height, width } = head.shape;
   const count = height * width;
+  const { inputSize, inputWidth, first, threshold } = options;
+  const step = inputWidth / width;
   builder.add({
     ...names,
     kernel,
@@ -61,9 +80,11 @@ export function recordCandidates(
     params: PARAMS.pack({
       columns: width,
       count,
-      first: options.first,
-      step: options.inputSize / width,
-      threshold: options.threshold,
+      first,
+      step,
+      left: (inputSize - width * step) / 2,
+      top: (inputSize - height * step) / 2,
+      threshold,
     }),
     workgroups: [Math.ceil(count / WORKGROUP_SIZE), 1, 1],
     batchAxis: 1,

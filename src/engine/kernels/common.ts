@@ -1,6 +1,8 @@
 /** What several kernels share: activations, window arithmetic, per-channel vectors. */
 
 import activationLib from '../../shaders/lib/activation.wgsl?raw';
+import halvesLib from '../../shaders/lib/halves.wgsl?raw';
+import tilesLib from '../../shaders/lib/tiles.wgsl?raw';
 import { ShapeError } from '../errors.js';
 import { list } from '../show.js';
 import { assertFeatureShape, blocksOf, type FeatureShape, formatShape, type Tensor } from '../tensor.js';
@@ -22,6 +24,9 @@ export type Activation = (typeof ACTIVATIONS)[number];
 
 /** Files that kernels include. */
 export const LIBRARY = { 'lib/activation.wgsl': activationLib } as const;
+
+/** What kernels include that compute tiles of several rows. */
+export const TILES_LIBRARY = { ...LIBRARY, 'lib/halves.wgsl': halvesLib, 'lib/tiles.wgsl': tilesLib } as const;
 
 /** Invocations of a workgroup in every kernel of the engine. */
 export const WORKGROUP_SIZE = 64;
@@ -126,15 +131,15 @@ export function assertSameBatch(tensors: readonly Tensor[]): void {
 }
 
 /**
- * Biases, then PReLU slopes (0 where the layer has none), each in `blocks` blocks of four padded with 0.
+ * Biases, then PReLU slopes (0 where the layer has none), each in blocks of four padded with 0.
  * @throws ShapeError where a vector has not `channels` values.
  */
 export function packBiasSlope(
   bias: Float32Array,
   slope: Float32Array | undefined,
   channels: number,
-  blocks = blocksOf(channels),
 ): Float32Array<ArrayBuffer> {
+  const blocks = blocksOf(channels);
   for (const [name, values] of [['bias', bias] as const, ['slope', slope ?? bias] as const]) {
     if (values.length !== channels)
       throw new ShapeError(`The ${name} has ${values.length} values; wanted ${channels}.`);

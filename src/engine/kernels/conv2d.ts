@@ -10,16 +10,13 @@ import type { LayerKind, VariantDevice } from '../network/layer.js';
 import type { ActivationField, InputField, LayerFields, WindowFields } from '../network/reader.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
-import { preprocess } from '../preprocess.js';
 import { list } from '../show.js';
 import { assertTensorShape, blocksOf, type FeatureShape, type Tensor, tensorBinding } from '../tensor.js';
-import { UniformStruct } from '../uniform.js';
 import {
   ACTIVATIONS,
   type Activation,
   activationConstant,
   assertSameBatch,
-  LIBRARY,
   packBiasSlope,
   type StepNames,
   slideWindow,
@@ -28,22 +25,26 @@ import {
   type Window,
   WORKGROUP_SIZE,
 } from './common.js';
-import { CONV2D_VARIANTS, type Conv2dSpec, type Conv2dVariant } from './conv2dSpec.js';
+import { CONV2D_VARIANTS, type Conv2dSpec, type Conv2dVariant, type WindowsVariant } from './conv2dSpec.js';
 import {
   fitsSplit,
   fitsWindows,
   packWindowsWeights,
+  WINDOWS,
   windowsInvocations,
   windowsKernel,
   windowsParams,
-  windowsWorkgroups,
 } from './conv2dWindows.js';
 import { isHalving } from './pool.js';
+import { PARAMS, preprocessRows, rowsParams } from './rows.js';
 
 export type { Conv2dSpec, Conv2dVariant } from './conv2dSpec.js';
 
 /** Invocations for one item below which a wide GPU has idle parts. */
 const FEW_INVOCATIONS = 8192;
+
+/** How much longer an invocation of `wide` takes than one of `general`, for four times the work. */
+const WIDE_COST = 2;
 
 /**
  * The variants worth measuring for `spec` on a device, at most two. `general` and, where it is among them, `windows`
@@ -53,30 +54,40 @@ export function conv2dVariants(
   spec: Window & Pick<Conv2dSpec, 'inChannels'>,
   { adapter, features }: VariantDevice,
 ): readonly Conv2dVariant[] {
-  if (!fitsWindows(spec)) return ['general'];
-  if (adapter.isSoftware) return features.has('subgroups') ? ['windows', 'quads'] : ['windows'];
+  const inQuads = adapter.isSoftware && features.has('subgroups');
+  if (!fitsWindows(spec)) return inQuads ? ['general', 'wide'] : ['general'];
+  if (adapter.isSoftware) return inQuads ? ['windows', 'quads'] : ['windows'];
   return fitsSplit(spec) ? ['windows', 'split'] : ['windows'];
 }
 
 /**
  * The variant that the shape and the kind of adapter make the likeliest to be fast. A GPU wants many invocations, also
- * for one small picture; a software adapter wants few, as long as those of `quads`, which do twice the work in the same
- * time, do not do it on padding.
+ * for one small picture; a software adapter wants few, as long as those of `quads` and `wide`, which do more work than
+ * they take longer, do not do it on padding.
  */
 export function chooseConv2dVariant(spec: Conv2dSpec, device: VariantDevice): Conv2dVariant {
   const [first = 'general', second] = conv2dVariants(spec, device);
   if (second === undefined || second === 'general') return first;
   const { output } = planConv2d(spec);
-  const invocations = windowsInvocations(spec, output, 'windows');
+  const count = (variant: Conv2dVariant) => invocationsOf(spec, output, variant);
   const takesSecond =
-    second === 'quads' ? windowsInvocations(spec, output, second) < invocations : invocations < FEW_INVOCATIONS;
+    second === 'split'
+      ? count(first) < FEW_INVOCATIONS
+      : (second === 'wide' ? WIDE_COST : 1) * count(second) < count(first);
   return takesSecond ? second : first;
+}
+
+/** Of the kernel for any window (conv2d.wgsl). */
+type AnyVariant = Exclude<Conv2dVariant, WindowsVariant>;
+
+function isWindowsVariant(variant: Conv2dVariant): variant is WindowsVariant {
+  return variant !== 'general' && variant !== 'wide';
 }
 
 function variantOf(spec: Conv2dSpec): Conv2dVariant {
   const fits = fitsWindows(spec);
   const { variant = fits ? 'windows' : 'general' } = spec;
-  if (variant !== 'general' && !(fits && (variant !== 'split' || fitsSplit(spec)))) {
+  if (isWindowsVariant(variant) && !(fits && (variant !== 'split' || fitsSplit(spec)))) {
     throw new ShapeError(
       `conv2d '${variant}' cannot compute kernel ${list(spec.kernel, 'x')}, stride ${list(spec.stride, 'x')} on ${spec.inChannels} channels.`,
     );
@@ -85,36 +96,27 @@ function variantOf(spec: Conv2dSpec): Conv2dVariant {
 }
 
 /**
- * Of the general variant: pixels of the tile that one invocation computes before pooling, and the blocks of output
- * channels it computes for them.
+ * Pixels of the tile that one invocation computes before pooling, and the blocks of output channels it computes for
+ * them; tiles whose invocations share weights, and the invocations of a workgroup.
  */
-const TILE = { width: 4, height: 2, blocks: 2 } as const;
+const TILE_WIDTH = 4;
+const TILES = {
+  general: { height: 2, blocks: 2, sharing: 1, workgroup: WORKGROUP_SIZE },
+  wide: { height: 4, blocks: 4, sharing: 4, workgroup: 16 },
+} as const;
 
-const PARAMS = new UniformStruct({
-  input_width: 'i32',
-  input_height: 'i32',
-  input_blocks: 'u32',
-  output_width: 'u32',
-  output_height: 'u32',
-  output_blocks: 'u32',
-  output_channels: 'u32',
-  kernel_width: 'u32',
-  kernel_height: 'u32',
-  stride_x: 'u32',
-  stride_y: 'u32',
-  pad_left: 'i32',
-  pad_top: 'i32',
-  tiles_x: 'u32',
-  tiles: 'u32',
-  groups: 'u32',
-});
+/** Output blocks whose weights lie side by side. */
+const PAIR = 2;
 
-const code = preprocess(source, { files: LIBRARY });
+const code = {
+  general: preprocessRows(source, { QUADS: false }),
+  wide: preprocessRows(source, { QUADS: true }),
+} as const;
 
-function generalKernel(activation: Activation, pool: boolean): Kernel {
+function anyKernel(activation: Activation, pool: boolean, variant: AnyVariant): Kernel {
   return {
-    name: 'conv2d',
-    code,
+    name: `conv2d.${variant}`,
+    code: code[variant],
     constants: { ...activationConstant(activation), POOL: Number(pool) },
     bindings: WEIGHTED_BINDINGS,
   };
@@ -154,23 +156,27 @@ export function planConv2d(spec: Conv2dSpec): Conv2dPlan {
     throw new ShapeError(`conv2d: a result of ${conv.height}x${conv.width} is too small for a 2x2 pool.`);
   }
   const variant = variantOf(spec);
-  const workgroups =
-    variant === 'general'
-      ? Math.ceil((tilesOf(spec, output).count * groupsOf(spec)) / WORKGROUP_SIZE)
-      : windowsWorkgroups(spec, output, variant);
-  return { variant, output, workgroups: [workgroups, 1, 1] };
+  const { workgroup } = isWindowsVariant(variant) ? WINDOWS[variant] : TILES[variant];
+  return { variant, output, workgroups: [Math.ceil(invocationsOf(spec, output, variant) / workgroup), 1, 1] };
 }
 
-/** Tiles of the general variant. */
-function tilesOf({ pool }: Conv2dSpec, output: FeatureShape): { readonly x: number; readonly count: number } {
-  const tile = pool ? { width: TILE.width / 2, height: TILE.height / 2 } : TILE;
-  const x = Math.ceil(output.width / tile.width);
-  return { x, count: x * Math.ceil(output.height / tile.height) };
+/** Invocations for one item. */
+function invocationsOf(spec: Conv2dSpec, output: FeatureShape, variant: Conv2dVariant): number {
+  if (isWindowsVariant(variant)) return windowsInvocations(spec, output, variant);
+  return tilesOf(spec, output, variant).count * Math.ceil(blocksOf(spec.outChannels) / TILES[variant].blocks);
 }
 
-/** Groups of `TILE.blocks` output blocks. */
-function groupsOf({ outChannels }: Conv2dSpec): number {
-  return Math.ceil(blocksOf(outChannels) / TILE.blocks);
+/** Tiles of a row, and of an item, with those that fill the last invocations that share. */
+function tilesOf({ pool }: Conv2dSpec, output: FeatureShape, variant: AnyVariant): { x: number; count: number } {
+  const { height, sharing } = TILES[variant];
+  const scale = pool ? 2 : 1;
+  const x = Math.ceil((output.width * scale) / TILE_WIDTH);
+  const count = x * Math.ceil((output.height * scale) / height);
+  return { x, count: Math.ceil(count / sharing) * sharing };
+}
+
+function pairsOf({ outChannels }: Conv2dSpec): number {
+  return Math.ceil(blocksOf(outChannels) / PAIR);
 }
 
 /**
@@ -185,22 +191,21 @@ export function packConv2dWeights(spec: Conv2dSpec, weights: Float32Array): Floa
       `conv2d has ${weights.length} weights; wanted [${outChannels}, ${list(kernel)}, ${inChannels}] = ${outChannels * taps * inChannels}.`,
     );
   }
-  return variantOf(spec) === 'general' ? packGeneralWeights(spec, weights) : packWindowsWeights(spec, weights);
+  return isWindowsVariant(variantOf(spec)) ? packWindowsWeights(spec, weights) : packGeneralWeights(spec, weights);
 }
 
-/** A 4x4 matrix (column = input channel) per input and output block, the output blocks of a group side by side. */
+/** A 4x4 matrix (column = input channel) per input and output block, the output blocks of a pair side by side. */
 function packGeneralWeights(spec: Conv2dSpec, weights: Float32Array): Float32Array<ArrayBuffer> {
   const { inChannels, outChannels, kernel } = spec;
   const taps = kernel[0] * kernel[1];
   const inBlocks = blocksOf(inChannels);
-  const packed = new Float32Array(groupsOf(spec) * taps * inBlocks * TILE.blocks * 16);
-  const groupChannels = TILE.blocks * 4;
+  const packed = new Float32Array(pairsOf(spec) * taps * inBlocks * PAIR * 16);
   for (let output = 0; output < outChannels; output++) {
-    const group = Math.floor(output / groupChannels);
-    const blockInGroup = Math.floor((output % groupChannels) / 4);
+    const block = Math.floor(output / 4);
+    const pair = Math.floor(block / PAIR);
     for (let tap = 0; tap < taps; tap++) {
       for (let input = 0; input < inChannels; input++) {
-        const matrix = ((group * taps + tap) * inBlocks + Math.floor(input / 4)) * TILE.blocks + blockInGroup;
+        const matrix = ((pair * taps + tap) * inBlocks + Math.floor(input / 4)) * PAIR + (block % PAIR);
         packed[matrix * 16 + (input % 4) * 4 + (output % 4)] = weights[(output * taps + tap) * inChannels + input] ?? 0;
       }
     }
@@ -214,8 +219,7 @@ export function packConv2dBiasSlope(
   bias: Float32Array,
   slope?: Float32Array,
 ): Float32Array<ArrayBuffer> {
-  const blocks = variantOf(spec) === 'general' ? groupsOf(spec) * TILE.blocks : blocksOf(spec.outChannels);
-  return packBiasSlope(bias, slope, spec.outChannels, blocks);
+  return packBiasSlope(bias, slope, spec.outChannels);
 }
 
 /**
@@ -244,37 +248,22 @@ export function recordConv2d(
   assertSameBatch([input, output]);
   const { activation, pool } = spec;
   const { variant } = plan;
-  const isGeneral = variant === 'general';
-  if (isGeneral && halves) throw new ShapeError("conv2d 'general' was given halves; wanted weights in f32.");
+  if (halves && !isWindowsVariant(variant)) {
+    throw new ShapeError(`conv2d '${variant}' was given halves; wanted weights in f32.`);
+  }
+  const { kernel, params } = isWindowsVariant(variant)
+    ? { kernel: windowsKernel(activation, pool, variant, halves), params: windowsParams(spec, plan.output, variant) }
+    : {
+        kernel: anyKernel(activation, pool, variant),
+        params: rowsParams(spec, plan.output, tilesOf(spec, plan.output, variant)),
+      };
   builder.add({
     ...names,
-    kernel: isGeneral ? generalKernel(activation, pool) : windowsKernel(activation, pool, variant, halves),
+    kernel,
     bindings: { input: tensorBinding(input), weights, bias_slope: biasSlope, output: tensorBinding(output) },
-    params: isGeneral ? generalParams(spec, plan.output) : windowsParams(spec, plan.output, variant),
+    params,
     workgroups: plan.workgroups,
     batchAxis: 1,
-  });
-}
-
-function generalParams(spec: Conv2dSpec, output: FeatureShape): ArrayBufferView {
-  const tiles = tilesOf(spec, output);
-  return PARAMS.pack({
-    input_width: spec.input.width,
-    input_height: spec.input.height,
-    input_blocks: blocksOf(spec.input.channels),
-    output_width: output.width,
-    output_height: output.height,
-    output_blocks: blocksOf(output.channels),
-    output_channels: output.channels,
-    kernel_width: spec.kernel[1],
-    kernel_height: spec.kernel[0],
-    stride_x: spec.stride[1],
-    stride_y: spec.stride[0],
-    pad_left: spec.padding[1],
-    pad_top: spec.padding[0],
-    tiles_x: tiles.x,
-    tiles: tiles.count,
-    groups: groupsOf(spec),
   });
 }
 
@@ -322,7 +311,7 @@ export const conv2dKind: LayerKind<'conv2d', Conv2dSpec, Conv2dLayer> = {
     const { outChannels, kernel, inChannels, activation } = spec;
     const weights = source('weight', [outChannels, ...kernel, inChannels]);
     const slope = slopeFrom(source, activation, outChannels);
-    const halves = variantOf(spec) !== 'general';
+    const halves = isWindowsVariant(variantOf(spec));
     return [
       { part: 'weight', values: packConv2dWeights(spec, weights), halves },
       { part: 'bias', values: packConv2dBiasSlope(spec, source('bias', [outChannels]), slope) },
@@ -342,7 +331,9 @@ export const conv2dKind: LayerKind<'conv2d', Conv2dSpec, Conv2dLayer> = {
 export const declarations: readonly KernelDeclaration[] = [
   {
     shader: 'conv2d.wgsl',
-    kernels: ACTIVATIONS.flatMap((activation) => [generalKernel(activation, false), generalKernel(activation, true)]),
+    kernels: ACTIVATIONS.flatMap((activation) =>
+      [false, true].flatMap((pool) => [anyKernel(activation, pool, 'general'), anyKernel(activation, pool, 'wide')]),
+    ),
     params: PARAMS,
   },
 ];

@@ -2,14 +2,15 @@
 import type { FeatureShape } from '../tensor.js';
 import type { Activation, Window } from './common.js';
 
-export const CONV2D_VARIANTS = ['general', 'windows', 'split', 'quads'] as const;
+export const CONV2D_VARIANTS = ['general', 'wide', 'windows', 'split', 'quads'] as const;
 
 /** Of the kernels for windows of at most three strides a side (conv2dWindows.ts). */
-export type WindowsVariant = Exclude<Conv2dVariant, 'general'>;
+export type WindowsVariant = Exclude<Conv2dVariant, 'general' | 'wide'>;
 
 /**
- * `general` computes any window; `windows` those of at most three strides a side, `split` the same with four
- * invocations a tile, `quads` with four invocations that share what they read, which wants subgroups.
+ * `general` computes any window, `wide` the same with four invocations that share weights; `windows` those of at most
+ * three strides a side, `split` the same with four invocations a tile, `quads` with four invocations that share what
+ * they read. `wide` and `quads` want subgroups.
  */
 export type Conv2dVariant = (typeof CONV2D_VARIANTS)[number];
 
@@ -27,7 +28,7 @@ export interface Conv2dSpec extends Window {
   readonly pool: boolean;
   /**
    * Default: what `chooseConv2dVariant` says of the device that records it. The layout of the weights is one for
-   * `general`, one for all others; a kernel that fits the others takes those by default.
+   * `general` and `wide`, one for all others; a kernel that fits the others takes those by default.
    */
   readonly variant?: Conv2dVariant;
 }

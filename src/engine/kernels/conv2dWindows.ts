@@ -4,7 +4,6 @@
  */
 import quadsSource from '../../shaders/conv2dQuads.wgsl?raw';
 import source from '../../shaders/conv2dWindows.wgsl?raw';
-import halvesLib from '../../shaders/lib/halves.wgsl?raw';
 import windowsLib from '../../shaders/lib/windows.wgsl?raw';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import { preprocess } from '../preprocess.js';
@@ -14,7 +13,7 @@ import {
   ACTIVATIONS,
   type Activation,
   activationConstant,
-  LIBRARY,
+  TILES_LIBRARY,
   WEIGHTED_BINDINGS,
   type Window,
   WORKGROUP_SIZE,
@@ -23,8 +22,11 @@ import type { Conv2dSpec, WindowsVariant } from './conv2dSpec.js';
 
 /** Pixels of the tile that one invocation computes before pooling, and the invocations of a workgroup. */
 const TILE_WIDTH = 4;
-const TILE_HEIGHT = { windows: 4, split: 4, quads: 8 } as const;
-const WORKGROUP = { windows: WORKGROUP_SIZE, split: WORKGROUP_SIZE, quads: 16 } as const;
+export const WINDOWS = {
+  windows: { height: 4, workgroup: WORKGROUP_SIZE },
+  split: { height: 4, workgroup: WORKGROUP_SIZE },
+  quads: { height: 8, workgroup: 16 },
+} as const;
 
 /** Taps a side of a phase's kernel. */
 const TAPS = 3;
@@ -58,7 +60,7 @@ const LEAST_SPLIT_CHANNELS = 16;
 /** Output blocks that the invocations of a quad compute, one each. */
 const QUAD = 4;
 
-const files = { ...LIBRARY, 'lib/halves.wgsl': halvesLib, 'lib/windows.wgsl': windowsLib };
+const files = { ...TILES_LIBRARY, 'lib/windows.wgsl': windowsLib };
 
 function codeOf(variant: WindowsVariant, halves: boolean): string {
   const flags = { SPLIT: variant === 'split', HALVES: halves, SOFTWARE: variant === 'quads' };
@@ -93,7 +95,7 @@ function tilesOf(
   const scale = pool ? 2 : 1;
   return {
     x: Math.ceil((output.width * scale) / TILE_WIDTH),
-    y: Math.ceil((output.height * scale) / TILE_HEIGHT[variant]),
+    y: Math.ceil((output.height * scale) / WINDOWS[variant].height),
   };
 }
 
@@ -103,10 +105,6 @@ export function windowsInvocations(spec: Conv2dSpec, output: FeatureShape, varia
   const blocks = blocksOf(output.channels);
   if (variant === 'quads') return tiles.x * tiles.y * Math.ceil(blocks / QUAD) * QUAD;
   return tiles.x * tiles.y * blocks * (variant === 'split' ? SLICES : 1);
-}
-
-export function windowsWorkgroups(spec: Conv2dSpec, output: FeatureShape, variant: WindowsVariant): number {
-  return Math.ceil(windowsInvocations(spec, output, variant) / WORKGROUP[variant]);
 }
 
 export function windowsParams(spec: Conv2dSpec, output: FeatureShape, variant: WindowsVariant): ArrayBufferView {

@@ -1,6 +1,6 @@
 /**
- * 2D convolution of each channel by itself, with fused bias and activation. See depthwiseConv2d.wgsl for the arithmetic
- * and layouts.
+ * 2D convolution of each channel by itself, with fused bias, activation and 2x2 max pooling. See depthwiseConv2d.wgsl
+ * for the arithmetic and layouts.
  */
 import source from '../../shaders/depthwiseConv2d.wgsl?raw';
 import { ShapeError } from '../errors.js';
@@ -8,16 +8,13 @@ import type { LayerKind } from '../network/layer.js';
 import type { ActivationField, InputField, LayerFields, WindowFields } from '../network/reader.js';
 import type { Kernel, KernelDeclaration } from '../pipelines.js';
 import type { PlanBuilder } from '../plan.js';
-import { preprocess } from '../preprocess.js';
 import { list } from '../show.js';
 import { assertTensorShape, blocksOf, type FeatureShape, type Tensor, tensorBinding } from '../tensor.js';
-import { UniformStruct } from '../uniform.js';
 import {
   ACTIVATIONS,
   type Activation,
   activationConstant,
   assertSameBatch,
-  LIBRARY,
   packBiasSlope,
   type StepNames,
   slideWindow,
@@ -26,54 +23,54 @@ import {
   type Window,
   WORKGROUP_SIZE,
 } from './common.js';
+import { isHalving } from './pool.js';
+import { PARAMS, preprocessRows, rowsParams } from './rows.js';
 
 /** A 2D convolution of each channel by itself. */
 export interface DepthwiseConv2dSpec extends Window {
   /** Shape of one input item. */
   readonly input: FeatureShape;
-  /** At the end. */
+  /** At the end, before the pool. */
   readonly activation: Activation;
+  /** Max pool of 2x2, stride 2, no padding, on the result. */
+  readonly pool: boolean;
 }
 
-/** Pixels of a row that one invocation computes. */
-const TILE = 4;
+/** Pixels of the tile that one invocation computes before pooling; more rows where windows slide by one. */
+const TILE_WIDTH = 4;
+const TILE_HEIGHT = { general: 2, sliding: 4 } as const;
 
-const PARAMS = new UniformStruct({
-  input_width: 'i32',
-  input_height: 'i32',
-  blocks: 'u32',
-  channels: 'u32',
-  output_width: 'u32',
-  output_height: 'u32',
-  kernel_width: 'u32',
-  kernel_height: 'u32',
-  stride_x: 'u32',
-  stride_y: 'u32',
-  pad_left: 'i32',
-  pad_top: 'i32',
-  tiles_x: 'u32',
-});
+const code = {
+  general: preprocessRows(source, { SLIDING: false }),
+  sliding: preprocessRows(source, { SLIDING: true }),
+} as const;
 
-const code = preprocess(source, { files: LIBRARY });
-
-function depthwiseConv2dKernel(activation: Activation): Kernel {
+function depthwiseConv2dKernel(activation: Activation, pool: boolean, variant: keyof typeof code): Kernel {
   return {
-    name: 'depthwiseConv2d',
-    code,
-    constants: activationConstant(activation),
+    name: `depthwiseConv2d.${variant}`,
+    code: code[variant],
+    constants: { ...activationConstant(activation), POOL: Number(pool) },
     bindings: WEIGHTED_BINDINGS,
   };
 }
 
+function variantOf({ kernel, stride }: Window): keyof typeof code {
+  const slides = kernel.every((size) => size === 3) && stride.every((size) => size === 1);
+  return slides ? 'sliding' : 'general';
+}
+
 /** Shape of one item of the result. @throws ShapeError where the window does not fit. */
 export function depthwiseConv2dOutputShape(spec: DepthwiseConv2dSpec): FeatureShape {
-  return { ...slideWindow(spec.input, spec, 'depthwiseConv2d'), channels: spec.input.channels };
+  const { height, width } = slideWindow(spec.input, spec, 'depthwiseConv2d');
+  const { channels } = spec.input;
+  if (!spec.pool) return { height, width, channels };
+  return { height: Math.floor(height / 2), width: Math.floor(width / 2), channels };
 }
 
 /** Multiplications of one item. */
 export function depthwiseConv2dMacs(spec: DepthwiseConv2dSpec): number {
-  const { height, width, channels } = depthwiseConv2dOutputShape(spec);
-  return height * width * channels * spec.kernel[0] * spec.kernel[1];
+  const { height, width } = slideWindow(spec.input, spec, 'depthwiseConv2d');
+  return height * width * spec.input.channels * spec.kernel[0] * spec.kernel[1];
 }
 
 /**
@@ -119,27 +116,16 @@ export function recordDepthwiseConv2d(
   assertTensorShape(output, depthwiseConv2dOutputShape(spec), 'Output of depthwiseConv2d');
   assertSameBatch([input, output]);
   const { height, width, channels } = output.shape;
-  const tilesX = Math.ceil(width / TILE);
+  const variant = variantOf(spec);
+  const scale = spec.pool ? 2 : 1;
+  const tilesX = Math.ceil((width * scale) / TILE_WIDTH);
+  const tiles = tilesX * Math.ceil((height * scale) / TILE_HEIGHT[variant]);
   builder.add({
     ...names,
-    kernel: depthwiseConv2dKernel(spec.activation),
+    kernel: depthwiseConv2dKernel(spec.activation, spec.pool, variant),
     bindings: { input: tensorBinding(input), weights, bias_slope: biasSlope, output: tensorBinding(output) },
-    params: PARAMS.pack({
-      input_width: input.shape.width,
-      input_height: input.shape.height,
-      blocks: blocksOf(channels),
-      channels,
-      output_width: width,
-      output_height: height,
-      kernel_width: spec.kernel[1],
-      kernel_height: spec.kernel[0],
-      stride_x: spec.stride[1],
-      stride_y: spec.stride[0],
-      pad_left: spec.padding[1],
-      pad_top: spec.padding[0],
-      tiles_x: tilesX,
-    }),
-    workgroups: [Math.ceil((tilesX * height * blocksOf(channels)) / WORKGROUP_SIZE), 1, 1],
+    params: rowsParams(spec, output.shape, { x: tilesX, count: tiles }),
+    workgroups: [Math.ceil((tiles * blocksOf(channels)) / WORKGROUP_SIZE), 1, 1],
     batchAxis: 1,
   });
 }
@@ -156,11 +142,12 @@ export const depthwiseConv2dKind: LayerKind<'depthwiseConv2d', DepthwiseConv2dSp
   names: ['depthwiseConv2d'],
   read(layer) {
     const { name, shape } = layer.input();
-    return { inputs: [name], spec: { input: shape, ...layer.window(), activation: layer.activation() } };
+    return { inputs: [name], spec: { input: shape, ...layer.window(), activation: layer.activation(), pool: false } };
   },
   shape: depthwiseConv2dOutputShape,
   stage: () => 'depthwise conv',
   macs: depthwiseConv2dMacs,
+  fuse: (spec, next) => (isHalving(next) ? { ...spec, pool: true } : undefined),
   pack(spec, source) {
     const { channels } = spec.input;
     const weights = source('weight', [...spec.kernel, channels]);
@@ -177,5 +164,14 @@ export const depthwiseConv2dKind: LayerKind<'depthwiseConv2d', DepthwiseConv2dSp
 };
 
 export const declarations: readonly KernelDeclaration[] = [
-  { shader: 'depthwiseConv2d.wgsl', kernels: ACTIVATIONS.map(depthwiseConv2dKernel), params: PARAMS },
+  {
+    shader: 'depthwiseConv2d.wgsl',
+    kernels: ACTIVATIONS.flatMap((activation) =>
+      [false, true].flatMap((pool) => [
+        depthwiseConv2dKernel(activation, pool, 'general'),
+        depthwiseConv2dKernel(activation, pool, 'sliding'),
+      ]),
+    ),
+    params: PARAMS,
+  },
 ];

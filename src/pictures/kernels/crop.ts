@@ -16,7 +16,15 @@ export const CROP_LIBRARY = { 'lib/crop.wgsl': cropLib } as const;
 /** What a kernel includes that samples a picture as crop records say. */
 export const PICTURE_LIBRARY = { ...CROP_LIBRARY, 'lib/picture.wgsl': pictureLib } as const;
 
-export const PARAMS = new UniformStruct({ size: 'u32', black: 'f32', range: 'f32', blocks: 'u32' });
+export const PARAMS = new UniformStruct({
+  width: 'u32',
+  height: 'u32',
+  left: 'f32',
+  top: 'f32',
+  black: 'f32',
+  range: 'f32',
+  blocks: 'u32',
+});
 
 /** The kernel, plain or as the cascade wants it (`cascade/kernels/crop.ts`), which binds more. */
 export function cropKernel(CASCADE: boolean, more: Bindings = {}): Kernel {
@@ -117,8 +125,10 @@ export function cropOfRecord(record: ArrayLike<number>, picture: PictureSize, te
 
 /** Where crops go. */
 export interface CropTarget {
-  /** [N,S,S,C]: the first three channels, and a 0 in the fourth if there is one. */
+  /** [N,H,W,C]: the first three channels, and a 0 in the fourth if there is one. */
   readonly image: Tensor;
+  /** S, crop pixels a side, of which the image is the middle; default: the image's width. */
+  readonly size?: number;
   /** Values of black and white in `image`; default 0 and 1. */
   readonly range?: readonly [black: number, white: number];
 }
@@ -127,17 +137,24 @@ export interface CropTarget {
 export function cropStep(
   frame: GPUTextureView,
   crops: GPUBuffer,
-  { image, range: [black, white] = [0, 1] }: CropTarget,
+  { image, size = image.shape.width, range: [black, white] = [0, 1] }: CropTarget,
 ): Step {
-  const { width: size, channels } = image.shape;
-  const tiles = Math.ceil(size / TILE);
+  const { width, height, channels } = image.shape;
   return {
     label: 'crop',
     stage: 'crop',
     kernel,
     bindings: { frame, crops: { buffer: crops }, image: tensorBinding(image) },
-    params: PARAMS.pack({ size, black, range: white - black, blocks: blocksOf(channels) }),
-    workgroups: [tiles, tiles, 1],
+    params: PARAMS.pack({
+      width,
+      height,
+      left: (size - width) / 2,
+      top: (size - height) / 2,
+      black,
+      range: white - black,
+      blocks: blocksOf(channels),
+    }),
+    workgroups: [Math.ceil(width / TILE), Math.ceil(height / TILE), 1],
     batchAxis: 2,
   };
 }

@@ -3,11 +3,12 @@
 
 //#include "lib/crop.wgsl"
 
+// Outside the picture it loads the nearest texel and returns black: a branch there costs some compilers more than the
+// load.
 fn texel(x: i32, y: i32, crop: Crop) -> vec3f {
-  if (x < 0 || y < 0 || x >= i32(crop.width) || y >= i32(crop.height)) {
-    return vec3f();
-  }
-  return textureLoad(frame, vec2i(x, y), 0).rgb;
+  let at = vec2i(x, y);
+  let nearest = clamp(at, vec2i(), vec2i(i32(crop.width), i32(crop.height)) - 1);
+  return select(vec3f(), textureLoad(frame, nearest, 0).rgb, all(at == nearest));
 }
 
 fn bilinear(position: vec2f, crop: Crop) -> vec3f {

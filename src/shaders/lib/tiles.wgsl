@@ -1,0 +1,53 @@
+// The end of a tile of 4 x 2 pixels: bias, activation, with POOL a 2x2 max pool of stride 2, and the store. Whoever
+// includes this declares `params` with the output's width, height, blocks and channels, `bias_slope` [2, O4] and
+// `output` [N, OH, OW, O4].
+
+//#include "lib/activation.wgsl"
+//#include "lib/halves.wgsl"
+
+override POOL: bool = false;
+
+// Writes one output pixel, unless the tile reaches over the edge there.
+fn store(image: u32, x: u32, y: u32, o4: u32, value: vec4f) {
+  if ((x < params.output_width) & (y < params.output_height)) {
+    let pixel = (image * params.output_height + y) * params.output_width + x;
+    output[pixel * params.output_blocks + o4] = zero_padding(value, o4, params.output_channels);
+  }
+}
+
+fn activate_row(sum: mat4x4f, bias: vec4f, slope: vec4f) -> mat4x4f {
+  return mat4x4f(
+    activate(sum[0] * WEIGHT_UNIT + bias, slope),
+    activate(sum[1] * WEIGHT_UNIT + bias, slope),
+    activate(sum[2] * WEIGHT_UNIT + bias, slope),
+    activate(sum[3] * WEIGHT_UNIT + bias, slope),
+  );
+}
+
+// Of two rows of a tile, column = pixel, row = channel of the block, unless there is no such block; `pair` counts pairs
+// of rows from the picture's top.
+fn finish(image: u32, tile_x: u32, pair: u32, o4: u32, upper_sum: mat4x4f, lower_sum: mat4x4f) {
+  if (o4 >= params.output_blocks) {
+    return;
+  }
+  let bias = bias_slope[o4];
+  let slope = bias_slope[params.output_blocks + o4];
+  let upper = activate_row(upper_sum, bias, slope);
+  let lower = activate_row(lower_sum, bias, slope);
+  if (POOL) {
+    let x = tile_x * 2u;
+    store(image, x, pair, o4, max(max(upper[0], upper[1]), max(lower[0], lower[1])));
+    store(image, x + 1u, pair, o4, max(max(upper[2], upper[3]), max(lower[2], lower[3])));
+  } else {
+    let x = tile_x * 4u;
+    let y = pair * 2u;
+    store(image, x, y, o4, upper[0]);
+    store(image, x + 1u, y, o4, upper[1]);
+    store(image, x + 2u, y, o4, upper[2]);
+    store(image, x + 3u, y, o4, upper[3]);
+    store(image, x, y + 1u, o4, lower[0]);
+    store(image, x + 1u, y + 1u, o4, lower[1]);
+    store(image, x + 2u, y + 1u, o4, lower[2]);
+    store(image, x + 3u, y + 1u, o4, lower[3]);
+  }
+}
