@@ -58,9 +58,12 @@ class Teacher:
 
 
 def found_by(cascade: Cascade, pictures: np.ndarray, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Expression weights [n,47] of faces by the exported cascade, from boxes that are a little off."""
-    crops = around(points.astype(np.float64), np.zeros(len(points)))
-    crops.side *= np.exp(rng.normal(0, 0.05, len(points)))
+    """Expression weights [n,47] of faces by the exported cascade, from boxes that are off as a detector's, half of them at any roll."""
+    n = len(points)
+    roll = np.where(rng.random(n) < 0.5, rng.uniform(-np.pi, np.pi, n), np.deg2rad(rng.normal(0, 10, n)))
+    crops = around(points.astype(np.float64), roll)
+    crops.centre += rng.normal(0, 0.04, (n, 2)) * crops.side[:, None] / np.sqrt(2)
+    crops.side *= np.exp(rng.normal(0, 0.08, n))
     return cascade(list(pictures), crops)[0][:, EXPRESSION]
 
 

@@ -5,6 +5,7 @@
  * weights.
  */
 import { WeightsError } from '../engine/errors.js';
+import { expectNumbers } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 
 /** ARKit's 52 names, in the order of Apple's list. */
@@ -92,8 +93,13 @@ export class BlendshapeReadout {
     return new BlendshapeReadout(rows);
   }
 
-  /** @param weights [E] as the cascade found them */
+  /**
+   * @param weights [E] in the order of the model's `expressionNames`, as the cascade finds them or their mean over
+   * time: a face at rest has some of each, so that weights of 0, or halved ones, are no calmer face
+   * @throws InputError unless they are E finite numbers
+   */
   read(weights: ArrayLike<number>): Blendshapes {
+    expectNumbers('The expression weights', weights, this.#count);
     const width = this.#count + 1;
     const weightOf = (name: BlendshapeName): number => {
       const at = ROWS.indexOf(name) * width;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { WeightsError } from '../../src/engine/errors.js';
+import { InputError, WeightsError } from '../../src/engine/errors.js';
 import { parseSafetensors, requireTensor } from '../../src/engine/safetensors.js';
 import {
   BLENDSHAPE_NAMES,
@@ -40,6 +40,13 @@ describe('BlendshapeReadout', () => {
 
   it('refuses what is not 52 rows', () => {
     expect(() => new BlendshapeReadout(new Float32Array(51))).toThrow(WeightsError);
+  });
+
+  it('reads as many finite weights as it has factors, and nothing else', () => {
+    const readout = new BlendshapeReadout(new Float32Array(52 * 3));
+    for (const bad of [{}, [1], [1, 2, 3], 'ab', [1, Number.NaN], undefined]) {
+      expect(() => readout.read(bad as number[]), String(bad)).toThrow(InputError);
+    }
   });
 
   it('takes weights under their own names where none is given, and halves together', () => {
