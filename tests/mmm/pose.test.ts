@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { Euler, Matrix4, Vector3 } from 'three';
 import { describe, expect, it } from 'vitest';
 import {
   type EulerAngles,
@@ -47,6 +49,8 @@ const GOLDEN: readonly { readonly angles: EulerAngles; readonly matrix: Matrix3;
   },
 ];
 
+const COSINE_30 = Math.sqrt(3) / 2;
+
 describe('pose', () => {
   it.each(GOLDEN)('reproduces the golden rotation of $angles', ({ angles, matrix, quaternion }) => {
     expectClose(eulerToMatrix(angles), matrix, 1e-6);
@@ -55,6 +59,51 @@ describe('pose', () => {
     expectClose(matrixToQuaternion(matrix), quaternion, 2e-6);
     const back = matrixToEuler(matrix);
     expectClose([back.pitch, back.yaw, back.roll], [angles.pitch, angles.yaw, angles.roll], 2e-4);
+  });
+
+  it.each(['yaw', 'pitch', 'roll'] as const)('turns by %s the way that the guide says', (angle) => {
+    const turned = eulerToMatrix({ yaw: 0, pitch: 0, roll: 0, [angle]: 30 });
+    const [nose, crown] = [2, 1].map((axis) => [turned[axis] ?? 0, turned[axis + 3] ?? 0]);
+    // To the picture's left, up, and to the picture's right.
+    const expected = {
+      yaw: [
+        [-0.5, 0],
+        [0, 1],
+      ],
+      pitch: [
+        [0, 0.5],
+        [0, COSINE_30],
+      ],
+      roll: [
+        [0, 0],
+        [0.5, COSINE_30],
+      ],
+    };
+    expectClose([...(nose ?? []), ...(crown ?? [])], expected[angle].flat(), 1e-12);
+  });
+
+  it.each(GOLDEN)('turns a VRM head in three.js as the recipe says: $angles', ({ angles }) => {
+    const [, written = ''] = /rotation\.set\((.*)\);/.exec(readFileSync('docs/recipes/rigs.md', 'utf8')) ?? [];
+    const values = { ...angles, radians: Math.PI / 180 };
+    const rotationOf = (side: number) => {
+      const list = new Function(...Object.keys(values), 'side', `return [${written}]`)(...Object.values(values), side);
+      return new Matrix4().makeRotationFromEuler(new Euler(...(list as ConstructorParameters<typeof Euler>)));
+    };
+    const expected = eulerToMatrix(angles);
+    // VRM 0 looks along -z; half a turn of the whole model lets it face the camera.
+    const halfTurn = new Matrix4().makeRotationY(Math.PI);
+    for (const [axis, [x, y, z]] of (
+      [
+        [1, 0, 0],
+        [0, 1, 0],
+        [0, 0, 1],
+      ] as const
+    ).entries()) {
+      const column = [expected[axis] ?? 0, expected[axis + 3] ?? 0, expected[axis + 6] ?? 0];
+      expectClose(new Vector3(x, y, z).applyMatrix4(rotationOf(-1)).toArray(), column, 1e-12);
+      const vrm0 = new Vector3(-x, y, -z).applyMatrix4(rotationOf(1)).applyMatrix4(halfTurn);
+      expectClose(vrm0.toArray(), column, 1e-12);
+    }
   });
 
   it('carries the scale in the quaternion: |q|^2 = f', () => {
