@@ -10,7 +10,7 @@ import { openSession } from './open-session.js';
 import { type AlignOptions, exitCodes, UsageError } from './options.js';
 import { createProgress, forEachConcurrent, type Progress } from './progress.js';
 import type { AlignReply, FaceReply } from './protocol.js';
-import { faceResult, short } from './results.js';
+import { faceResult, short, shortWeights } from './results.js';
 import { type AlignSession, jobsInFlight } from './session.js';
 
 type PicturesOptions = Extract<AlignOptions, { mode: 'pictures' }>;
@@ -40,7 +40,15 @@ function stemOfFace(stem: string, face: number): string {
 /** A face as NAME.json and NAME.jsonl hold it. */
 export function describeFace(face: FaceReply) {
   const { id, box, crop, confidence, visibility } = face;
-  return { ...(id !== undefined && { id }), box, crop, confidence: short(confidence), visibility, ...faceResult(face) };
+  return {
+    ...(id !== undefined && { id }),
+    box,
+    crop,
+    confidence: short(confidence),
+    visibility,
+    ...faceResult(face),
+    blendshapes: shortWeights(face.blendshapes),
+  };
 }
 
 /**

@@ -81,6 +81,8 @@ export interface FaceReply {
   /** In standard deviations. */
   readonly identity: readonly number[];
   readonly expression: Readonly<Record<string, number>>;
+  /** By ARKit's 52 names, 0 to 1. */
+  readonly blendshapes: Readonly<Record<string, number>>;
   /** The files that were asked for, base64. */
   readonly files: Readonly<Partial<Record<FaceFormat, string>>>;
 }

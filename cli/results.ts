@@ -74,6 +74,11 @@ export function faceResult(face: FaceReply): Omit<FaceRow, 'box' | 'boxKind' | '
       matrix: rowsOf(face.pose.matrix, 4),
     },
     identity: face.identity.map(short),
-    expression: Object.fromEntries(Object.entries(face.expression).map(([name, weight]) => [name, short(weight)])),
+    expression: shortWeights(face.expression),
   };
+}
+
+/** Weights by name, as short as {@link short} has them. */
+export function shortWeights(weights: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+  return Object.fromEntries(Object.entries(weights).map(([name, weight]) => [name, short(weight)]));
 }

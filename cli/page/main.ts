@@ -288,6 +288,7 @@ function toReply({ face, box, id, steps }: FoundFace, files: FaceReply['files'])
     pose: { yaw, pitch, roll, matrix: [...matrix] },
     identity: [...face.identity],
     expression: { ...face.expression },
+    blendshapes: { ...face.blendshapes },
     files,
   };
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { writeDrawn } from '../../cli/align-pictures.js';
+import { describeFace, writeDrawn } from '../../cli/align-pictures.js';
 
 let folder: string;
 
@@ -19,14 +19,24 @@ const reply = (faces: number) => ({ status: 'aligned', width: 1, height: 1, face
 const face = {
   box: { x0: 0, y0: 0, x1: 1, y1: 1, kind: 'landmarks' },
   confidence: 1,
-  landmarks: [],
+  landmarks: Array(204).fill(0),
   visibility: [],
-  pose: { yaw: 0, pitch: 0, roll: 0, matrix: [] },
+  pose: { yaw: 0, pitch: 0, roll: 0, matrix: Array(12).fill(0) },
   identity: [],
-  expression: {},
+  expression: { jawOpen: Math.fround(0.7) },
+  blendshapes: { jawOpen: Math.fround(0.6), tongueOut: 0 },
   crop: { centreX: 2, centreY: 2, side: 4, roll: 0 },
   files: { obj: '', gltf: '' },
 } as const;
+
+describe('describeFace', () => {
+  it('has the blendshapes beside the expression, as short', () => {
+    expect(describeFace(face)).toMatchObject({
+      expression: { jawOpen: 0.7 },
+      blendshapes: { jawOpen: 0.6, tongueOut: 0 },
+    });
+  });
+});
 
 describe('writeDrawn', () => {
   it('leaves no mesh of a face that an earlier run found and this one does not', async () => {

@@ -12,6 +12,7 @@ const face: FaceReply = {
   pose: { yaw: Math.fround(12.3), pitch: 0, roll: -1, matrix: Array.from({ length: 12 }, (_, i) => i) },
   identity: [Math.fround(0.1)],
   expression: { jawOpen: Math.fround(0.7) },
+  blendshapes: { jawOpen: Math.fround(0.6) },
   crop: { centreX: 2, centreY: 2, side: 4, roll: 0 },
   files: {},
 };

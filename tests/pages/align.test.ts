@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { AlignSession } from '../../cli/session.js';
 import { browserFrom, thisMachine } from '../../scripts/browser.js';
 import { PageHost, repositoryRoot } from '../../scripts/page-host.js';
+import { BLENDSHAPE_NAMES } from '../../src/mmm/blendshapes.js';
 import { countUploads, takeUploads } from './uploads.js';
 
 const sample = join(repositoryRoot, 'assets/astronaut.png');
@@ -64,6 +65,7 @@ interface AlignedFile {
   readonly faces: readonly {
     readonly id?: number;
     readonly confidence: number;
+    readonly blendshapes: Readonly<Record<string, number>>;
     readonly landmarks: readonly (readonly number[])[];
   }[];
 }
@@ -106,8 +108,12 @@ describe('align', () => {
       height: 512,
       faces: [{ box: { kind: 'detector' }, confidence: expect.closeTo(1, 1) }],
     });
-    const [face] = (description as { faces: readonly { landmarks: readonly (readonly number[])[] }[] }).faces;
+    const [face] = (description as AlignedFile).faces;
     expectFace(face);
+    expect(Object.keys(face?.blendshapes ?? {})).toEqual(BLENDSHAPE_NAMES);
+    expect(Object.values(face?.blendshapes ?? {})).toSatisfy((weights: number[]) =>
+      weights.every((w) => w >= 0 && w <= 1),
+    );
     // The nose tip lies within the face.
     const [x = 0, y = 0] = face?.landmarks[30] ?? [];
     expect(Math.hypot(x - 230, y - 130)).toBeLessThan(25);
