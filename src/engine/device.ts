@@ -12,6 +12,7 @@ import {
   WebGPUUnavailableError,
 } from './errors.js';
 import { expectObject, refuse } from './expect.js';
+import { isFirefox } from './firefox.js';
 import { Nudge } from './nudge.js';
 import { PipelineCache } from './pipelines.js';
 import { reason } from './show.js';
@@ -62,8 +63,10 @@ const USEFUL_LIMITS = [
 
 const SOFTWARE_ADAPTER = /swiftshader|llvmpipe|lavapipe|microsoft basic render|warp|software/i;
 
-/** How long a failed call waits to learn whether the device was lost. Firefox tells it from its timer of 100 ms. */
+/** How long a failed call waits to learn whether the device was lost. */
 const LOSS_NOTICE_MS = 300;
+/** The same in Firefox, which tells it from a timer, on a busy machine after more than the others' time. */
+const FIREFOX_LOSS_NOTICE_MS = 1000;
 
 type ErrorListener = (error: FullposeError) => void;
 
@@ -225,7 +228,8 @@ export class Gpu {
    */
   async lossOr<E>(cause: E): Promise<E | DeviceLostError> {
     if (this.#lossError() === undefined) {
-      await this.until(Promise.race([this.lost, new Promise((resolve) => setTimeout(resolve, LOSS_NOTICE_MS))]));
+      const ms = isFirefox() ? FIREFOX_LOSS_NOTICE_MS : LOSS_NOTICE_MS;
+      await this.until(Promise.race([this.lost, new Promise((resolve) => setTimeout(resolve, ms))]));
     }
     return this.#lossError() ?? cause;
   }
