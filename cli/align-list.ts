@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { basename, relative } from 'node:path';
+import { relative } from 'node:path';
 import { writeWhole } from './files.js';
 import type { Interrupt } from './interrupt.js';
 import { isCurrent, Journal } from './journal.js';
-import { type ListRow, parseList, resolveImage } from './list.js';
+import { type ListRow, readList, resolveImage } from './list.js';
 import { openSession } from './open-session.js';
 import { type AlignOptions, exitCodes } from './options.js';
 import { createProgress, forEachConcurrent } from './progress.js';
@@ -73,7 +73,7 @@ async function alignRow(session: AlignSession, row: ListRow, index: number, minC
  * While it runs, finished rows are kept in a journal beside the results.
  */
 export async function alignList(options: ListOptions, folder: string, interrupt: Interrupt): Promise<number> {
-  const rows = parseList(await readFile(options.list, 'utf8'), basename(options.list));
+  const rows = await readList(options.list);
   const paths = rows.map(({ image }) => (image === null ? '' : resolveImage(image, folder, options.list)));
   const results: ResultRow[] = rows.map(({ image }) => ({ image, error: interrupted }));
   const journal = new Journal<FinishedRow>(`${options.results}.journal`);

@@ -153,6 +153,11 @@ export async function alignPictures(options: PicturesOptions, folder: string, in
   return failed === 0 ? exitCodes.ok : exitCodes.someFailed;
 }
 
+/** A message that names its picture: many do so themselves. */
+export function namingOnce(path: string, message: string): string {
+  return message.includes(path) ? message : `${path}: ${message}`;
+}
+
 /** Aligns one picture and writes its files. What is wrong with it is said, and costs nothing but this picture. */
 async function alignPicture(
   session: AlignSession,
@@ -171,7 +176,7 @@ async function alignPicture(
       formats: drawnFormats(formats),
     });
     if (reply.status === 'failed') {
-      progress.note(`${path}: ${reply.message}`);
+      progress.note(namingOnce(path, reply.message));
       return false;
     }
     const files = await writePicture(reply, path, join(out, stem), formats);
@@ -180,7 +185,7 @@ async function alignPicture(
     progress.print(files.map((file) => relative(folder, file)));
     return true;
   } catch (error) {
-    progress.note(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+    progress.note(namingOnce(path, error instanceof Error ? error.message : String(error)));
     return false;
   }
 }

@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs';
-import { dirname, isAbsolute, resolve } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, resolve } from 'node:path';
+import { fileReason } from '../scripts/file-errors.js';
 
 export const boxKinds = ['landmarks', 'detector'] as const;
 export type BoxKind = (typeof boxKinds)[number];
@@ -30,6 +32,17 @@ export class ListError extends Error {
   }
 }
 
+/** Reads the list at `path`. @throws ListError where it cannot be read, and as {@link parseList}. */
+export async function readList(path: string): Promise<readonly ListRow[]> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new ListError(`cannot read the list ${path}: ${fileReason(cause)}`, { cause });
+  }
+  return parseList(text, basename(path));
+}
+
 /**
  * Reads the text of list.json.
  *
@@ -47,11 +60,19 @@ export function parseList(text: string, name: string): readonly ListRow[] {
   return rows.map((row: unknown, index) => parseRow(row, `${name}, row ${index}`));
 }
 
+/** All that a row may have. */
+const rowNames = ['image', 'box', 'boxKind', 'roll'] as const;
+
 function parseRow(row: unknown, place: string): ListRow {
   if (!isRecord(row)) return { image: null, error: `${place}: ${describe(row)}; wanted an object` };
   const { image, box, boxKind, roll } = row;
   if (typeof image !== 'string' || image === '') {
     return { image: null, error: `${place}: "image" is ${describe(image)}; wanted a path` };
+  }
+  const unknown = Object.keys(row).filter((name) => !rowNames.some((known) => known === name));
+  if (unknown.length > 0) {
+    const names = rowNames.map((name) => `"${name}"`).join(', ');
+    return { image, error: `${place}: unknown ${unknown.map(describe).join(', ')}; wanted some of ${names}` };
   }
   const known = boxKinds.find((kind) => kind === boxKind);
   if (boxKind !== undefined && boxKind !== null && known === undefined) {

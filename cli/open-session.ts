@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import type { BrowserName } from '../scripts/browser.js';
+import { fileReason } from '../scripts/file-errors.js';
 import type { Served } from '../scripts/page-plugins.js';
 import type { Search } from '../src/detect/index.js';
 import { AlignSession } from './session.js';
@@ -9,9 +10,7 @@ async function orReason<T>(reading: Promise<T>): Promise<T> {
   try {
     return await reading;
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    const reason = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : code;
-    throw new Error(reason, { cause: error });
+    throw new Error(fileReason(error), { cause: error });
   }
 }
 

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type BrowserName, browserFrom, browserNamed, thisMachine } from '../scripts/browser.js';
 import type { Search } from '../src/detect/index.js';
+import bundledWeights from '../weights/manifest.json' with { type: 'json' };
 import { type Format, formats } from './formats.js';
 
 /** The command line cannot be understood. The message says which argument and what was wanted. */
@@ -104,11 +105,12 @@ export function parseOrUsage<T>(parse: () => T): T {
   }
 }
 
-/** A whole number of at least `least`, from the text of option `--name`. */
-export function parseCount(text: string, name: string, least: number): number {
+/** A whole number from `least` to `most`, from the text of option `--name`. */
+export function parseCount(text: string, name: string, least: number, most = Number.MAX_SAFE_INTEGER): number {
   const count = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(count) || count < least) {
-    throw new UsageError(`--${name} is "${text}"; wanted a whole number of at least ${least}`);
+  if (!/^\d+$/.test(text) || count < least || count > most) {
+    const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+    throw new UsageError(`--${name} is "${text}"; wanted a whole number ${range}`);
   }
   return count;
 }
@@ -164,7 +166,8 @@ export function parseAlignArguments(argv: readonly string[], folder: string): Al
     }),
   );
   if (values.help) return { mode: 'help' };
-  const iterations = values.iterations === undefined ? undefined : parseCount(values.iterations, 'iterations', 1);
+  const most = bundledWeights.iterations.length;
+  const iterations = values.iterations === undefined ? undefined : parseCount(values.iterations, 'iterations', 1, most);
   const common = {
     iterations,
     resume: values.resume,

@@ -7,8 +7,9 @@ const mostLines = 12;
 export function describe(error: unknown, env: NodeJS.ProcessEnv = process.env): string {
   if (!(error instanceof Error)) return String(error);
   if (env.FULLPOSE_DEBUG) return error.stack ?? error.message;
-  const lines = error.message.split('\n');
-  if (lines.length <= mostLines) return error.message;
+  // What a page throws comes with its stack in the message.
+  const lines = error.message.split('\n').filter((line) => !/^ +at .+:\d+:\d+\)?$/.test(line));
+  if (lines.length <= mostLines) return lines.join('\n');
   return [...lines.slice(0, mostLines), `... ${lines.length - mostLines} more lines with FULLPOSE_DEBUG=1`].join('\n');
 }
 

@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileReason } from '../../scripts/file-errors.js';
+import { UsageError } from '../options.js';
 import { NpzFile } from './npy.js';
 import { parseTar } from './tar.js';
 
@@ -27,15 +29,30 @@ export interface LabelledCrop extends LabelledFace {
 
 export const landmarkCount = 68;
 
+/** The labels and the archive of a split. @throws UsageError where one cannot be read. */
+async function readFiles(folder: string, split: string, labelsFile: string) {
+  const labelsPath = join(folder, 'faces', labelsFile);
+  const tarPath = join(folder, 'faces', `${split}.tar`);
+  const read = async (path: string) => {
+    try {
+      return await readFile(path);
+    } catch (error) {
+      throw new UsageError(
+        `cannot read ${path}: ${fileReason(error)}; wanted, of the split "${split}", a --data folder with ` +
+          `faces/${labelsFile} and faces/${split}.tar`,
+      );
+    }
+  };
+  return { labelsPath, labels: await read(labelsPath), tarPath, archive: await read(tarPath) };
+}
+
 /**
  * Reads one split (as "val-afw") of `<folder>/faces`: labels.npz and `<split>.tar`.
  *
- * @throws Error where a file is missing or damaged, or labels and archive disagree.
+ * @throws UsageError where a file cannot be read, Error where one is damaged or labels and archive disagree.
  */
 export async function readSplit(folder: string, split: string): Promise<readonly LabelledCrop[]> {
-  const labelsPath = join(folder, 'faces', 'labels.npz');
-  const tarPath = join(folder, 'faces', `${split}.tar`);
-  const [labels, archive] = await Promise.all([readFile(labelsPath), readFile(tarPath)]);
+  const { labelsPath, labels, tarPath, archive } = await readFiles(folder, split, 'labels.npz');
   const npz = new NpzFile(labels, labelsPath, ['image', 'landmarks3d', 'landmarks2d']);
   const files = parseTar(archive, tarPath);
   const images = npz.strings('image');
@@ -71,9 +88,8 @@ export const isHardSplit = (name: string): boolean => hardSplits.some((split) =>
  */
 export async function readHardFaces(folder: string, split: string): Promise<readonly LabelledFace[]> {
   const isWhole = split === 'val-infant';
-  const labelsPath = join(folder, 'faces', isWhole ? `${split}.npz` : 'labels-more.npz');
-  const tarPath = join(folder, 'faces', `${split}.tar`);
-  const [labels, archive] = await Promise.all([readFile(labelsPath), readFile(tarPath)]);
+  const file = isWhole ? `${split}.npz` : 'labels-more.npz';
+  const { labelsPath, labels, tarPath, archive } = await readFiles(folder, split, file);
   const names = isWhole ? ['image', 'landmarks2d'] : ['image', 'landmarks3d', 'landmarks2d', 'fiducials30'];
   const npz = new NpzFile(labels, labelsPath, names);
   const files = parseTar(archive, tarPath);

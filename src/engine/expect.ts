@@ -27,7 +27,7 @@ export function expectNumbers(what: string, values: ArrayLike<number>, count?: n
   // A DataView has none of a list's methods.
   const isList = Array.isArray(list) || (ArrayBuffer.isView(list) && 'every' in list);
   if (!isList || values.length !== (count ?? values.length) || !(values as number[]).every(test)) {
-    refuse(what, values, `${show(count ?? 'only')} finite numbers`);
+    refuse(what, values, `${count === undefined ? '' : `${show(count)} `}finite numbers`);
   }
 }
 

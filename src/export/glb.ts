@@ -5,7 +5,7 @@
 import { InputError } from '../engine/errors.js';
 import { expectNumbers, expectObject, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
-import { checkModel, decodeShape } from '../mmm/decode.js';
+import { checkModel, decodeShape, refuseModel } from '../mmm/decode.js';
 import type { FaceModel } from '../mmm/model.js';
 
 /** A face as `align` gives it, as far as its shape goes. */
@@ -89,7 +89,7 @@ export function writeGlb(model: FaceModel, face: FaceShape, options: GlbOptions 
     uv.length / 2 !== vertexCount ||
     names.length !== model.expression.count
   ) {
-    refuse('The model', Object.keys(model), "one of loadFaceModel's");
+    refuseModel(model);
   }
   expectObject(face, 'The face');
   expectObject(face.expression, "The face's expression");

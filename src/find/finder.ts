@@ -12,7 +12,7 @@ import { isTexture, type PictureSource, UploadedPicture } from '../pictures/fram
 /** What both parts share. */
 type Shared = keyof DownloadOptions | 'device' | 'powerPreference';
 
-/** Options of `FaceFinder.create` and of the first `findFaces`. */
+/** Options of `FaceFinder.create`. `findFaces` takes none of them: it makes its finder with the defaults. */
 export interface FaceFinderOptions extends DownloadOptions {
   /** The caller's device. It is never destroyed here. Without it the finder makes one of its own. */
   readonly device?: GPUDevice;

@@ -3,7 +3,9 @@
  * t` (eq. 2 and 5). The reference of shaders/decode.wgsl, and what a caller without a GPU at hand can use.
  */
 
+import { InputError } from '../engine/errors.js';
 import { expectFields, expectNumbers, expectObject, expectPositive, refuse } from '../engine/expect.js';
+import { list } from '../engine/show.js';
 import { type PixelTransform, rotate, turnOf } from '../pictures/crop.js';
 import type { QuantisedBasis, ShapeModel } from './model.js';
 import { type ParameterLayout, quaternionOf, translationOf } from './parameters.js';
@@ -99,14 +101,20 @@ export function toPicturePixels<T extends Float32Array | Float64Array>(points: T
 
 /** @throws InputError for what is no face model of `loadFaceModel`'s. */
 export function checkModel(model: ShapeModel): void {
-  const parts: Partial<ShapeModel> = model ?? {};
+  expectObject(model, 'The model');
+  const parts: Partial<ShapeModel> = model;
   const { mean } = parts;
   const fits = (['identity', 'expression'] as const).every((name) => {
     const { count, values, scale }: Partial<QuantisedBasis> = parts[name] ?? {};
     if (!(mean instanceof Float32Array && values instanceof Int8Array && scale instanceof Float32Array)) return false;
     return values.length === mean.length * scale.length && count === scale.length;
   });
-  if (!fits) refuse('The model', Object.keys(parts), "one of loadFaceModel's");
+  if (!fits) refuseModel(model);
+}
+
+/** @throws InputError, always: a model that is not one of `loadFaceModel`'s, by the names of what it has. */
+export function refuseModel(model: object): never {
+  throw new InputError(`The model has ${list(Object.keys(model)) || 'nothing'}; wanted one of loadFaceModel's.`);
 }
 
 function accumulate(shape: Float64Array, basis: QuantisedBasis, coefficients: ArrayLike<number>): void {

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { describeFace, writeDrawn } from '../../cli/align-pictures.js';
+import { describeFace, namingOnce, writeDrawn } from '../../cli/align-pictures.js';
 
 let folder: string;
 
@@ -28,6 +28,11 @@ const face = {
   crop: { centreX: 2, centreY: 2, side: 4, roll: 0 },
   files: { obj: '', gltf: '' },
 } as const;
+
+it('names a picture once', () => {
+  expect(namingOnce('/x/a.png', '/x/a.png is not a picture')).toBe('/x/a.png is not a picture');
+  expect(namingOnce('/x/a.png', 'the page was lost')).toBe('/x/a.png: the page was lost');
+});
 
 describe('describeFace', () => {
   it('has the blendshapes beside the expression, as short', () => {

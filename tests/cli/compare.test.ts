@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { findingOf, viewsOf } from '../../cli/compare/landmarker.js';
 import { parseCompareArguments, readTask } from '../../cli/compare/options.js';
+import { readHardFaces, readSplit } from '../../cli/data/faces.js';
 import { UsageError } from '../../cli/options.js';
 
 describe('compare', () => {
@@ -12,6 +13,16 @@ describe('compare', () => {
     await expect(readTask(nowhere)).rejects.toThrow(UsageError);
     await expect(readTask(nowhere)).rejects.toThrow(/nowhere\.task cannot be read \(ENOENT\); wanted/);
     await expect(readTask(import.meta.filename)).rejects.toThrow(/starts with "import \{"; wanted a \.task file/);
+  });
+
+  it.each([
+    [() => readSplit('docs', 'foo'), 'faces/labels.npz and faces/foo.tar'],
+    [() => readHardFaces('docs', 'val-cfp'), 'faces/labels-more.npz and faces/val-cfp.tar'],
+    [() => readHardFaces('docs', 'val-infant'), 'faces/val-infant.npz and faces/val-infant.tar'],
+  ])('says which files of a split are wanted (%#)', async (reading, wanted) => {
+    await expect(reading()).rejects.toThrow(UsageError);
+    await expect(reading()).rejects.toThrow(/^cannot read .*npz: there is no such file; wanted, of the split "/);
+    await expect(reading()).rejects.toThrow(wanted);
   });
 
   it('takes one split, or all', () => {

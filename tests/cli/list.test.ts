@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ListError, parseList, resolveImage } from '../../cli/list.js';
+import { ListError, parseList, readList, resolveImage } from '../../cli/list.js';
 
 const parseRow = (row: unknown) => parseList(JSON.stringify([row]), 'list.json')[0];
 
@@ -37,6 +37,7 @@ describe('parseList', () => {
     [{ box: [0, 0, 1, 1] }, '"image" is missing; wanted a path'],
     [{ image: '' }, '"image" is ""; wanted a path'],
     [{ image: 'a', box: [0, 0, 1, 1] }, '"box" without "boxKind"'],
+    [{ image: 'a', Box: [0, 0, 1, 1], box_kind: 1 }, 'unknown "Box", "box_kind"; wanted some of "image", "box"'],
     [{ image: 'a', boxKind: 'faces' }, '"boxKind" is "faces"; wanted "landmarks" or "detector"'],
     [{ image: 'a', box: [0, 0, 1], boxKind: 'detector' }, '"box" is [0,0,1]; wanted [x0, y0, x1, y1]'],
     [{ image: 'a', box: [0, 0, 1, null], boxKind: 'detector' }, '"box" is [0,0,1,null]; wanted'],
@@ -52,6 +53,16 @@ describe('parseList', () => {
   it('keeps the name of a bad row that has one', () => {
     expect(parseRow({ image: 'a.jpg', boxKind: 1 })).toMatchObject({ image: 'a.jpg' });
     expect(parseRow({})).toMatchObject({ image: null });
+  });
+});
+
+describe('readList', () => {
+  it.each([
+    ['gone.json', 'there is no such file'],
+    ['tests', 'it is a folder'],
+  ])('says of %s that %s', async (path, reason) => {
+    await expect(readList(path)).rejects.toThrow(ListError);
+    await expect(readList(path)).rejects.toThrow(`cannot read the list ${path}: ${reason}`);
   });
 });
 

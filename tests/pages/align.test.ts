@@ -366,7 +366,8 @@ describe('align', () => {
   });
 
   it.each([
-    [['--list', 'none.json', '--results', 'r.json'], 1, /ENOENT.*none\.json/],
+    [['--list', 'none.json', '--results', 'r.json'], 1, /cannot read the list .*none\.json: there is no such file/],
+    [['--iterations', '9'], 2, /--iterations is "9"; wanted a whole number from 1 to 3/],
     [['--fast'], 2, /Unknown option '--fast'[\s\S]*Try --help/],
   ])('refuses %j before it starts a browser', async (args, wanted, message) => {
     const { code, stdout, stderr } = await start(args).finished;
