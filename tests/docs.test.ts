@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const read = (path: string) => readFileSync(path, 'utf8');
@@ -35,6 +35,18 @@ describe('the documentation', () => {
     expect(pages.length).toBeGreaterThan(15);
     for (const page of pages.filter((path) => path !== join('docs', 'index.md'))) {
       expect(config).toContain(`link: '/${page.replace(/^docs.(.*)\.md$/, '$1')}'`);
+    }
+  });
+
+  it('links to the code that the site shows in its place', () => {
+    const shown = pages.flatMap((page) =>
+      [...read(page).matchAll(/^(.*)\n\n<<< (\S+)$/gm)].map(([, before, path = '']) => ({ page, before, path })),
+    );
+    expect(shown).toHaveLength(pages.reduce((count, page) => count + read(page).split('<<< ').length - 1, 0));
+    expect(shown.length).toBeGreaterThan(5);
+    for (const { page, before, path } of shown) {
+      expect(before).toBe(`[${basename(path)}](${path.replace(/^\.\//, '')})`);
+      expect(read(join(dirname(page), path)).length).toBeGreaterThan(0);
     }
   });
 

@@ -66,6 +66,10 @@ export default defineConfig({
   markdown: {
     theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
     config: (md) => {
+      // Where Markdown is read as it is, a link stands for the code that the site shows below it.
+      md.core.ruler.before('normalize', 'links_to_code', (state) => {
+        state.src = state.src.replace(/^\[[^\]]+\]\([^)]+\)\n\n(?=<<< )/gm, '');
+      });
       const render =
         md.renderer.rules.link_open ?? ((tokens, index, options, _, self) => self.renderToken(tokens, index, options));
       md.renderer.rules.link_open = (tokens, index, options, env, self) => {

@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, posix } from 'node:path';
 import { text } from 'node:stream/consumers';
 import * as esbuild from 'esbuild';
 import type { Browser } from 'puppeteer';
@@ -85,8 +85,8 @@ describe('the packed library', () => {
     const kinds = [
       /^dist\/.+\.(js|js\.map|d\.ts)$/,
       /^weights\/(.+\.(safetensors|json|md)|LICENSE\.face_detector\.txt)$|^convert\/LICENSE\.protobufjs\.txt$/,
-      /^docs\/(?!api|notes).+\.(md|svg|webp|jpg)$|^docs\/guide\/first-(app\.ts|page\.html)$|^examples\/.+\.(md|html|ts|wgsl)$/,
-      /^(LICENSE|(README|CHANGELOG|CONTRIBUTING|SECURITY)\.md|package\.json)$/,
+      /^docs\/(?!api).+\.(md|svg|webp|jpg)$|^docs\/guide\/first-(app\.ts|page\.html)$|^docs\/recipes\/node\.mjs$|^examples\/.+\.(md|html|ts|wgsl)$/,
+      /^(LICENSE|(README|CHANGELOG|CONTRIBUTING|SECURITY|training\/README)\.md|package\.json)$/,
     ];
     for (const path of packed)
       expect(
@@ -107,17 +107,25 @@ describe('the packed library', () => {
     }
   });
 
-  it('has every picture and page that its README names', () => {
-    // Not what its code names.
-    const readme = readPacked('README.md').replaceAll(/^```.*?^```$/gms, '');
-    const named = [...readme.matchAll(/\]\((?!https?:|#)([^)#\s]+)|(?:src|srcset)="(?!https?:)([^"]+)"/g)].map(
-      ([, link, picture]) => link ?? picture ?? '',
-    );
-    expect(named.filter((path) => path.startsWith('docs/images/')).length).toBeGreaterThan(3);
-    expect(named.length).toBeGreaterThan(12);
-    expect(
-      named.filter((path) => !packed.includes(path) && !packed.includes(`${path.replace(/\/?$/, '/')}README.md`)),
-    ).toEqual([]);
+  it('has every picture and page that its pages name', () => {
+    const named = packed
+      .filter((page) => page.endsWith('.md'))
+      .flatMap((page) => {
+        // Not what its code names.
+        const text = readPacked(page).replaceAll(/^```.*?^```$/gms, '');
+        const links = text.matchAll(/\]\((?!https?:|#)([^)#\s]+)|(?:src|srcset)="(?!https?:)([^"]+)"/g);
+        return [...links].map(([, link, picture]) => ({
+          page,
+          path: posix.join(dirname(page), link ?? picture ?? ''),
+        }));
+      });
+    const ofReadme = named.filter(({ page }) => page === 'README.md').map(({ path }) => path);
+    expect(ofReadme.filter((path) => path.startsWith('docs/images/')).length).toBeGreaterThan(3);
+    expect(ofReadme.length).toBeGreaterThan(12);
+    expect(named.length).toBeGreaterThan(100);
+    const isPacked = (path: string) =>
+      packed.includes(path) || packed.some((file) => file.startsWith(`${path.replace(/\/$/, '')}/`));
+    expect(named.filter(({ path }) => !isPacked(path))).toEqual([]);
   });
 
   it('has source maps that carry their sources', () => {
