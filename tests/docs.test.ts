@@ -38,6 +38,16 @@ describe('the documentation', () => {
     }
   });
 
+  it.each(['cli/options.ts', 'cli/evaluate.ts', 'cli/compare/options.ts', 'cli/expressions.ts', 'reliability/run.ts'])(
+    'lists every option of %s',
+    (path) => {
+      const told = read('docs/guide/commands.md');
+      const options = [...read(path).matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, option = '']) => option);
+      expect(options).toContain('--browser');
+      expect(options.filter((option) => !told.includes(`\`${option}`) && option !== '--help')).toEqual([]);
+    },
+  );
+
   it('links to the code that the site shows in its place', () => {
     const shown = pages.flatMap((page) =>
       [...read(page).matchAll(/^(.*)\n\n<<< (\S+)$/gm)].map(([, before, path = '']) => ({ page, before, path })),
