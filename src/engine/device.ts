@@ -12,7 +12,6 @@ import {
   WebGPUUnavailableError,
 } from './errors.js';
 import { expectObject, refuse } from './expect.js';
-import { isFirefox } from './firefox.js';
 import { Nudge } from './nudge.js';
 import { PipelineCache } from './pipelines.js';
 import { reason } from './show.js';
@@ -63,10 +62,8 @@ const USEFUL_LIMITS = [
 
 const SOFTWARE_ADAPTER = /swiftshader|llvmpipe|lavapipe|microsoft basic render|warp|software/i;
 
-/** How long a failed call waits to learn whether the device was lost. */
+/** How long a failed call waits to learn whether the device was lost. Firefox tells it from its timer of 100 ms. */
 const LOSS_NOTICE_MS = 300;
-/** The same in Firefox, which tells it from a timer, on a busy machine after more than the others' time. */
-const FIREFOX_LOSS_NOTICE_MS = 1000;
 
 type ErrorListener = (error: FullposeError) => void;
 
@@ -228,8 +225,7 @@ export class Gpu {
    */
   async lossOr<E>(cause: E): Promise<E | DeviceLostError> {
     if (this.#lossError() === undefined) {
-      const ms = isFirefox() ? FIREFOX_LOSS_NOTICE_MS : LOSS_NOTICE_MS;
-      await this.until(Promise.race([this.lost, new Promise((resolve) => setTimeout(resolve, ms))]));
+      await this.until(Promise.race([this.lost, new Promise((resolve) => setTimeout(resolve, LOSS_NOTICE_MS))]));
     }
     return this.#lossError() ?? cause;
   }
@@ -262,7 +258,15 @@ export class Gpu {
     usage: GPUBufferUsageFlags = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
   ): GPUBuffer {
     const buffer = this.#create(label, data.byteLength, usage, true);
-    new Uint8Array(buffer.getMappedRange()).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    let mapped: ArrayBuffer;
+    try {
+      mapped = buffer.getMappedRange();
+    } catch (cause) {
+      if (cause instanceof RangeError) throw cause;
+      // Firefox maps no buffer of a device that was lost: the error scope round this call learns of it.
+      return buffer;
+    }
+    new Uint8Array(mapped).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     buffer.unmap();
     return buffer;
   }
@@ -301,7 +305,8 @@ export class Gpu {
     const [invalid, memory] = errors;
     // An object that memory was missing for is invalid afterwards: the want of memory is the cause.
     if (memory) throw new OutOfMemoryError(failure, memory.message, { cause: memory });
-    if (invalid) throw new FullposeError(code, `${failure}: ${invalid.message}`, { cause: invalid });
+    // In Firefox what belongs to a lost device is invalid.
+    if (invalid) throw await this.lossOr(new FullposeError(code, `${failure}: ${invalid.message}`, { cause: invalid }));
   }
 
   #create(label: string, bytes: number, usage: GPUBufferUsageFlags, mappedAtCreation: boolean): GPUBuffer {
