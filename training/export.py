@@ -216,7 +216,7 @@ def cascade_fixture(model: face_model.FaceModel, weights: list[dict[str, np.ndar
     box = np.array(SAMPLE_BOX).reshape(1, 2, 2) - [x0, y0]
     crops = around(np.concatenate([box, box]), np.zeros(2))
     crops.centre[1, 0] = part.shape[1] - 1 - crops.centre[1, 0]
-    crops.side[1] *= 1.2
+    crops.side *= [1.02, 1.2]  # sizes at which no anchor is hidden by a hair
     crops.roll[1] = np.deg2rad(25)
     recrop, p, rows = Recropper(model), np.repeat(weights[0]["initial_parameters"][None], 2, 0), []
     for k, tensors in enumerate(weights):

@@ -167,7 +167,7 @@ export const golden = gpuSuite('golden fixtures', (test) => {
       const run = await runOnPicture(cascade, golden.picture, start);
       for (const [k, expected] of golden.parameters.entries()) {
         // A crop that is rounded elsewhere hides an anchor now and then that was seen, or the other way round.
-        expectClose(run.parameters[k] ?? [], expected, { atol: 0.04, label: `p${k} of picture ${i}` });
+        expectClose(run.parameters[k] ?? [], expected, { atol: 0.02, label: `p${k} of picture ${i}` });
       }
       for (const [k, { centreX, centreY, side, roll }] of golden.crops.entries()) {
         const crop = run.crops[k];
