@@ -249,7 +249,7 @@ describe('align', () => {
         .split('\n')
         .map((line) => (JSON.parse(line) as VideoRow).faces[0]?.landmarks[30]?.[0] ?? 0);
     const [plain, smooth] = [nosesOf('videos'), nosesOf('smooth')];
-    expect(smooth[0]).toBe(plain[0]);
+    expect(smooth[0]).toBeCloseTo(plain[0] ?? 0, 3);
     // Behind a head that moves to the right, by less than a frame's way.
     for (let frame = 1; frame < 6; frame++) {
       const behind = (plain[frame] ?? 0) - (smooth[frame] ?? 0);
