@@ -18,10 +18,10 @@ import torch
 from .confidence import Cascade
 from .crops import around
 from .data import Samples
-from .export import EXPRESSION, manifest, write
+from .export import manifest, write
 from .face_model import ROOT
-from .labels import CACHE
-from .weights import WEIGHTS, read
+from .labels import CACHE, above_neutral, other_sides
+from .weights import EXPRESSION, WEIGHTS, read, read_blendshapes
 
 #: A face is calm where the teacher reads less than this of each of CALM_NAMES.
 CALM = 0.15
@@ -46,15 +46,9 @@ class Teacher:
         self.found = np.isfinite(values).all((1, 2)) & (np.abs(yaw) < 40)
         calm = self.found & (values[:, 0][:, [self.names.index(name) for name in CALM_NAMES]] < CALM).all(1) & (np.abs(yaw) < 15)
         neutral = np.median(values[calm].reshape(-1, len(self.names)), 0)
-        neutral = (neutral + neutral[self.mirrored()]) / 2
-        self.values = np.clip((values - neutral) / (1 - neutral), 0, 1)
+        self.values = above_neutral(values, (neutral + neutral[other_sides(self.names)]) / 2)
         self.values[..., [name.startswith("eyeLook") for name in self.names]] = 0
         self.calm = calm
-
-    def mirrored(self) -> list[int]:
-        """Of each name, the column of its other side."""
-        swap = lambda name: name.replace("Left", "\0").replace("Right", "Left").replace("\0", "Right")
-        return [self.names.index(swap(name)) for name in self.names]
 
 
 def found_by(cascade: Cascade, pictures: np.ndarray, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -136,9 +130,8 @@ def main() -> None:
     held = np.where(teacher.found & np.isin(samples.split, ["val-afw", "val-closed-eyes"]))[0]
     none = np.zeros(len(held), np.int64)
     z = faces(cascade, samples, held, none, none > 0, rng)
-    read_held = np.clip(z @ readout[:, :-1].T + readout[:, -1], 0, 1)
     print(f"{len(rows)} training faces, {turned.sum()} of them turned; agreement on {len(held)} others, {teacher.calm[held].sum()} of them calm:")
-    block = table(teacher.names, read_held, teacher.values[held, 0], teacher.calm[held])
+    block = table(teacher.names, read_blendshapes(readout, z), teacher.values[held, 0], teacher.calm[held])
     print(block)
     if args.dry_run:
         return

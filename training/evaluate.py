@@ -26,7 +26,7 @@ from .export import forward, layer_results
 from .face_model import ROOT
 from .labels import CACHE, face_size
 from .train import Cascade, landmark_steps, load_cascade
-from .weights import load_weights
+from .weights import EXPRESSION, load_weights
 
 SPLITS = ("val-afw", "val-infant", "val-cfp", "val-closed-eyes")
 ROLLS = (0, 30, 60, 90, 135, 180)
@@ -100,7 +100,7 @@ def regions(points: np.ndarray, truth: np.ndarray) -> dict[str, float]:
 
 def blink(p: np.ndarray, model: face_model.FaceModel) -> np.ndarray:
     """Mean of the two blink weights, [n]."""
-    return p[:, [56 + model.expression_names.index(name) for name in ("eyeBlink_L", "eyeBlink_R")]].mean(1)
+    return p[:, [EXPRESSION.start + model.expression_names.index(name) for name in ("eyeBlink_L", "eyeBlink_R")]].mean(1)
 
 
 def final(cascade: Cascade, batch: Batch) -> np.ndarray:

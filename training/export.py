@@ -25,10 +25,9 @@ from .labels import CACHE
 from .network import description
 from .render import Renderer, gather, key_bits, raster, resolve
 from .train import load_cascade
-from .weights import WEIGHTS, load_weights, read
+from .weights import EXPRESSION, WEIGHTS, load_weights, read, read_blendshapes
 
 FIXTURES = ROOT / "tests" / "fixtures"
-EXPRESSION = slice(56, 103)
 SAMPLE, SAMPLE_BOX = ROOT / "assets" / "astronaut.png", (180.0, 86.0, 268.0, 178.0)  # tight box of the 68 points, by eye
 
 
@@ -228,8 +227,7 @@ def cascade_fixture(model: face_model.FaceModel, weights: list[dict[str, np.ndar
         p = end
     landmarks = renderer.decode(p)[:, model.landmarks].astype(np.float32)
     all_crops, starts, ends = (np.stack(x) for x in zip(*rows))
-    readout = weights[0]["blendshapes"]
-    blendshapes = np.clip(p[:, EXPRESSION] @ readout[:, :-1].T + readout[:, -1], 0, 1).astype(np.float32)
+    blendshapes = read_blendshapes(weights[0]["blendshapes"], p[:, EXPRESSION]).astype(np.float32)
     write({"picture": pictures, "crops": all_crops, "starts": starts, "ends": ends, "landmarks": landmarks, "blendshapes": blendshapes}, FIXTURES / "cascade.safetensors", meta)
 
 

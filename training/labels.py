@@ -348,11 +348,21 @@ def fiducial_targets(points, weights, valid, source, openings, fiducials, profil
         source[rows] = "fiducials"
 
 
+def other_sides(names: list[str]) -> list[int]:
+    """Of each name, the column of its other side."""
+    return [names.index(n.replace("Left", "@").replace("Right", "Left").replace("@", "Right")) for n in names]
+
+
+def above_neutral(blendshapes: np.ndarray, neutral: np.ndarray) -> np.ndarray:
+    """Blendshapes [...,52] where `neutral` [52] counts as nothing."""
+    return np.clip((blendshapes - neutral) / (1 - neutral), 0, 1)
+
+
 def expected_expression(model, blendshapes: np.ndarray, names: np.ndarray, neutral: np.ndarray) -> np.ndarray:
     """Blendshapes [n,52] -> expected weights of the model's 47 expressions, 0 where nothing was found. What a shape reads on most faces (`neutral` [52]) counts as
     nothing."""
     column = {name: i for i, name in enumerate(names)}
-    clean = np.clip((blendshapes - neutral) / (1 - neutral), 0, 1)
+    clean = above_neutral(blendshapes, neutral)
     arkit = [name.replace("_L", "Left").replace("_R", "Right") for name in model.expression_names]
     return np.nan_to_num(np.stack([clean[:, column[name]] if name in column else np.zeros(len(clean)) for name in arkit], -1))
 
@@ -366,7 +376,7 @@ def build(data: Path) -> None:
     if (marked & made["good"]).any():
         report(table, made, marked & made["good"])
     names = list(table["blendshape_names"])
-    swapped = [names.index(n.replace("Left", "@").replace("Right", "Left").replace("@", "Right")) for n in names]
+    swapped = other_sides(names)
     frontal = made["good"] & (np.abs(yaw) < 20) & (split != "train-closed-eyes")
     neutral = np.nanmedian(table["blendshapes"][frontal], 0)
     neutral[[i for i, n in enumerate(names) if n.startswith("eyeBlink")]] = 0.1

@@ -10,6 +10,7 @@ from safetensors import safe_open
 from .face_model import ROOT
 
 WEIGHTS = ROOT / "weights"
+EXPRESSION = slice(56, 103)  # of p
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
@@ -20,3 +21,8 @@ def read(path: Path) -> dict[str, np.ndarray]:
 def load_weights(folder: Path = WEIGHTS) -> list[dict[str, np.ndarray]]:
     """The exported iterations, in order."""
     return [read(folder / name) for name in json.loads((folder / "manifest.json").read_text())["iterations"]]
+
+
+def read_blendshapes(readout: np.ndarray, expression: np.ndarray) -> np.ndarray:
+    """ARKit's weights [n,52] by the alphabet from a readout [52,48] and the cascade's weights [n,47]."""
+    return np.clip(expression @ readout[:, :-1].T + readout[:, -1], 0, 1)

@@ -47,7 +47,7 @@ export abstract class PreparedCascade extends Revivable<DeviceState> {
     return this.#weights.network.parameters;
   }
 
-  /** How a face's `blendshapes` follow from its `expression`: for weights that were changed, or smoothed. */
+  /** How a face's `blendshapes` follow from its `expression`: for weights that were smoothed by other means. */
   get blendshapes(): BlendshapeReadout {
     return this.#weights.blendshapes;
   }

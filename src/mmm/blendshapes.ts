@@ -61,6 +61,9 @@ export type Expression = Readonly<Record<ExpressionName, number>> & Readonly<Rec
 /** Rows of a readout: ARKit's names in the order of the alphabet. */
 const ROWS = BLENDSHAPE_NAMES.toSorted();
 
+/** Each name with its row: every face of every frame reads them. */
+const ROW_OF = BLENDSHAPE_NAMES.map((name) => [name, ROWS.indexOf(name)] as const);
+
 /** How ARKit's weights follow from a model's. */
 export class BlendshapeReadout {
   readonly #rows: Float32Array;
@@ -101,13 +104,13 @@ export class BlendshapeReadout {
   read(weights: ArrayLike<number>): Blendshapes {
     expectNumbers('The expression weights', weights, this.#count);
     const width = this.#count + 1;
-    const weightOf = (name: BlendshapeName): number => {
-      const at = ROWS.indexOf(name) * width;
+    const weightOf = (row: number): number => {
+      const at = row * width;
       let sum = this.#rows[at + this.#count]!;
       for (let i = 0; i < this.#count; i++) sum += this.#rows[at + i]! * weights[i]!;
       return Math.min(1, Math.max(0, sum));
     };
-    return Object.fromEntries(BLENDSHAPE_NAMES.map((name) => [name, weightOf(name)])) as Record<BlendshapeName, number>;
+    return Object.fromEntries(ROW_OF.map(([name, row]) => [name, weightOf(row)])) as Record<BlendshapeName, number>;
   }
 }
 
