@@ -454,7 +454,7 @@ export class Demo {
     }
     this.#texture.show(selected?.details.texture);
     this.#showHead(picture, selected);
-    this.#expression.show(selected?.face.expression);
+    this.#expression.show(selected?.face.blendshapes);
     this.#results.show(sure, this.#selected);
     if (scene.faces.length > 0 || isVideo) this.#publish(sure);
   }

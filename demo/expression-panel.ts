@@ -1,6 +1,6 @@
-/** Bars of the expression weights. The lines are made once: only their lengths change, in place. */
+/** Bars of ARKit's weights. The lines are made once: only their lengths change, in place. */
 import { find, html } from '../pages/dom.js';
-import { barOf, groupExpressions } from './expressions.js';
+import { groupExpressions } from './expressions.js';
 
 interface Bar {
   readonly key: string;
@@ -13,17 +13,14 @@ export class ExpressionPanel {
   #names = '';
   #bars: readonly Bar[] = [];
 
-  /** @param weights by name; undefined where there is no face */
+  /** @param weights by name, 0 to 1; undefined where there is no face */
   show(weights: Readonly<Record<string, number>> | undefined): void {
     if (weights !== undefined && Object.keys(weights).join() !== this.#names) this.#build(Object.keys(weights));
     this.#panel.classList.toggle('empty', weights === undefined);
     for (const { key, bar, value } of this.#bars) {
       const weight = weights?.[key] ?? 0;
-      const { from, to } = barOf(weight);
-      bar.style.setProperty('--from', from.toFixed(3));
-      bar.style.setProperty('--to', to.toFixed(3));
-      bar.classList.toggle('negative', weight < 0);
-      value.textContent = weights === undefined ? '\u2013' : signed(weight);
+      bar.style.setProperty('--part', weight.toFixed(3));
+      value.textContent = weights === undefined ? '\u2013' : weight.toFixed(2);
     }
   }
 
@@ -41,7 +38,7 @@ export class ExpressionPanel {
             { class: 'expressions' },
             ...rows.map(({ name, weights }) => {
               const sides = weights.map(({ side, key }) => {
-                const bar = html('span', { class: 'signed-bar', 'aria-hidden': 'true' });
+                const bar = html('span', { class: 'bar', 'aria-hidden': 'true' });
                 const value = html('span', { class: 'value' });
                 bars.push({ key, bar, value });
                 return html(
@@ -60,10 +57,4 @@ export class ExpressionPanel {
     );
     this.#bars = bars;
   }
-}
-
-/** Two decimals with a true minus; nothing is less than nothing. */
-function signed(weight: number): string {
-  const text = Math.abs(weight).toFixed(2);
-  return weight < 0 && text !== '0.00' ? `\u2212${text}` : text;
 }

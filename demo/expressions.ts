@@ -17,19 +17,25 @@ const parts: readonly (readonly [title: string, names: RegExp])[] = [
   ['Eyes', /^eye/],
   ['Cheeks and nose', /^(cheek|nose)/],
   ['Jaw', /^jaw/],
-  ['Mouth', /^(mouth|tongue)/],
+  ['Mouth', /^mouth/],
   ['Other', /./],
 ];
 
 /** Moves of a whole part to one side: no pair of the two sides. */
 const whole = /^(jaw|mouth)(Left|Right)$/;
 
-/** @param names of expression weights, `browDown_L` or `browDownLeft`; within a part they keep their order */
+/** Always 0: the model has no eyeballs that turn, and no tongue. */
+const still = /^(eyeLook|tongueOut)/;
+
+/**
+ * Lines of the weights that can move.
+ * @param names of expression weights, `browDown_L` or `browDownLeft`; within a part they keep their order
+ */
 export function groupExpressions(names: readonly string[]): readonly ExpressionGroup[] {
   const groups = new Map<string, Map<string, ExpressionRow['weights'][number][]>>(
     parts.map(([title]) => [title, new Map()]),
   );
-  for (const key of names) {
+  for (const key of names.filter((name) => !still.test(name))) {
     const title = parts.find(([, pattern]) => pattern.test(key))?.[0] ?? 'Other';
     const [, name = key, side = ''] = whole.test(key) ? [] : (/^(.*?)_?(Left|Right|(?<=_)[LR])$/.exec(key) ?? []);
     const rows = groups.get(title);
@@ -40,13 +46,4 @@ export function groupExpressions(names: readonly string[]): readonly ExpressionG
   return [...groups].flatMap(([title, rows]) =>
     rows.size === 0 ? [] : [{ title, rows: [...rows].map(([name, weights]) => ({ name, weights })) }],
   );
-}
-
-/** The lowest weight that a bar shows; the highest is 1. */
-const lowest = -0.5;
-
-/** Where a weight's bar begins and ends, in parts of its track: from 0 to the weight. */
-export function barOf(weight: number): { readonly from: number; readonly to: number } {
-  const place = (value: number) => (Math.min(1, Math.max(lowest, value)) - lowest) / (1 - lowest);
-  return { from: place(Math.min(0, weight)), to: place(Math.max(0, weight)) };
 }

@@ -487,7 +487,7 @@ describe('the demo', () => {
     const keys = () =>
       page.$$eval('#expression [data-key]', (sides) => sides.map((side) => side.getAttribute('data-key')));
     const before = await keys();
-    expect(new Set(before).size).toBe(47);
+    expect(new Set(before).size).toBe(43);
 
     await setLayers(page, []);
     const bare = await pixelsOf(page);
