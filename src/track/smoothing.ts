@@ -6,8 +6,9 @@
 import { InputError } from '../engine/errors.js';
 import { expectObject } from '../engine/expect.js';
 import { list, show } from '../engine/show.js';
+import type { FaceModel } from '../mmm/model.js';
 import { type ParameterLayout, quaternionOf } from '../mmm/parameters.js';
-import type { Quaternion } from '../mmm/pose.js';
+import { type Quaternion, quaternionToMatrix } from '../mmm/pose.js';
 
 /** How one part is filtered. */
 export interface OneEuroOptions {
@@ -21,7 +22,10 @@ export interface OneEuroOptions {
 export interface SmoothingOptions {
   /** Speed in radians a second. */
   readonly rotation?: OneEuroOptions;
-  /** Speed in decimetres of the face's own size a second, so that near and far faces are smoothed alike. */
+  /**
+   * Where the middle of the face is. Speed in decimetres of the face's own size a second, so that near and far faces
+   * are smoothed alike.
+   */
   readonly translation?: OneEuroOptions;
   /** Speed as the rate of growth: 1 is e times the size in a second. */
   readonly scale?: OneEuroOptions;
@@ -33,11 +37,11 @@ export interface SmoothingOptions {
   readonly lids?: OneEuroOptions;
 }
 
-/** Tuned on one clip, checked on others: docs/tracking.md. */
+/** Tuned on three clips: docs/tracking.md. */
 export const DEFAULT_SMOOTHING: Required<SmoothingOptions> = {
-  rotation: { minCutoff: 3.3, beta: 1.35 },
-  translation: { minCutoff: 3.3, beta: 3.2 },
-  scale: { minCutoff: 3.3, beta: 1.35 },
+  rotation: { minCutoff: 1.4, beta: 2.5 },
+  translation: { minCutoff: 3.6, beta: 0.8 },
+  scale: { minCutoff: 2.7, beta: 1.1 },
   identity: { minCutoff: 0.6, beta: 0 },
   expression: { minCutoff: 2.3, beta: 3 },
   lids: { minCutoff: 2.3, beta: 15 },
@@ -139,6 +143,7 @@ export class RotationOneEuro {
 /** Filters the parameters of one face, frame by frame. */
 export class FaceSmoother {
   readonly #layout: ParameterLayout;
+  readonly #middle: readonly number[];
   readonly #rotation: RotationOneEuro;
   readonly #translation: OneEuro;
   readonly #scale: OneEuro;
@@ -149,10 +154,15 @@ export class FaceSmoother {
   readonly #lidsAt: readonly number[];
   #lastMs: number | undefined;
 
-  /** @param names of the expressions, as the face model has them */
-  constructor(layout: ParameterLayout, names: readonly string[], options: SmoothingOptions = {}) {
+  constructor(
+    layout: ParameterLayout,
+    model: Pick<FaceModel, 'expressionNames' | 'landmarks' | 'mean'>,
+    options: SmoothingOptions = {},
+  ) {
     const { rotation, translation, scale, identity, expression, lids } = { ...DEFAULT_SMOOTHING, ...options };
+    const names = model.expressionNames;
     this.#layout = layout;
+    this.#middle = middleOf(model);
     this.#rotation = new RotationOneEuro(rotation);
     this.#translation = new OneEuro(2, translation, 2);
     this.#scale = new OneEuro(1, scale);
@@ -179,7 +189,9 @@ export class FaceSmoother {
     const root = Math.exp((growth ?? 0) / 2);
     const unit: Quaternion = [q[0] / length, q[1] / length, q[2] / length, q[3] / length];
     smoothed.set(this.#rotation.filter(unit, seconds).map((value) => value * root));
-    smoothed.set(this.#translation.filter(parameters.subarray(4, 6), seconds, root * root), 4);
+    const middle = this.#translation.filter(this.#fromOrigin(parameters, 1), seconds, root * root);
+    smoothed.set(middle, 4);
+    smoothed.set(this.#fromOrigin(smoothed, -1), 4);
     for (const [filter, [offset, count]] of [
       [this.#identity, this.#layout.identity],
       [this.#expression, this.#layout.expression],
@@ -193,6 +205,25 @@ export class FaceSmoother {
     for (const [i, at] of this.#lidsAt.entries()) smoothed[at] = lids[i]!;
     return smoothed;
   }
+
+  /**
+   * The translation with so many `times` the way from the model's origin to the middle of the face added. The origin
+   * lies deep in the head: where an angle trembles it swings, and the two, filtered apart, no longer cancel out in
+   * front.
+   */
+  #fromOrigin(parameters: Float64Array, times: number): [number, number] {
+    const r = quaternionToMatrix(quaternionOf(parameters));
+    const [x = 0, y = 0, z = 0] = this.#middle;
+    return [
+      parameters[4]! + times * (r[0] * x + r[1] * y + r[2] * z),
+      parameters[5]! + times * (r[3] * x + r[4] * y + r[5] * z),
+    ];
+  }
+}
+
+/** Mean of the mean face's landmarks, in the model's frame. */
+function middleOf({ landmarks, mean }: Pick<FaceModel, 'landmarks' | 'mean'>): readonly number[] {
+  return [0, 1, 2].map((axis) => landmarks.reduce((sum, i) => sum + mean[3 * i + axis]!, 0) / landmarks.length);
 }
 
 /** @throws InputError where a part has no positive cutoff or a negative beta. */

@@ -289,7 +289,7 @@ export class FaceTracker {
   #newSmoother(): FaceSmoother | undefined {
     const { layout, model } = this.#aligner;
     const { smoothing } = this.#options;
-    return smoothing && new FaceSmoother(layout, model.expressionNames, smoothing);
+    return smoothing && new FaceSmoother(layout, model, smoothing);
   }
 
   /**

@@ -100,7 +100,11 @@ describe('RotationOneEuro', () => {
 
 describe('FaceSmoother', () => {
   const layout = parseParameterLayout(layoutJson(5, 3));
-  const names = ['jawOpen', 'eyeBlink_L', 'mouthPucker'];
+  const expressionNames = ['jawOpen', 'eyeBlink_L', 'mouthPucker'];
+  /** Two landmarks about a point in front of the origin, and a vertex that is none. */
+  const mean = new Float32Array([0.5, 0.25, 1, 9, 9, 9, -0.25, -0.5, 0.75]);
+  const model = { expressionNames, mean, landmarks: new Uint32Array([0, 2]) };
+  const middle = [0.125, -0.125, 0.875] as const;
 
   function parametersAt(
     angles: { yaw: number; pitch: number; roll: number },
@@ -114,7 +118,7 @@ describe('FaceSmoother', () => {
   }
 
   it('leaves a face at rest as it is, from the first frame on', () => {
-    const smoother = new FaceSmoother(layout, names);
+    const smoother = new FaceSmoother(layout, model);
     const parameters = parametersAt({ yaw: 20, pitch: 5, roll: -3 }, 40, 0.5);
     for (let i = 0; i < 5; i++) {
       expectClose(smoother.smooth(parameters, 1000 + 40 * i), parameters, { rtol: 1e-12, label: `frame ${i}` });
@@ -122,7 +126,7 @@ describe('FaceSmoother', () => {
   });
 
   it('halves the trembling of every part, and follows a turn', () => {
-    const smoother = new FaceSmoother(layout, names);
+    const smoother = new FaceSmoother(layout, model);
     const next = random(5);
     const raw: number[][] = [];
     const smooth: number[][] = [];
@@ -153,6 +157,24 @@ describe('FaceSmoother', () => {
     }
     expect(Math.abs((smooth.at(-1)?.[0] ?? 0) - 40)).toBeLessThan(1);
   });
+
+  it('keeps the middle of the face in its place while the head trembles about it', () => {
+    const smoother = new FaceSmoother(layout, model);
+    const next = random(6);
+    const fromOrigin = (q: Quaternion) => {
+      const r = quaternionToMatrix(q);
+      return [0, 3].map((row) => middle.reduce((sum, x, k) => sum + r[row + k]! * x, 0));
+    };
+    for (let i = 0; i < 40; i++) {
+      const p = parametersAt({ yaw: 4 * next(), pitch: 4 * next(), roll: 4 * next() }, 40, 0);
+      const quaternion = (q: Float64Array): Quaternion => [q[0]!, q[1]!, q[2]!, q[3]!];
+      const [x, y] = fromOrigin(quaternion(p));
+      p.set([320 - x!, -240 - y!], 4);
+      const smooth = smoother.smooth(p, 40 * i);
+      const [dx, dy] = fromOrigin(quaternion(smooth));
+      expectClose([smooth[4]! + dx!, smooth[5]! + dy!], [320, -240], { atol: 1e-9, label: `frame ${i}` });
+    }
+  });
 });
 
 describe('a blink of 120 ms at 30 frames a second', () => {
@@ -172,7 +194,7 @@ describe('a blink of 120 ms at 30 frames a second', () => {
     const next = random(seed);
     // Of standard deviation 1.
     const noise = () => Math.sqrt(3) * (2 * next() - 1);
-    const smoother = new FaceSmoother(layout, model.expressionNames);
+    const smoother = new FaceSmoother(layout, model);
     const rows = Array.from({ length: frames }, (_, i) => {
       const p = new Float64Array(layout.count);
       p.set(eulerToQuaternion({ yaw: 10 + 0.1 * noise(), pitch: 0, roll: 2 }, 40));
