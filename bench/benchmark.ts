@@ -153,7 +153,8 @@ const LOOK = { width: 640, height: 480 } as const;
 /** The picture on a canvas of that size, as large as fits. */
 function pictureOfLook(picture: ImageBitmap): ImageBitmap {
   const canvas = new OffscreenCanvas(LOOK.width, LOOK.height);
-  const context = canvas.getContext('2d');
+  // Opaque, as what a camera gives.
+  const context = canvas.getContext('2d', { alpha: false });
   if (context === null) throw new Error('there is no 2D canvas');
   const scale = Math.min(LOOK.width / picture.width, LOOK.height / picture.height);
   const [width, height] = [scale * picture.width, scale * picture.height];

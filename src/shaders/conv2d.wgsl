@@ -15,8 +15,9 @@
 // the cache. global id x = tile + tiles * pair, y = image.
 // QUADS, for GPUs in software that have subgroups: there a load is a branch for every invocation, and costs dozens of
 // products. An invocation computes 4 x 4 pixels of 16 channels, and the four of a quad, which compute tiles of the same
-// channels, load one matrix each and get the others by broadcast. `tiles` is a multiple of 4, so that a quad has one
-// group of channels. No invocation returns early: broadcasts want whole quads.
+// channels, load one matrix each and get the others by swaps, which are cheaper than broadcasts: an invocation's first
+// block is the one whose weights it loads. `tiles` is a multiple of 4, so that a quad has one group of channels. No
+// invocation returns early: swaps want whole quads.
 // The host guarantees that buffers have the sizes above, that no index exceeds 2^31, and for QUADS that local index i
 // is invocation i % 4 of its quad, which holds wherever a workgroup's first dimension is its only one and invocations
 // are numbered in order.
@@ -59,7 +60,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let origin_x = (vec4i(i32(tile_x) * 4) + vec4i(0, 1, 2, 3)) * params.stride_x - params.pad_left;
   let origin_y = i32(tile_y) * rows * params.stride_y - params.pad_top;
 
-  // The letter is the output block of the group, the number the row of the tile.
+  // The letter is the output block of the group (QUADS: its number, xor the lane), the number the row of the tile.
   var a0 = mat4x4f(); var a1 = mat4x4f();
   var b0 = mat4x4f(); var b1 = mat4x4f();
   //#if QUADS
@@ -86,10 +87,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       loop {
         //#if QUADS
         let own = weights[weight];
-        let a = mat4x4f(quadBroadcast(own[0], 0), quadBroadcast(own[1], 0), quadBroadcast(own[2], 0), quadBroadcast(own[3], 0));
-        let b = mat4x4f(quadBroadcast(own[0], 1), quadBroadcast(own[1], 1), quadBroadcast(own[2], 1), quadBroadcast(own[3], 1));
-        let c = mat4x4f(quadBroadcast(own[0], 2), quadBroadcast(own[1], 2), quadBroadcast(own[2], 2), quadBroadcast(own[3], 2));
-        let d = mat4x4f(quadBroadcast(own[0], 3), quadBroadcast(own[1], 3), quadBroadcast(own[2], 3), quadBroadcast(own[3], 3));
+        let a = own;
+        let b = mat4x4f(quadSwapX(own[0]), quadSwapX(own[1]), quadSwapX(own[2]), quadSwapX(own[3]));
+        let c = mat4x4f(quadSwapY(own[0]), quadSwapY(own[1]), quadSwapY(own[2]), quadSwapY(own[3]));
+        let d = mat4x4f(quadSwapDiagonal(own[0]), quadSwapDiagonal(own[1]), quadSwapDiagonal(own[2]), quadSwapDiagonal(own[3]));
         //#else
         let a = weights[weight];
         let b = weights[weight + 1];
@@ -134,14 +135,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     }
   }
   //#if QUADS
-  finish(image, tile_x, tile_y * 2u, group * 4u, a0, a1);
-  finish(image, tile_x, tile_y * 2u + 1u, group * 4u, a2, a3);
-  finish(image, tile_x, tile_y * 2u, group * 4u + 1u, b0, b1);
-  finish(image, tile_x, tile_y * 2u + 1u, group * 4u + 1u, b2, b3);
-  finish(image, tile_x, tile_y * 2u, group * 4u + 2u, c0, c1);
-  finish(image, tile_x, tile_y * 2u + 1u, group * 4u + 2u, c2, c3);
-  finish(image, tile_x, tile_y * 2u, group * 4u + 3u, d0, d1);
-  finish(image, tile_x, tile_y * 2u + 1u, group * 4u + 3u, d2, d3);
+  finish(image, tile_x, tile_y * 2u, group * 4u + (lane ^ 0u), a0, a1);
+  finish(image, tile_x, tile_y * 2u + 1u, group * 4u + (lane ^ 0u), a2, a3);
+  finish(image, tile_x, tile_y * 2u, group * 4u + (lane ^ 1u), b0, b1);
+  finish(image, tile_x, tile_y * 2u + 1u, group * 4u + (lane ^ 1u), b2, b3);
+  finish(image, tile_x, tile_y * 2u, group * 4u + (lane ^ 2u), c0, c1);
+  finish(image, tile_x, tile_y * 2u + 1u, group * 4u + (lane ^ 2u), c2, c3);
+  finish(image, tile_x, tile_y * 2u, group * 4u + (lane ^ 3u), d0, d1);
+  finish(image, tile_x, tile_y * 2u + 1u, group * 4u + (lane ^ 3u), d2, d3);
   //#else
   finish(image, tile_x, tile_y, group * 2u, a0, a1);
   finish(image, tile_x, tile_y, group * 2u + 1u, b0, b1);

@@ -11,8 +11,8 @@
 //
 // One invocation computes 4 x 2 pixels (POOL: 2 x 1 from those) of one block, so that a weight is read once for eight
 // products: global id x = tile * C4 + c4, y = image.
-// SLIDING, for kernels of 3x3 and stride 1: 4 x 4 pixels (POOL: 2 x 2), for which 36 input vectors and 9 of weights
-// feed 144 products, since a window that slides by one shares what it reads with its neighbours.
+// SLIDING, for kernels of 3x3 and stride 1: 4 x ROWS pixels (POOL: 2 x ROWS / 2), since a window that slides by one
+// shares what it reads with its neighbours: for 4 rows 36 input vectors and 9 of weights feed 144 products.
 // The host guarantees that buffers have the sizes above and that no index exceeds 2^31.
 
 //#include "lib/rows.wgsl"
@@ -20,6 +20,9 @@
 @group(0) @binding(1) var<storage, read> weights: array<vec4f>;
 
 //#if SLIDING
+// Even.
+override ROWS: i32 = 4;
+
 // Six neighbouring vectors.
 struct Row {
   left: mat4x4f,
@@ -72,31 +75,32 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var sum1 = mat4x4f();
   //#if SLIDING
   let x = i32(tile_x) * 4 - params.pad_left;
-  let y = i32(tile_y) * 4 - params.pad_top;
+  let y = i32(tile_y) * ROWS - params.pad_top;
   let top = kernel_row(c4);
   let middle = kernel_row(c4 + 3 * params.input_blocks);
   let bottom = kernel_row(c4 + 6 * params.input_blocks);
   // Each input row meets every output row whose kernel reaches it, and is then done with.
-  let row0 = six_from(image, x, y, c4);
-  let row1 = six_from(image, x, y + 1, c4);
-  let row2 = six_from(image, x, y + 2, c4);
-  sum0 = add_row(sum0, top, row0);
-  sum0 = add_row(sum0, middle, row1);
-  sum0 = add_row(sum0, bottom, row2);
-  let row3 = six_from(image, x, y + 3, c4);
-  sum1 = add_row(sum1, top, row1);
-  sum1 = add_row(sum1, middle, row2);
-  sum1 = add_row(sum1, bottom, row3);
-  finish(image, tile_x, tile_y * 2u, o4, sum0, sum1);
-  let row4 = six_from(image, x, y + 4, c4);
-  sum0 = add_row(mat4x4f(), top, row2);
-  sum0 = add_row(sum0, middle, row3);
-  sum0 = add_row(sum0, bottom, row4);
-  let row5 = six_from(image, x, y + 5, c4);
-  sum1 = add_row(mat4x4f(), top, row3);
-  sum1 = add_row(sum1, middle, row4);
-  sum1 = add_row(sum1, bottom, row5);
-  finish(image, tile_x, tile_y * 2u + 1u, o4, sum0, sum1);
+  var row0 = six_from(image, x, y, c4);
+  var row1 = six_from(image, x, y + 1, c4);
+  // Tests at its end: docs/notes/loops.md.
+  var pair = 0;
+  loop {
+    let row2 = six_from(image, x, y + 2 * pair + 2, c4);
+    sum0 = add_row(mat4x4f(), top, row0);
+    sum0 = add_row(sum0, middle, row1);
+    sum0 = add_row(sum0, bottom, row2);
+    let row3 = six_from(image, x, y + 2 * pair + 3, c4);
+    sum1 = add_row(mat4x4f(), top, row1);
+    sum1 = add_row(sum1, middle, row2);
+    sum1 = add_row(sum1, bottom, row3);
+    finish(image, tile_x, tile_y * u32(ROWS / 2) + u32(pair), o4, sum0, sum1);
+    row0 = row2;
+    row1 = row3;
+    continuing {
+      pair++;
+      break if pair >= ROWS / 2;
+    }
+  }
   //#else
   let x = (vec4i(i32(tile_x) * 4) + vec4i(0, 1, 2, 3)) * params.stride_x - params.pad_left;
   let y = i32(tile_y) * 2 * params.stride_y - params.pad_top;

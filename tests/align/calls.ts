@@ -1,4 +1,6 @@
 /** Counts calls into WebGPU by replacing methods of its prototypes. */
+import type { Gpu } from '../../src/engine/device.js';
+import { readsPixels } from '../../src/pictures/pixel-reader.js';
 
 const COUNTED: Readonly<Record<string, readonly string[]>> = {
   GPUDevice: [
@@ -46,6 +48,11 @@ export interface CountedCalls {
   readonly nudges: number;
   /** Bytes that copyBufferToBuffer moved. */
   readonly bytes: number;
+}
+
+/** The call by which an opaque picture that is no pixel data gets into a texture, as `CountedCalls` names it. */
+export function uploadCall(gpu: Gpu): string {
+  return readsPixels(gpu) ? 'GPUQueue.writeTexture' : 'GPUQueue.copyExternalImageToTexture';
 }
 
 /** Runs `action` and counts the calls meanwhile. */

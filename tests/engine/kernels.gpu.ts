@@ -214,6 +214,7 @@ const depthwiseCases: readonly DepthwiseCase[] = [
     batch: 2,
   },
   { input: [16, 8, 18], kernel: [3, 3], stride: [1, 1], padding: [1, 1, 1, 1], activation: 'relu', pool: true },
+  { input: [17, 5, 9], kernel: [3, 3], stride: [1, 1], padding: [1, 0, 1, 2], activation: 'sigmoid', batch: 2 },
   { input: [9, 12, 6], kernel: [3, 2], stride: [2, 1], padding: [1, 0, 2, 1], activation: 'sigmoid', pool: true },
 ];
 

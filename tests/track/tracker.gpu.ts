@@ -1,7 +1,7 @@
 import { FaceAligner } from '../../src/align/aligner.js';
 import { FaceDetector } from '../../src/detect/index.js';
 import { FaceTracker, type TrackedFace } from '../../src/track/tracker.js';
-import { countCalls } from '../align/calls.js';
+import { countCalls, uploadCall } from '../align/calls.js';
 import { expectEqual, expectThat } from '../browser/numbers.js';
 import { type GpuCaseContext, gpuSuite } from '../browser/suite.js';
 import { shippedWeights } from '../cascade/shipped-weights.js';
@@ -119,7 +119,7 @@ export const tracker = gpuSuite('tracking with the shipped weights', (test) => {
         }
       });
       // Each look of the detector reads the picture that the aligner has.
-      expectEqual(calls.get('GPUQueue.copyExternalImageToTexture'), jumps.length, 'uploads');
+      expectEqual(calls.get(uploadCall(context.gpu)), jumps.length, 'uploads');
     });
   });
 

@@ -36,27 +36,35 @@ export interface DepthwiseConv2dSpec extends Window {
   readonly pool: boolean;
 }
 
-/** Pixels of the tile that one invocation computes before pooling; more rows where windows slide by one. */
+/**
+ * Pixels of the tile that one invocation computes before pooling. Where windows slide by one they share rows: the more
+ * of them the better, for a software adapter, which does not want many invocations.
+ */
 const TILE_WIDTH = 4;
-const TILE_HEIGHT = { general: 2, sliding: 4 } as const;
+const TILE_HEIGHT = { general: 2, sliding: 4, tall: 8 } as const;
 
-const code = {
-  general: preprocessRows(source, { SLIDING: false }),
-  sliding: preprocessRows(source, { SLIDING: true }),
-} as const;
+type Variant = keyof typeof TILE_HEIGHT;
 
-function depthwiseConv2dKernel(activation: Activation, pool: boolean, variant: keyof typeof code): Kernel {
+const general = preprocessRows(source, { SLIDING: false });
+const sliding = preprocessRows(source, { SLIDING: true });
+
+function depthwiseConv2dKernel(activation: Activation, pool: boolean, variant: Variant): Kernel {
+  const slides = variant !== 'general';
   return {
     name: `depthwiseConv2d.${variant}`,
-    code: code[variant],
-    constants: { ...activationConstant(activation), POOL: Number(pool) },
+    code: slides ? sliding : general,
+    constants: {
+      ...activationConstant(activation),
+      POOL: Number(pool),
+      ...(slides && { ROWS: TILE_HEIGHT[variant] }),
+    },
     bindings: WEIGHTED_BINDINGS,
   };
 }
 
-function variantOf({ kernel, stride }: Window): keyof typeof code {
+function variantOf({ kernel, stride }: Window, isSoftware: boolean): Variant {
   const slides = kernel.every((size) => size === 3) && stride.every((size) => size === 1);
-  return slides ? 'sliding' : 'general';
+  return slides ? (isSoftware ? 'tall' : 'sliding') : 'general';
 }
 
 /** Shape of one item of the result. @throws ShapeError where the window does not fit. */
@@ -116,7 +124,7 @@ export function recordDepthwiseConv2d(
   assertTensorShape(output, depthwiseConv2dOutputShape(spec), 'Output of depthwiseConv2d');
   assertSameBatch([input, output]);
   const { height, width, channels } = output.shape;
-  const variant = variantOf(spec);
+  const variant = variantOf(spec, builder.gpu.adapter.isSoftware);
   const scale = spec.pool ? 2 : 1;
   const tilesX = Math.ceil((width * scale) / TILE_WIDTH);
   const tiles = tilesX * Math.ceil((height * scale) / TILE_HEIGHT[variant]);
@@ -170,6 +178,7 @@ export const declarations: readonly KernelDeclaration[] = [
       [false, true].flatMap((pool) => [
         depthwiseConv2dKernel(activation, pool, 'general'),
         depthwiseConv2dKernel(activation, pool, 'sliding'),
+        depthwiseConv2dKernel(activation, pool, 'tall'),
       ]),
     ),
     params: PARAMS,

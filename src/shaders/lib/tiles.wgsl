@@ -11,16 +11,31 @@ override POOL: bool = false;
 fn store(image: u32, x: u32, y: u32, o4: u32, value: vec4f) {
   if ((x < params.output_width) & (y < params.output_height)) {
     let pixel = (image * params.output_height + y) * params.output_width + x;
-    output[pixel * params.output_blocks + o4] = zero_padding(value, o4, params.output_channels);
+    output[pixel * params.output_blocks + o4] = value;
   }
 }
 
-fn activate_row(sum: mat4x4f, bias: vec4f, slope: vec4f) -> mat4x4f {
+// Of one pixel. Padding channels have no weights and no biases: their sums are 0, and stay so but for sigmoids.
+fn finished(sum: vec4f, o4: u32, bias: vec4f, slope: vec4f) -> vec4f {
+  //#if HALVES
+  let value = activate(sum * WEIGHT_UNIT + bias, slope);
+  //#else
+  let value = activate(sum + bias, slope);
+  //#endif
+  if (keeps_zero()) {
+    return value;
+  }
+  return zero_padding(value, o4, params.output_channels);
+}
+
+fn activate_row(sum: mat4x4f, o4: u32) -> mat4x4f {
+  let bias = bias_slope[o4];
+  let slope = bias_slope[params.output_blocks + o4];
   return mat4x4f(
-    activate(sum[0] * WEIGHT_UNIT + bias, slope),
-    activate(sum[1] * WEIGHT_UNIT + bias, slope),
-    activate(sum[2] * WEIGHT_UNIT + bias, slope),
-    activate(sum[3] * WEIGHT_UNIT + bias, slope),
+    finished(sum[0], o4, bias, slope),
+    finished(sum[1], o4, bias, slope),
+    finished(sum[2], o4, bias, slope),
+    finished(sum[3], o4, bias, slope),
   );
 }
 
@@ -30,10 +45,8 @@ fn finish(image: u32, tile_x: u32, pair: u32, o4: u32, upper_sum: mat4x4f, lower
   if (o4 >= params.output_blocks) {
     return;
   }
-  let bias = bias_slope[o4];
-  let slope = bias_slope[params.output_blocks + o4];
-  let upper = activate_row(upper_sum, bias, slope);
-  let lower = activate_row(lower_sum, bias, slope);
+  let upper = activate_row(upper_sum, o4);
+  let lower = activate_row(lower_sum, o4);
   if (POOL) {
     let x = tile_x * 2u;
     store(image, x, pair, o4, max(max(upper[0], upper[1]), max(lower[0], lower[1])));
