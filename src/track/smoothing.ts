@@ -8,7 +8,8 @@ import { expectObject } from '../engine/expect.js';
 import { list, show } from '../engine/show.js';
 import type { FaceModel } from '../mmm/model.js';
 import { type ParameterLayout, quaternionOf } from '../mmm/parameters.js';
-import { type Quaternion, quaternionToMatrix } from '../mmm/pose.js';
+import type { Quaternion } from '../mmm/pose.js';
+import { type Middle, middleOf, placeOf, putAt, rotationBetween, turned } from './poses.js';
 
 /** How one part is filtered. */
 export interface OneEuroOptions {
@@ -143,7 +144,7 @@ export class RotationOneEuro {
 /** Filters the parameters of one face, frame by frame. */
 export class FaceSmoother {
   readonly #layout: ParameterLayout;
-  readonly #middle: readonly number[];
+  readonly #middle: Middle;
   readonly #rotation: RotationOneEuro;
   readonly #translation: OneEuro;
   readonly #scale: OneEuro;
@@ -189,9 +190,8 @@ export class FaceSmoother {
     const root = Math.exp((growth ?? 0) / 2);
     const unit: Quaternion = [q[0] / length, q[1] / length, q[2] / length, q[3] / length];
     smoothed.set(this.#rotation.filter(unit, seconds).map((value) => value * root));
-    const middle = this.#translation.filter(this.#fromOrigin(parameters, 1), seconds, root * root);
-    smoothed.set(middle, 4);
-    smoothed.set(this.#fromOrigin(smoothed, -1), 4);
+    const place = placeOf(parameters, this.#middle);
+    putAt(smoothed, this.#middle, this.#translation.filter(place, seconds, root * root));
     for (const [filter, [offset, count]] of [
       [this.#identity, this.#layout.identity],
       [this.#expression, this.#layout.expression],
@@ -205,25 +205,6 @@ export class FaceSmoother {
     for (const [i, at] of this.#lidsAt.entries()) smoothed[at] = lids[i]!;
     return smoothed;
   }
-
-  /**
-   * The translation with so many `times` the way from the model's origin to the middle of the face added. The origin
-   * lies deep in the head: where an angle trembles it swings, and the two, filtered apart, no longer cancel out in
-   * front.
-   */
-  #fromOrigin(parameters: Float64Array, times: number): [number, number] {
-    const r = quaternionToMatrix(quaternionOf(parameters));
-    const [x = 0, y = 0, z = 0] = this.#middle;
-    return [
-      parameters[4]! + times * (r[0] * x + r[1] * y + r[2] * z),
-      parameters[5]! + times * (r[3] * x + r[4] * y + r[5] * z),
-    ];
-  }
-}
-
-/** Mean of the mean face's landmarks, in the model's frame. */
-function middleOf({ landmarks, mean }: Pick<FaceModel, 'landmarks' | 'mean'>): readonly number[] {
-  return [0, 1, 2].map((axis) => landmarks.reduce((sum, i) => sum + mean[3 * i + axis]!, 0) / landmarks.length);
 }
 
 /** @throws InputError where a part has no positive cutoff or a negative beta. */
@@ -240,35 +221,4 @@ export function checkSmoothing(options: SmoothingOptions): void {
       );
     }
   }
-}
-
-/**
- * The turn that takes unit quaternion `a` to `b`, as an axis times an angle of at most pi: `b = turned(a, turn)` up to
- * sign.
- */
-function rotationBetween(a: Quaternion, b: Quaternion): readonly number[] {
-  // conj(a) b, whose vector part is the axis times sin(angle / 2).
-  const w = a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3];
-  const x = a[0] * b[1] - a[1] * b[0] - a[2] * b[3] + a[3] * b[2];
-  const y = a[0] * b[2] + a[1] * b[3] - a[2] * b[0] - a[3] * b[1];
-  const z = a[0] * b[3] - a[1] * b[2] + a[2] * b[1] - a[3] * b[0];
-  const sine = Math.hypot(x, y, z);
-  if (sine === 0) return [0, 0, 0];
-  // b and -b are one rotation: the shorter way.
-  const factor = (2 * Math.atan2(sine, Math.abs(w)) * Math.sign(w || 1)) / sine;
-  return [x * factor, y * factor, z * factor];
-}
-
-/** `a` turned further by an axis times an angle. */
-function turned(a: Quaternion, [x = 0, y = 0, z = 0]: readonly number[]): Quaternion {
-  const angle = Math.hypot(x, y, z);
-  if (angle === 0) return a;
-  const [w, s] = [Math.cos(angle / 2), Math.sin(angle / 2) / angle];
-  const [b, c, d] = [x * s, y * s, z * s];
-  return [
-    a[0] * w - a[1] * b - a[2] * c - a[3] * d,
-    a[0] * b + a[1] * w + a[2] * d - a[3] * c,
-    a[0] * c - a[1] * d + a[2] * w + a[3] * b,
-    a[0] * d + a[1] * c - a[2] * b + a[3] * w,
-  ];
 }

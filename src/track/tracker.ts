@@ -20,6 +20,7 @@ import {
   pictureSize,
   UploadedPicture,
 } from '../pictures/frame.js';
+import { Motion } from './motion.js';
 import {
   checkFollowing,
   type Following,
@@ -27,6 +28,7 @@ import {
   type TrackerOptions,
   type TrackingAligner,
 } from './options.js';
+import { type Middle, middleOf } from './poses.js';
 import { FaceSmoother } from './smoothing.js';
 import { distinct, jumped, movedFar, nearest, needsFullRun, newBoxes, type Track } from './tracks.js';
 
@@ -66,6 +68,7 @@ export class FaceTracker {
   readonly #own: { destroy(): void } | undefined;
   readonly #options: Following;
   readonly #reader: FaceReader;
+  readonly #middle: Middle;
   #tracks: readonly Track[] = [];
   #nextId = 1;
   #lastMs = Number.NEGATIVE_INFINITY;
@@ -119,6 +122,7 @@ export class FaceTracker {
     this.#detector = detector;
     this.#own = own;
     this.#options = checkFollowing(options, aligner, detector);
+    this.#middle = middleOf(aligner.model);
     this.#reader = new FaceReader(aligner.model, aligner.layout, { blendshapes: aligner.blendshapes });
   }
 
@@ -218,9 +222,9 @@ export class FaceTracker {
     const picture = upload === undefined ? frame : await this.#upload(frame, upload);
     const size = sizeOf(picture instanceof UploadedPicture ? picture : frame) ?? this.#size;
     const known = size === undefined ? before : this.#fitted(before, size);
-    const isGap = timestampMs - this.#lastMs > LONGEST_GAP;
+    const isGap = this.#isGap(timestampMs);
     const looking = boxes ?? this.#lookFor(frame, picture, timestampMs, known.length);
-    const [seen, found] = await Promise.all([looking, this.#refine(picture, known, isGap)]);
+    const [seen, found] = await Promise.all([looking, this.#refine(picture, known, timestampMs, isGap)]);
     const isShaken = known.some(({ good }, i) => {
       const face = found[i];
       return jumped(good, face) || (isGap && (face === undefined || !this.#isSure(face)));
@@ -270,16 +274,18 @@ export class FaceTracker {
       centreY: moved(crop.centreY),
       side: crop.side * scale,
     });
-    const { good, shown, smoother } = track;
-    const { box } = good;
+    const { good: before, shown, smoother } = track;
+    const { box } = before;
+    const good = {
+      ...before,
+      crop: cropOf(before),
+      landmarks: before.landmarks.map((value, i) => (i % 3 === 2 ? value * scale : moved(value))),
+      box: { ...box, x0: moved(box.x0), y0: moved(box.y0), x1: moved(box.x1), y1: moved(box.y1) },
+    };
     return {
       ...track,
-      good: {
-        ...good,
-        crop: cropOf(good),
-        landmarks: good.landmarks.map((value, i) => (i % 3 === 2 ? value * scale : moved(value))),
-        box: { ...box, x0: moved(box.x0), y0: moved(box.y0), x1: moved(box.x1), y1: moved(box.y1) },
-      },
+      good,
+      motion: Motion.of(this.#middle, inPicture(good), this.#lastMs),
       shown: this.#reader.repose({ ...shown, crop: cropOf(shown) }, shown.parameters),
       // Its past is in the old pixels.
       smoother: smoother && this.#newSmoother(),
@@ -322,12 +328,18 @@ export class FaceTracker {
    * seen by what was found.
    * @param isGap whether all of them need it
    */
-  async #refine(frame: PictureSource, known: readonly Track[], isGap: boolean): Promise<readonly (Face | undefined)[]> {
+  async #refine(
+    frame: PictureSource,
+    known: readonly Track[],
+    timestampMs: number,
+    isGap: boolean,
+  ): Promise<readonly (Face | undefined)[]> {
     const { iterations: all } = this.#aligner;
+    const expected = new Map(known.map((track) => [track, this.#expected(track, timestampMs)]));
     const found = new Map<Track, Face | undefined>();
     const refine = async (tracks: readonly Track[], iterations: number) => {
       if (tracks.length === 0) return;
-      const faces = tracks.map(({ good }) => good);
+      const faces = tracks.map((track) => expected.get(track) ?? track.good);
       const refined = await this.#aligner.refine(frame, faces, { iterations });
       for (const [i, track] of tracks.entries()) found.set(track, refined[i]);
     };
@@ -336,10 +348,21 @@ export class FaceTracker {
     await Promise.all([refine(known.filter(isWhole), all), refine(others, this.#options.iterations)]);
     const unsettled = (track: Track) => {
       const face = found.get(track);
-      return face === undefined || !this.#isSure(face) || movedFar(track.good, face);
+      return face === undefined || !this.#isSure(face) || movedFar(expected.get(track) ?? track.good, face);
     };
     await refine(others.filter(unsettled), all);
     return known.map((track) => found.get(track));
+  }
+
+  #isGap(timestampMs: number): boolean {
+    return timestampMs - this.#lastMs > LONGEST_GAP;
+  }
+
+  /** A known face where it may be in a frame. In doubt or after a gap nothing says that it went on. */
+  #expected({ good, motion, doubt }: Track, timestampMs: number): Face {
+    if (doubt > 0 || this.#isGap(timestampMs)) return good;
+    const parameters = moveParameters(motion.at(timestampMs), PICTURE_FRAME, poseFrame(good.crop));
+    return this.#reader.repose(good, Float32Array.from(parameters));
   }
 
   #isSure({ confidence }: Face): boolean {
@@ -353,8 +376,13 @@ export class FaceTracker {
   #next(track: Track, found: Face | undefined, timestampMs: number): Track | undefined {
     const age = track.age + 1;
     if (found !== undefined && this.#isSure(found)) {
-      const fast = movedFar(track.good, found);
-      return { ...track, age, fast, doubt: 0, good: found, shown: this.#smooth(found, track.smoother, timestampMs) };
+      const fast = movedFar(this.#expected(track, timestampMs), found);
+      const pose = inPicture(found);
+      // A jump is no speed.
+      const isNew = this.#isGap(timestampMs) || jumped(track.good, found);
+      const motion = isNew ? Motion.of(this.#middle, pose, timestampMs) : track.motion.after(pose, timestampMs);
+      const shown = this.#smooth(found, track.smoother, timestampMs);
+      return { ...track, age, fast, doubt: 0, good: found, motion, shown };
     }
     const doubt = track.doubt + 1;
     if (doubt >= this.#options.frames) return undefined;
@@ -369,15 +397,15 @@ export class FaceTracker {
     return sure.map((face) => {
       const smoother = this.#newSmoother();
       const shown = this.#smooth(face, smoother, timestampMs);
-      return { id: this.#nextId++, age: 0, good: face, shown, fast: false, doubt: 0, smoother };
+      const motion = Motion.of(this.#middle, inPicture(face), timestampMs);
+      return { id: this.#nextId++, age: 0, good: face, motion, shown, fast: false, doubt: 0, smoother };
     });
   }
 
   #smooth(face: Face, smoother: FaceSmoother | undefined, timestampMs: number): Face {
     if (smoother === undefined) return face;
-    const crop = poseFrame(face.crop);
-    const smooth = smoother.smooth(moveParameters(face.parameters, crop, PICTURE_FRAME), timestampMs);
-    return this.#reader.repose(face, Float32Array.from(moveParameters(smooth, PICTURE_FRAME, crop)));
+    const smooth = smoother.smooth(inPicture(face), timestampMs);
+    return this.#reader.repose(face, Float32Array.from(moveParameters(smooth, PICTURE_FRAME, poseFrame(face.crop))));
   }
 
   /** What the detector sees in this frame. */
@@ -456,6 +484,11 @@ export class FaceTracker {
       .finally(release);
     return [];
   }
+}
+
+/** A face's parameters in `PICTURE_FRAME`. */
+function inPicture({ parameters, crop }: Face): Float64Array<ArrayBuffer> {
+  return moveParameters(parameters, poseFrame(crop), PICTURE_FRAME);
 }
 
 /** A copy: what it is of may change. */

@@ -3,17 +3,20 @@ import type { Face } from '../align/face.js';
 import { SAME_FACE, squareOf } from '../align/sure.js';
 import { quaternionOf } from '../mmm/parameters.js';
 import { cropSquare, type FaceBox, overlapOf } from '../pictures/boxes.js';
+import type { Motion } from './motion.js';
 import type { FaceSmoother } from './smoothing.js';
 
 /** One face that is followed; each frame makes it anew. */
 export interface Track {
   readonly id: number;
   readonly age: number;
-  /** The last that was beyond doubt, as the aligner gave it: what the next frame starts from. */
+  /** The last that was beyond doubt, as the aligner gave it. */
   readonly good: Face;
+  /** How that one moved until then. */
+  readonly motion: Motion;
   /** The same as the caller got it, smoothed. */
   readonly shown: Face;
-  /** Whether it moved far in the last frame. */
+  /** Whether it was far from where it was expected in the last frame. */
   readonly fast: boolean;
   /** Frames of doubt in a row. */
   readonly doubt: number;
@@ -27,7 +30,7 @@ export interface Track {
 const MOST_TURN = 25;
 
 /**
- * A face that moves by more than this from one frame to the next, in parts of its size, is found by the whole cascade:
+ * A face that lies farther than this from where it was expected, in parts of its size, is found by the whole cascade:
  * the last iterations alone correct less than that.
  */
 const MOST_MOVE = 0.05;
