@@ -1,7 +1,7 @@
-"""Parameter labels for the crops: markup, two teachers and fiducials are fused into 68 target points and the openings of eyes and mouth, to which pose,
+"""Parameter labels for the crops: markup, the teachers and fiducials are fused into 68 target points and the openings of eyes and mouth, to which pose,
 identity and expression are fitted jointly (docs/training.md, "Labels"). Mirrored faces are fitted anew.
 
-    python -m training.labels --data ../shared/data      # after training.teacher; what that has not looked at is labelled without it
+    python -m training.labels --data ../shared/data      # after training.teacher, and again after training.distil; what they have not looked at is labelled without them
 
 Writes training/.cache/labels.npz, again after every split, the most valuable first (rows only ever follow): `image`, `split`; `parameters` f32 [n,2,104] (plain,
 mirrored; frame of the 192 px crop); `points` f32 [n,2,68,2] (targets, pixels of the 192 px crop, y down) and their weights `valid` f32 [n,2,68] (0: hidden or
@@ -38,7 +38,8 @@ DEPTH_WEIGHT = 0.1  # the label network's depth belongs to another mesh: a hint 
 LID_WEIGHT, LIP_WEIGHT = 10.0, 4.0  # of the distance between two lids or lips, beside 1 for a point
 LOOSE = {"eyeBlink": 0.1, "jawOpen": 0.1}  # factors of the expression prior: these must be free to close and open
 SHUT = 0.06           # eye aspect ratio of eyes that are known to be shut, at most
-DISAGREE = 8.0        # % of the face size between the two teachers from which MediaPipe's face is taken for a wrong one
+DISAGREE = 8.0        # % of the face size between two teachers from which the later one's face is taken for a wrong one
+CASCADE_PART = 0.3    # of the third teacher's points in the targets without markup
 LIDS = np.array([[37, 41], [38, 40], [43, 47], [44, 46]])
 LIPS = np.array([[61, 67], [62, 66], [63, 65]])
 PAIRS = np.concatenate([LIDS, LIPS])
@@ -82,27 +83,27 @@ def pose_from_points(mean: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, 
 
 
 class LandmarkMap:
-    """Ridge regression from the label network's 68 3D points to markup: what separates the two is mostly a fixed difference of
-    definition that depends on pose and shape, so a linear map trained on marked photos corrects photos without markup."""
+    """Ridge regression from one or more networks' 68 3D points to markup: what separates them is mostly a fixed difference of definition that depends on pose and
+    shape, so a linear map trained on marked photos corrects photos without markup. What it adds is added to the first network's points, in whose box all are seen."""
 
-    def __init__(self, points3d: np.ndarray, markup: np.ndarray, ridge: float = 0.1):
-        points3d, markup = np.concatenate([points3d, mirror(points3d)]), np.concatenate([markup, mirror(markup)])
-        x, y = self.features(points3d), (markup - points3d[..., :2]) / face_size(points3d)[:, None, None]
+    def __init__(self, sources: list[np.ndarray], markup: np.ndarray, ridge: float):
+        both = [np.concatenate([points, mirror(points)]) for points in sources]
+        x, y = self.features(both), (np.concatenate([markup, mirror(markup)]) - both[0][..., :2]) / face_size(both[0])[:, None, None]
         y = y.reshape(len(y), -1)
         self.mean_x, self.mean_y = x.mean(0), y.mean(0)
         x = x - self.mean_x
         self.weights = np.linalg.solve(x.T @ x + ridge * np.eye(x.shape[1]), x.T @ (y - self.mean_y))
 
     @staticmethod
-    def features(points3d: np.ndarray) -> np.ndarray:
-        box = (points3d[..., :2].max(1) + points3d[..., :2].min(1)) / 2
-        out = points3d.copy()
-        out[..., :2] -= box[:, None]
-        return (out / face_size(points3d)[:, None, None]).reshape(len(out), -1)
+    def features(sources: list[np.ndarray]) -> np.ndarray:
+        """[n,68,3] each -> [n, 204 a source]."""
+        first = sources[0][..., :2]
+        box, size = (first.max(1) + first.min(1))[:, None] / 2, face_size(first)[:, None, None]
+        return np.concatenate([(np.concatenate([p[..., :2] - box, p[..., 2:]], -1) / size).reshape(len(p), -1) for p in sources], 1)
 
-    def __call__(self, points3d: np.ndarray) -> np.ndarray:
-        offset = (self.features(points3d) - self.mean_x) @ self.weights + self.mean_y
-        return points3d[..., :2] + offset.reshape(-1, 68, 2) * face_size(points3d)[:, None, None]
+    def __call__(self, *sources: np.ndarray) -> np.ndarray:
+        offset = (self.features(list(sources)) - self.mean_x) @ self.weights + self.mean_y
+        return sources[0][..., :2] + offset.reshape(-1, 68, 2) * face_size(sources[0])[:, None, None]
 
 
 def fuse(points3d: np.ndarray, markup: np.ndarray, split: np.ndarray, yaw: np.ndarray) -> np.ndarray:
@@ -110,11 +111,11 @@ def fuse(points3d: np.ndarray, markup: np.ndarray, split: np.ndarray, yaw: np.nd
     markup's definition (automatic markup pulls half way). Jaw: the same on the near side; on the far side of a turned face the markup follows
     the visible contour, so there the 3D jaw of the labels (with its frontal offset) takes over."""
     manual, automatic = split == "train-300w", split == "train-youtube"
-    to_manual = LandmarkMap(points3d[manual], markup[manual])
+    to_manual = LandmarkMap([points3d[manual]], markup[manual], ridge=0.1)
     mapped = to_manual(points3d)
     target = mapped.copy()
     target[manual] = markup[manual]
-    own = LandmarkMap(points3d[automatic], markup[automatic], ridge=1.0)(points3d[automatic])
+    own = LandmarkMap([points3d[automatic]], markup[automatic], ridge=1.0)(points3d[automatic])
     target[automatic] += 0.5 * (markup[automatic] - own)
     frontal = manual & (np.abs(yaw) < 8)
     size = face_size(points3d)[:, None, None]
@@ -255,6 +256,10 @@ def read(data: Path) -> dict[str, np.ndarray]:
     table["mediapipe"][here] = teacher["points"][found][:, MEDIAPIPE68]
     table["blendshapes"][here] = teacher["blendshapes"][found]
     table["blendshape_names"] = teacher["blendshape_names"]
+    table["cascade"] = np.full((n + m, 68, 2), np.nan)
+    if (CACHE / "cascade.npz").exists():
+        third = np.load(CACHE / "cascade.npz")
+        table["cascade"][[row[name] for name in third["image"]]] = third["points"]
     return table
 
 
@@ -285,9 +290,9 @@ def targets(table: dict[str, np.ndarray], yaw: np.ndarray) -> dict[str, np.ndarr
     fair = seen & manual
     gap = 100 * np.linalg.norm(mediapipe[..., :2] - points3d[..., :2], axis=-1)[:, 17:].mean(1) / size
     fair &= gap < DISAGREE
-    learn = LandmarkMap(mediapipe[fair], markup[fair], ridge=1.0)
+    learn = LandmarkMap([mediapipe[fair], points3d[fair]], markup[fair], ridge=0.3)
     mapped = np.full((n, 68, 2), np.nan)
-    mapped[seen] = learn(mediapipe[seen])
+    mapped[seen] = learn(mediapipe[seen], points3d[seen])
     # Openings: the teacher's own, times what separates its definition from the markup's. Through the origin, so that shut stays shut.
     length = lambda points, pairs: np.linalg.norm(apart(points[fair], pairs), axis=-1).mean(-1)
     lid = np.median(np.concatenate([length(markup, pairs) / length(mediapipe, pairs) for pairs in (LIDS[:2], LIDS[2:])]))
@@ -313,6 +318,14 @@ def targets(table: dict[str, np.ndarray], yaw: np.ndarray) -> dict[str, np.ndarr
     out[scale] = part
     source[manual] = "markup"
     source[both] = "mediapipe and automatic markup"
+    third = table["cascade"]
+    agree = 100 * np.linalg.norm(third - out, axis=-1)[:, 17:].mean(1) / size < DISAGREE  # NaN: not asked
+    print(f"cascade: {np.isfinite(third[:, 0, 0]).sum()} faces, {np.sum(agree)} of them within {DISAGREE}% of the targets")
+    mixed = agree & ~manual
+    out[mixed] += CASCADE_PART * (third[mixed] - out[mixed])
+    part = out[mixed & use]
+    scale_openings(part, PAIRS, apart(mapped[mixed & use], PAIRS))
+    out[mixed & use] = part
     weights, valid = np.full((n, 68), 1.0), np.ones((n, 68))
     openings = np.repeat((good | manual)[:, None], len(PAIRS), 1)
     weights[~(good | manual), 17:] = 0.7

@@ -20,6 +20,7 @@ from . import face_model
 from .face_model import ROOT
 from .geometry import quaternion, rotation
 from .labels import CACHE, SIZE
+from .surface import carry
 
 WIDE = CACHE / "wide_face.npz"
 CELL = 4                      # px between the vertices of the surround's height field
@@ -35,8 +36,14 @@ def pack_wide(data: Path) -> None:
     source = np.load(data / "ict" / "ict_face.npz")
     _, kept = face_model.expressions(source)
     basis = np.concatenate([source["identity"][:face_model.IDENTITY_COUNT], source["expression"][kept], 0 * source["mean"][None]]) / 10
+    mean, model = source["mean"] / 10, face_model.load()
+    if model.correctives:
+        over = carry(mean, source["triangles"], model.landmarks)
+        own = slice(face_model.IDENTITY_COUNT - model.correctives, face_model.IDENTITY_COUNT)
+        basis[own] = np.einsum("vl,kld->kvd", over, model.identity[own][:, model.landmarks])
+        mean = mean + over @ (model.mean - mean[:len(model.mean)])[model.landmarks]
     CACHE.mkdir(parents=True, exist_ok=True)
-    np.savez(WIDE, mean=(source["mean"] / 10).astype(np.float32), basis=basis.astype(np.float32), triangles=source["triangles"].astype(np.int32))
+    np.savez(WIDE, mean=mean.astype(np.float32), basis=basis.astype(np.float32), triangles=source["triangles"].astype(np.int32))
 
 
 @dataclass

@@ -262,7 +262,7 @@ def train(args: argparse.Namespace) -> None:
     if exported and not states[0]:
         # Tensors of each iteration's inputs on a few batches, on the crops that the exported iterations before it give.
         renderer, recrop = Renderer(model, CROP), Recropper(model)
-        batches = [samples.batch(20_000_000 + i, 128) for i in range(4)]
+        batches = [samples.batch(20_000_000 + i, 128) for i in range(12)]
         states_of = [(start[None], batch.crops) for batch in batches]
         for k, (net, tensors) in enumerate(zip(nets, exported)):
             if k:
