@@ -55,6 +55,12 @@ def directions(x: np.ndarray, weight: np.ndarray, count: int) -> tuple[np.ndarra
     return mean, (vectors[:, strongest] * np.sqrt(variance[strongest])).T.reshape(count, 68, 3) / rank
 
 
+def symmetric(vertices: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """shift [V,3] made its own mirror image on a symmetric mesh [V,3]: the triangles, over which it was carried, are not quite symmetric."""
+    partner = np.array([np.argmin(((vertices * [-1, 1, 1] - vertex) ** 2).sum(1)) for vertex in vertices])
+    return (shift + shift[partner] * [-1, 1, 1]) / 2
+
+
 def empty_rows(first: int, last: int) -> None:
     """Exported iterations give 0 for the parameters first .. last - 1 from now on."""
     names = json.loads((WEIGHTS / "manifest.json").read_text())["iterations"]
@@ -78,6 +84,7 @@ def main() -> None:
     mean, shapes = directions(x, weight, CORRECTIVE_COUNT)
     over = carry(model.mean, model.triangles, model.landmarks)
     moved = np.einsum("vl,kld->kvd", over, np.concatenate([mean[None], shapes])).astype(np.float32)
+    moved[0] = symmetric(model.mean, moved[0])
     identity = np.concatenate([model.identity[:-CORRECTIVE_COUNT], moved[1:]])
     tensors["mean"] = model.mean + moved[0]
     tensors["identity"], tensors["identity_scale"] = quantise(identity)
