@@ -10,11 +10,14 @@ import numpy as np
 import torch
 
 from . import face_model
+from .correctives import directions, symmetric
 from .costs import COSTS, LAMBDA, PointDecoder, rotation_derivative
 from .crops import COSINE, CROP, MARGIN, SINE, Crops, Recropper, head_roll, turn
 from .geometry import rotation
+from .labels import LandmarkMap
 from .network import Net
 from .regeneration import NEIGHBOURS, Regeneration
+from .surface import carry
 
 failures = 0
 
@@ -175,10 +178,37 @@ def check_crops(model: face_model.FaceModel, rng: np.random.Generator) -> None:
     check("crops: parameters to the picture and back", float(np.abs(crops.pose(crops.pose_in_picture(p, 192), 192)[:, 4:6] - p[:, 4:6]).max()), 1e-3)
 
 
+def check_correctives(model: face_model.FaceModel, rng: np.random.Generator) -> None:
+    """Residuals that are known: a shift of all faces and two directions that they differ in."""
+    mean, shapes = rng.normal(0, 1, (68, 3)), np.zeros((2, 68, 3))
+    shapes[:, 17:] = np.linalg.qr(rng.normal(size=(153, 2)))[0].T.reshape(2, 51, 3)  # jaw points rank lower
+    found, strongest = directions(mean + np.einsum("nk,kld->nld", rng.normal(0, [3, 2], (20000, 2)), shapes), np.ones(20000), 2)
+    check("correctives: the mean", float(np.abs(found - mean).max()), 0.05)
+    angle = np.einsum("kld,mld->km", strongest, shapes)
+    check("correctives: directions, as long as a standard deviation", float(np.abs(np.abs(angle) - np.diag([3, 2])).max()), 0.1)
+    over = carry(model.mean, model.triangles, model.landmarks)
+    check("surface: the places move as they are told", float(np.abs(over[model.landmarks] - np.eye(68)).max()), 1e-2)
+    far = np.linalg.norm(model.mean[:, None] - model.mean[model.landmarks], axis=-1).min(1)
+    check("surface: what is far from all places moves less than half as far", float(np.abs(over[far > far.max() - 0.05].sum(1)).max()), 0.5)
+    shift = symmetric(model.mean, rng.normal(0, 0.01, model.mean.shape))
+    check("surface: a symmetric shift is its own mirror image", float(np.abs(symmetric(model.mean, shift) - shift).max()), 1e-12)
+    check("surface: a lip moves without the other", float(abs(over[model.landmarks[62], 66])), 1e-3)
+
+
+def check_map(rng: np.random.Generator) -> None:
+    """A definition that is linear in two networks' points is found again."""
+    first, second = (rng.uniform(40, 150, (600, 68, 3)) for _ in range(2))
+    markup = first[..., :2] + 0.1 * (second[..., :2] - first[..., :2])
+    learn = LandmarkMap([first[:500], second[:500]], markup[:500], ridge=1e-6)
+    check("labels: two networks mapped to markup", float(np.abs(learn(first[500:], second[500:]) - markup[500:]).max()), 1e-3)
+
+
 if __name__ == "__main__":
     generator = np.random.default_rng(1)
     check_costs(face_model.load(), generator)
     check_network(generator)
     check_regeneration(face_model.load(), generator)
     check_crops(face_model.load(), generator)
+    check_correctives(face_model.load(), generator)
+    check_map(generator)
     sys.exit(failures > 0)
