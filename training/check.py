@@ -119,7 +119,8 @@ def check_network(rng: np.random.Generator) -> None:
         again.train()
         check("unfolded network: training mode on the same samples", relative(again(*(torch.cat(x) for x in zip(*inputs))), net(*(torch.cat(x) for x in zip(*inputs)))), 2e-2)
         module = net.layers["pncc_fc1"]
-        module.norm.bias[:150] = -1e3
+        module.norm.bias[:150], module.norm.bias[150:] = -1e3, 10  # the others are reached by any input
+        net.layers["paf_fc1"].norm.bias.fill_(10)
         again = Net(unit)
         dead = again.load_folded(net.folded(), inputs)
         check("dead units: found, and none other", abs(dead["pncc.fc1"] - 150) + dead["paf.fc1"], 0)
