@@ -18,7 +18,7 @@ import numpy as np
 
 from . import face_model
 from .data import Samples
-from .evaluate import exported, measure_afw, measure_closed, run_weights
+from .evaluate import exported, measure_afw, measure_cfp, measure_closed, run_weights
 from .face_model import ROOT
 from .labels import CACHE
 from .train import Cascade, evaluate, load_cascade
@@ -49,7 +49,10 @@ EYES = {
     "as shipped": [],
     "without terms of lids and lips": ["--openings", "0"],
     "without shares of a batch": ["--share", "0"],
-    "without either": ["--openings", "0", "--share", "0"],
+    "without the mesh": ["--vertices", "0"],
+    "without identity and expression": ["--coefficients", "0"],
+    "without real profiles": ["--leave-out", "train-cfp"],
+    "without real shut eyes": ["--leave-out", "train-closed-eyes"],
 }
 RESULTS = CACHE / "ablations.json"
 
@@ -77,7 +80,8 @@ def run_eyes(name: str, steps: int, seed: int, weights: Path) -> dict[str, float
 def figures(cascade: Cascade) -> dict[str, float]:
     afw, closed = measure_afw(cascade, DATA, None), measure_closed(cascade, DATA)
     return {"eyes": afw["corrected"]["eyes"], "lips": afw["corrected"]["lips"], "inner 51": afw["corrected"]["inner 51"], "mouths opened": afw["mouth"]["opened"],
-            "mouths correlation": afw["mouth"]["correlation"], "ratio of shut eyes": closed["ratio shut"], "AUC": closed["auc"], "AUC of blink weights": closed["auc of blink weights"]}
+            "mouths correlation": afw["mouth"]["correlation"], "ratio of shut eyes": closed["ratio shut"], "AUC": closed["auc"], "AUC of blink weights": closed["auc of blink weights"],
+            "profiles": measure_cfp(cascade, DATA)["mean"]}
 
 
 def cell(values: np.ndarray) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -160,9 +161,10 @@ def mouth_opening(points: np.ndarray) -> np.ndarray:
 
 class Samples:
     """Draws augmented batches, a pure function of (seed, step): training resumes exactly. `profiling` is the fraction of samples
-    that is turned out of plane, `circle` the fraction whose first crop has any roll, `share` the least part of each rare group."""
+    that is turned out of plane, `circle` the fraction whose first crop has any roll, `share` the least part of each rare group; `leave_out` names
+    splits that are not drawn from."""
 
-    def __init__(self, seed: int = 1, profiling: float = 0.25, circle: float = 0.5, share: float = 0.15):
+    def __init__(self, seed: int = 1, profiling: float = 0.25, circle: float = 0.5, share: float = 0.15, leave_out: Sequence[str] = ()):
         labels = np.load(CACHE / "labels.npz")
         with np.load(CACHE / "crops.npz") as decoded:
             row, limits = {name: i for i, name in enumerate(decoded["image"])}, decoded["inside"]
@@ -173,7 +175,7 @@ class Samples:
         self.valid = labels["valid"] if "valid" in labels else np.ones(self.points.shape[:3], np.float32)
         self.split, self.yaw, self.markup = labels["split"], labels["yaw"], labels["markup"]
         good = (labels["residual"].max(1) < MAX_RESIDUAL) & ((labels["spread"] < MAX_SPREAD) | np.isin(self.split, ["train-cfp", "train-closed-eyes"]))
-        self.rows = np.where(good & np.isin(self.split, list(SPLIT_WEIGHT)))[0]
+        self.rows = np.where(good & np.isin(self.split, [name for name in SPLIT_WEIGHT if name not in leave_out]))[0]
         weight = np.array([SPLIT_WEIGHT[name] for name in self.split[self.rows]])
         weight *= 1 + np.minimum((np.abs(self.yaw[self.rows]) / 15) ** 2, 6)
         points = self.points[self.rows, 0]

@@ -27,7 +27,7 @@ from tqdm import tqdm
 from . import face_model
 from .costs import COSTS, Cost, Points
 from .crops import COSINE, CROP, SINE, Crops, Recropper, turn
-from .data import Batch, Samples, cut
+from .data import SPLIT_WEIGHT, Batch, Samples, cut
 from .geometry import COUNT
 from .labels import CACHE, SIZE, face_size
 from .network import Net
@@ -144,7 +144,7 @@ def single_thread() -> None:
 def produce(ring: Ring, args: argparse.Namespace, step: int) -> None:
     """Process that prepares batches step, step + 1, ..."""
     single_thread()
-    samples = Samples(args.seed, args.profiling, args.circle, args.share)
+    samples = Samples(args.seed, args.profiling, args.circle, args.share, args.leave_out)
     while True:
         if (slot := take(ring.queues[-1], 2)) is None:
             continue
@@ -159,7 +159,9 @@ def produce(ring: Ring, args: argparse.Namespace, step: int) -> None:
 
 
 def cost_of(args: argparse.Namespace, model: face_model.FaceModel, unit: np.ndarray) -> Cost:
-    return Points(model, unit, CROP, opening_weight=args.openings) if args.cost == "points" else COSTS[args.cost](model, unit, CROP)
+    if args.cost != "points":
+        return COSTS[args.cost](model, unit, CROP)
+    return Points(model, unit, CROP, vertex_weight=args.vertices, coefficient_weight=args.coefficients, opening_weight=args.openings)
 
 
 def optimise(ring: Ring, k: int, net: Net, average: Net, start: np.ndarray, state: dict | None, path: Path, args: argparse.Namespace) -> None:
@@ -248,7 +250,7 @@ def train(args: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     single_thread()
     torch.manual_seed(args.seed)
-    model, samples = face_model.load(), Samples(args.seed, args.profiling, args.circle, args.share)
+    model, samples = face_model.load(), Samples(args.seed, args.profiling, args.circle, args.share, args.leave_out)
     exported = load_weights(args.from_weights) if args.from_weights else []
     statistics_file = folder / "statistics.npz"
     if not statistics_file.exists():
@@ -343,6 +345,9 @@ def main() -> None:
     parser.add_argument("--circle", type=float, default=0.5, help="fraction of samples whose first crop has any roll")
     parser.add_argument("--share", type=float, default=0.15, help="least part of a batch each of shut eyes, open mouths and real faces beyond 45 degrees of yaw")
     parser.add_argument("--openings", type=float, default=0.5, help="weight of the errors of the lids' and lips' distances (cost points)")
+    parser.add_argument("--vertices", type=float, default=0.25, help="weight of the mesh's distance to the label's (cost points)")
+    parser.add_argument("--coefficients", type=float, default=0.003, help="weight of identity's and expression's errors (cost points)")
+    parser.add_argument("--leave-out", nargs="+", default=[], choices=SPLIT_WEIGHT, metavar="SPLIT", help="splits that are not drawn from")
     parser.add_argument("--bf16", action="store_true", help="convolutions in bfloat16: faster on processors that multiply it (avx512_bf16, amx)")
     parser.add_argument("--seed", type=int, default=1)
     train(parser.parse_args())
