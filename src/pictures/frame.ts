@@ -8,7 +8,7 @@ import { InputError } from '../engine/errors.js';
 import { refuse } from '../engine/expect.js';
 import { isFirefox } from '../engine/firefox.js';
 import { reason, show } from '../engine/show.js';
-import { PixelReader, readsPixels } from './pixel-reader.js';
+import { pixelWriter, type WritePixels } from './pixel-writer.js';
 
 /** Pixels as the DOM's ImageData holds them: RGBA bytes, rows from the top. */
 export interface PixelData {
@@ -81,14 +81,15 @@ export class FrameTexture {
   readonly #gpu: Gpu;
   readonly #most: number;
   /** Where that is faster than the browser's own way. */
-  readonly #reader: PixelReader | undefined;
+  readonly #writePixels: WritePixels | undefined;
   #texture: GPUTexture | undefined;
 
   /** @param most texels of a picture; one of more is drawn down */
   constructor(gpu: Gpu, most = MOST_TEXELS) {
     this.#gpu = gpu;
     this.#most = most;
-    this.#reader = readsPixels(gpu) ? new PixelReader() : undefined;
+    // Firefox reads pixels on the processor whatever it copies.
+    this.#writePixels = gpu.adapter.isSoftware && !isFirefox() ? pixelWriter() : undefined;
   }
 
   /**
@@ -169,7 +170,7 @@ export class FrameTexture {
   #copy(texture: GPUTexture, source: Exclude<Drawable, PixelData>, size: PictureSize): void {
     const { queue } = this.#gpu.device;
     try {
-      if (this.#reader?.write(queue, texture, source, size)) return;
+      if (this.#writePixels?.(queue, texture, source, size)) return;
       queue.copyExternalImageToTexture({ source }, { texture }, [size.width, size.height]);
     } catch (cause) {
       throw new InputError(`The picture could not be copied to the GPU: ${reason(cause)}`, { cause });

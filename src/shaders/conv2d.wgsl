@@ -85,14 +85,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       //#endif
       var c4 = 0;
       loop {
-        //#if QUADS
-        let own = weights[weight];
-        let a = own;
-        let b = mat4x4f(quadSwapX(own[0]), quadSwapX(own[1]), quadSwapX(own[2]), quadSwapX(own[3]));
-        let c = mat4x4f(quadSwapY(own[0]), quadSwapY(own[1]), quadSwapY(own[2]), quadSwapY(own[3]));
-        let d = mat4x4f(quadSwapDiagonal(own[0]), quadSwapDiagonal(own[1]), quadSwapDiagonal(own[2]), quadSwapDiagonal(own[3]));
-        //#else
         let a = weights[weight];
+        //#if QUADS
+        let b = mat4x4f(quadSwapX(a[0]), quadSwapX(a[1]), quadSwapX(a[2]), quadSwapX(a[3]));
+        let c = mat4x4f(quadSwapY(a[0]), quadSwapY(a[1]), quadSwapY(a[2]), quadSwapY(a[3]));
+        let d = mat4x4f(quadSwapDiagonal(a[0]), quadSwapDiagonal(a[1]), quadSwapDiagonal(a[2]), quadSwapDiagonal(a[3]));
+        //#else
         let b = weights[weight + 1];
         //#endif
         weight += 2;
@@ -135,8 +133,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     }
   }
   //#if QUADS
-  finish(image, tile_x, tile_y * 2u, group * 4u + (lane ^ 0u), a0, a1);
-  finish(image, tile_x, tile_y * 2u + 1u, group * 4u + (lane ^ 0u), a2, a3);
+  finish(image, tile_x, tile_y * 2u, group * 4u + lane, a0, a1);
+  finish(image, tile_x, tile_y * 2u + 1u, group * 4u + lane, a2, a3);
   finish(image, tile_x, tile_y * 2u, group * 4u + (lane ^ 1u), b0, b1);
   finish(image, tile_x, tile_y * 2u + 1u, group * 4u + (lane ^ 1u), b2, b3);
   finish(image, tile_x, tile_y * 2u, group * 4u + (lane ^ 2u), c0, c1);

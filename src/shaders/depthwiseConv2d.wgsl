@@ -19,10 +19,10 @@
 
 @group(0) @binding(1) var<storage, read> weights: array<vec4f>;
 
-//#if SLIDING
-// Even.
-override ROWS: i32 = 4;
+// Of a tile, even; 2 unless SLIDING.
+override ROWS: i32 = 2;
 
+//#if SLIDING
 // Six neighbouring vectors.
 struct Row {
   left: mat4x4f,
@@ -75,7 +75,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var sum1 = mat4x4f();
   //#if SLIDING
   let x = i32(tile_x) * 4 - params.pad_left;
-  let y = i32(tile_y) * ROWS - params.pad_top;
+  var y = i32(tile_y) * ROWS - params.pad_top;
+  let end = y + ROWS;
   let top = kernel_row(c4);
   let middle = kernel_row(c4 + 3 * params.input_blocks);
   let bottom = kernel_row(c4 + 6 * params.input_blocks);
@@ -83,27 +84,22 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var row0 = six_from(image, x, y, c4);
   var row1 = six_from(image, x, y + 1, c4);
   // Tests at its end: docs/notes/loops.md.
-  var pair = 0;
   loop {
-    let row2 = six_from(image, x, y + 2 * pair + 2, c4);
-    sum0 = add_row(mat4x4f(), top, row0);
-    sum0 = add_row(sum0, middle, row1);
-    sum0 = add_row(sum0, bottom, row2);
-    let row3 = six_from(image, x, y + 2 * pair + 3, c4);
-    sum1 = add_row(mat4x4f(), top, row1);
-    sum1 = add_row(sum1, middle, row2);
-    sum1 = add_row(sum1, bottom, row3);
-    finish(image, tile_x, tile_y * u32(ROWS / 2) + u32(pair), o4, sum0, sum1);
+    let row2 = six_from(image, x, y + 2, c4);
+    let row3 = six_from(image, x, y + 3, c4);
+    sum0 = add_row(add_row(add_row(mat4x4f(), top, row0), middle, row1), bottom, row2);
+    sum1 = add_row(add_row(add_row(mat4x4f(), top, row1), middle, row2), bottom, row3);
+    finish(image, tile_x, u32(y + params.pad_top) / 2u, o4, sum0, sum1);
     row0 = row2;
     row1 = row3;
     continuing {
-      pair++;
-      break if pair >= ROWS / 2;
+      y += 2;
+      break if y >= end;
     }
   }
   //#else
   let x = (vec4i(i32(tile_x) * 4) + vec4i(0, 1, 2, 3)) * params.stride_x - params.pad_left;
-  let y = i32(tile_y) * 2 * params.stride_y - params.pad_top;
+  let y = i32(tile_y) * ROWS * params.stride_y - params.pad_top;
   var at = c4;
   // Loops that test at their end: docs/notes/loops.md.
   var ky = 0;

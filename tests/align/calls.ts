@@ -1,6 +1,6 @@
 /** Counts calls into WebGPU by replacing methods of its prototypes. */
 import type { Gpu } from '../../src/engine/device.js';
-import { readsPixels } from '../../src/pictures/pixel-reader.js';
+import { isFirefox } from '../../src/engine/firefox.js';
 
 const COUNTED: Readonly<Record<string, readonly string[]>> = {
   GPUDevice: [
@@ -51,8 +51,8 @@ export interface CountedCalls {
 }
 
 /** The call by which an opaque picture that is no pixel data gets into a texture, as `CountedCalls` names it. */
-export function uploadCall(gpu: Gpu): string {
-  return readsPixels(gpu) ? 'GPUQueue.writeTexture' : 'GPUQueue.copyExternalImageToTexture';
+export function uploadCall({ adapter }: Gpu): string {
+  return adapter.isSoftware && !isFirefox() ? 'GPUQueue.writeTexture' : 'GPUQueue.copyExternalImageToTexture';
 }
 
 /** Runs `action` and counts the calls meanwhile. */

@@ -49,15 +49,10 @@ const general = preprocessRows(source, { SLIDING: false });
 const sliding = preprocessRows(source, { SLIDING: true });
 
 function depthwiseConv2dKernel(activation: Activation, pool: boolean, variant: Variant): Kernel {
-  const slides = variant !== 'general';
   return {
     name: `depthwiseConv2d.${variant}`,
-    code: slides ? sliding : general,
-    constants: {
-      ...activationConstant(activation),
-      POOL: Number(pool),
-      ...(slides && { ROWS: TILE_HEIGHT[variant] }),
-    },
+    code: variant === 'general' ? general : sliding,
+    constants: { ...activationConstant(activation), POOL: Number(pool), ROWS: TILE_HEIGHT[variant] },
     bindings: WEIGHTED_BINDINGS,
   };
 }

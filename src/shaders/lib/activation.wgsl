@@ -44,11 +44,6 @@ fn activate(value: vec4f, slope: vec4f) -> vec4f {
   return value;
 }
 
-// Whether it makes 0 of 0: only the sigmoids do not.
-fn keeps_zero() -> bool {
-  return (ACTIVATION != 3u) & (ACTIVATION != 7u);
-}
-
 // Padding channels are written as 0 whatever the activation makes of them (sigmoid(0) is not 0).
 fn zero_padding(value: vec4f, c4: u32, channels: u32) -> vec4f {
   return select(vec4f(0.0), value, vec4u(c4 * 4u) + vec4u(0u, 1u, 2u, 3u) < vec4u(channels));

@@ -17,15 +17,15 @@ fn store(image: u32, x: u32, y: u32, o4: u32, value: vec4f) {
 
 // Of one pixel. Padding channels have no weights and no biases: their sums are 0, and stay so but for sigmoids.
 fn finished(sum: vec4f, o4: u32, bias: vec4f, slope: vec4f) -> vec4f {
+  var value = sum;
   //#if HALVES
-  let value = activate(sum * WEIGHT_UNIT + bias, slope);
-  //#else
-  let value = activate(sum + bias, slope);
+  value *= WEIGHT_UNIT;
   //#endif
-  if (keeps_zero()) {
-    return value;
+  value = activate(value + bias, slope);
+  if ((ACTIVATION == 3u) | (ACTIVATION == 7u)) {
+    value = zero_padding(value, o4, params.output_channels);
   }
-  return zero_padding(value, o4, params.output_channels);
+  return value;
 }
 
 fn activate_row(sum: mat4x4f, o4: u32) -> mat4x4f {

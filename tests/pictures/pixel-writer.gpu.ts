@@ -1,6 +1,6 @@
 import { readBuffer } from '../../src/engine/readback.js';
 import { FrameTexture } from '../../src/pictures/frame.js';
-import { PixelReader } from '../../src/pictures/pixel-reader.js';
+import { pixelWriter } from '../../src/pictures/pixel-writer.js';
 import { countCalls } from '../align/calls.js';
 import { expectEqual, expectThat } from '../browser/numbers.js';
 import { type GpuCaseContext, gpuSuite } from '../browser/suite.js';
@@ -39,7 +39,7 @@ export const reader = gpuSuite('pixels of pictures', (test) => {
     const texture = newTexture(gpu, 71, 40);
     // Nine rows, ten, one, all.
     for (const most of [9 * 71, 10 * 71, 1, 71 * 40]) {
-      const pixelReader = new PixelReader(most);
+      const writePixels = pixelWriter(most);
       for (const [width, height] of [
         [71, 37],
         [13, 40],
@@ -47,7 +47,7 @@ export const reader = gpuSuite('pixels of pictures', (test) => {
       ] as const) {
         const image = pixels(width, height);
         const bitmap = await createImageBitmap(image);
-        expectThat(pixelReader.write(gpu.device.queue, texture, bitmap, { width, height }), 'not written');
+        expectThat(writePixels(gpu.device.queue, texture, bitmap, { width, height }), 'not written');
         bitmap.close();
         expectEqual(await bytesOf(gpu, texture, width, height), [...image.data], `${width} x ${height} by ${most}`);
       }
@@ -60,7 +60,7 @@ export const reader = gpuSuite('pixels of pictures', (test) => {
     image.data[3] = 255;
     const bitmap = await createImageBitmap(image, { premultiplyAlpha: 'none' });
     const texture = newTexture(gpu, 9, 7);
-    const isWritten = new PixelReader().write(gpu.device.queue, texture, bitmap, { width: 9, height: 7 });
+    const isWritten = pixelWriter()(gpu.device.queue, texture, bitmap, { width: 9, height: 7 });
     expectThat(!isWritten, 'transparent pixels are written');
     texture.destroy();
 
