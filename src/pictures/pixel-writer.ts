@@ -18,7 +18,8 @@ export type WritePixels = (
 
 /**
  * One canvas, kept for pictures of one size.
- * @param mostPixels that pass through it at a time, to the next whole row: 16 MiB by default, and as much again for the bytes
+ * @param mostPixels that pass through it at a time, to the next whole row: 16 MiB by default, and as much again for
+ * the bytes
  */
 export function pixelWriter(mostPixels = 2 ** 22): WritePixels {
   let context: OffscreenCanvasRenderingContext2D | undefined;
