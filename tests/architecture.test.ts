@@ -33,7 +33,9 @@ describe('docs/architecture.md', () => {
   it('names every room', () => {
     const folders = (folder: string) =>
       readdirSync(folder, { withFileTypes: true })
-        .filter((entry) => entry.isDirectory() && !/^(\.|node_modules$|dist$|site$|assets$)/.test(entry.name))
+        .filter(
+          (entry) => entry.isDirectory() && !/^(\.|node_modules$|dist$|site$|out$|coverage$|assets$)/.test(entry.name),
+        )
         .map(({ name }) => `${join(folder, name)}/`);
     const wanted = [...folders('.').filter((path) => path !== 'src/'), ...folders('src')];
     expect(wanted.filter((path) => !named.has(path))).toEqual([]);
