@@ -15,16 +15,16 @@ import json
 
 import numpy as np
 from safetensors import safe_open
-from safetensors.numpy import save_file
 
 from . import face_model
 from .data import MAX_RESIDUAL
-from .export import manifest
+from .export import manifest, write
 from .face_model import CORRECTIVE_COUNT, IDENTITY_COUNT, MODEL_FILE, FaceModel, quantise
 from .geometry import rotation
 from .labels import CACHE, fitted_points
+from .network import description
 from .surface import carry
-from .weights import WEIGHTS
+from .weights import WEIGHTS, read
 
 LARGEST_YAW = 30.0
 MARKUP_WEIGHT = 4.0       # of a face with manual markup beside 1
@@ -63,22 +63,22 @@ def symmetric(vertices: np.ndarray, shift: np.ndarray) -> np.ndarray:
 
 def empty_rows(first: int, last: int) -> None:
     """Exported iterations give 0 for the parameters first .. last - 1 from now on."""
-    names = json.loads((WEIGHTS / "manifest.json").read_text())["iterations"]
-    for name in names:
-        with safe_open(WEIGHTS / name, "np") as file:
-            tensors, metadata = {key: file.get_tensor(key) for key in file.keys()}, file.metadata()  # noqa: SIM118 (no dictionary)
-        for key in ("merge.fc2.weight", "merge.fc2.bias"):
+    names, layer = json.loads((WEIGHTS / "manifest.json").read_text())["iterations"], description()["layers"][-1]["name"]
+    for k, name in enumerate(names):
+        tensors = read(WEIGHTS / name)
+        for key in (layer + ".weight", layer + ".bias"):
             tensors[key][first:last] = 0
-        save_file(tensors, WEIGHTS / name, metadata=metadata)
+        write(tensors, WEIGHTS / name, {"format": "fullpose-iteration/1", "iteration": str(k)})
     manifest(names)
 
 
 def main() -> None:
-    with safe_open(MODEL_FILE, "np") as file:
-        tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118 (no dictionary)
     model = face_model.load()
     if model.correctives:
         raise SystemExit(f"{MODEL_FILE} has shapes from residuals already: run training.face_model and training.labels before")
+    tensors = read(MODEL_FILE)
+    with safe_open(MODEL_FILE, "np") as file:
+        metadata = file.metadata()
     with np.load(CACHE / "labels.npz") as labels:
         x, weight = residuals(model, labels)
     mean, shapes = directions(x, weight, CORRECTIVE_COUNT)
@@ -88,7 +88,7 @@ def main() -> None:
     identity = np.concatenate([model.identity[:-CORRECTIVE_COUNT], moved[1:]])
     tensors["mean"] = model.mean + moved[0]
     tensors["identity"], tensors["identity_scale"] = quantise(identity)
-    save_file(tensors, MODEL_FILE, metadata=metadata | {"correctives": str(CORRECTIVE_COUNT)})
+    write(tensors, MODEL_FILE, metadata | {"correctives": str(CORRECTIVE_COUNT)})
     shapes_end = 8 + IDENTITY_COUNT
     empty_rows(shapes_end - CORRECTIVE_COUNT, shapes_end)
     length = lambda shift: 100 * np.linalg.norm(shift, axis=-1)

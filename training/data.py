@@ -11,6 +11,7 @@ import argparse
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -184,7 +185,10 @@ class Samples:
         self.weight = shares(weight, self.groups)
         self.held_back = np.arange(len(self.split)) // 50 % 10 == 0  # a tenth, in runs: pictures of one person lie side by side
         self.seed, self.profiling, self.circle = seed, profiling, circle
-        self.profiler = Profiler(face_model.load())
+
+    @cached_property
+    def profiler(self) -> Profiler:
+        return Profiler(face_model.load())
 
     def draw(self, rows: np.ndarray, side: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         """The labels' pictures, mirrored where `side` is 1; with `rng`, what was outside of the original is filled."""

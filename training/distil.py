@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from . import face_model
 from .crops import around
-from .data import Batch
+from .data import Batch, Samples
 from .evaluate import exported
 from .labels import CACHE, mirror
 from .train import Cascade, landmark_steps, single_thread
@@ -26,32 +26,25 @@ CHUNK = 112
 
 
 class Teacher:
-    """What one process needs: the cascade, the pictures and where the faces are."""
+    """What one process needs: the cascade, and the crops with where their faces are."""
 
     cascade: Cascade
-    pictures: np.ndarray
-    points: np.ndarray
-    source: np.ndarray
+    samples: Samples
 
 
 def begin() -> None:
     single_thread()
-    Teacher.cascade = exported(load_weights(), face_model.load())
-    with np.load(CACHE / "labels.npz") as labels, np.load(CACHE / "crops.npz") as decoded:
-        row = {name: i for i, name in enumerate(decoded["image"])}
-        Teacher.source = np.array([row[name] for name in labels["image"]])
-        Teacher.points = labels["points"].astype(np.float64)
-    Teacher.pictures = np.load(CACHE / "crops.npy", mmap_mode="r")
+    Teacher.cascade, Teacher.samples = exported(load_weights(), face_model.load()), Samples()
 
 
 def look(first: int) -> np.ndarray:
     """The points [m,68,2] of the rows first .. first + m - 1 of labels.npz."""
-    rows = np.arange(first, min(first + CHUNK, len(Teacher.source)))
+    samples = Teacher.samples
+    rows = np.arange(first, min(first + CHUNK, len(samples.points)))
     out = np.zeros((len(rows), 68, 2))
     for side in (0, 1):
-        pictures = np.stack([Teacher.pictures[Teacher.source[row]][:, ::-1 if side else 1] for row in rows])
-        batch = Batch.unlabelled(pictures, around(Teacher.points[rows, side], np.zeros(len(rows))))
-        points = landmark_steps(Teacher.cascade, batch)[-1]
+        boxes = around(samples.points[rows, side], np.zeros(len(rows)))
+        points = landmark_steps(Teacher.cascade, Batch.unlabelled(samples.draw(rows, np.full(len(rows), side), None), boxes))[-1]
         out += (mirror(points) if side else points) / 2
     return out
 

@@ -288,8 +288,8 @@ def targets(table: dict[str, np.ndarray], yaw: np.ndarray) -> dict[str, np.ndarr
     size = face_size(points3d)
     # MediaPipe's points in the markup's definition; a wrong face would spoil the map.
     fair = seen & manual
-    gap = 100 * np.linalg.norm(mediapipe[..., :2] - points3d[..., :2], axis=-1)[:, 17:].mean(1) / size
-    fair &= gap < DISAGREE
+    far = lambda a, b: 100 * np.linalg.norm(a - b, axis=-1)[:, 17:].mean(1) / size  # % of the face size; NaN where a teacher was not asked or found nothing
+    fair &= far(mediapipe[..., :2], points3d[..., :2]) < DISAGREE
     learn = LandmarkMap([mediapipe[fair], points3d[fair]], markup[fair], ridge=0.3)
     mapped = np.full((n, 68, 2), np.nan)
     mapped[seen] = learn(mediapipe[seen], points3d[seen])
@@ -301,31 +301,26 @@ def targets(table: dict[str, np.ndarray], yaw: np.ndarray) -> dict[str, np.ndarr
     print(f"MediaPipe to markup: lids x {lid:.3f}, inner lips x {lip:.3f} ({fair.sum()} faces)")
     scale_openings(mapped, LIDS, lid * apart(mediapipe, LIDS))
     scale_openings(mapped, LIPS, lip * apart(mediapipe, LIPS))
-    apart_now = 100 * np.linalg.norm(mapped - base, axis=-1)[:, 17:].mean(1) / size
     profile = np.char.find(table["image"].astype(str), "profile") >= 0  # CFP says so; the label network's yaw falls short on some
-    good = seen & (apart_now < DISAGREE) & ~profile
+    good = seen & (far(mapped, base) < DISAGREE) & ~profile
     print(f"MediaPipe: found {seen.sum()} of {n}; dropped {np.sum(seen & ~good & ~profile)} that lie more than {DISAGREE}% from the other "
           f"teacher and {np.sum(seen & profile)} profiles")
     out, source = base.copy(), np.where(good, "mediapipe", "label network").astype("U32")
     use = good & ~manual
     out[use, 17:] = mapped[use, 17:]
     out[use, 7:10] = (mapped[use, 7:10] + base[use, 7:10]) / 2
-    both = use & automatic  # automatic markup moves regions, it does not open them
+    both = use & automatic
     out[both, 17:] = (mapped[both, 17:] + base[both, 17:]) / 2
-    scale = np.where(both)[0]
-    part = out[scale]
-    scale_openings(part, PAIRS, apart(mapped[scale], PAIRS))
-    out[scale] = part
     source[manual] = "markup"
     source[both] = "mediapipe and automatic markup"
     third = table["cascade"]
-    agree = 100 * np.linalg.norm(third - out, axis=-1)[:, 17:].mean(1) / size < DISAGREE  # NaN: not asked
+    agree = far(third, out) < DISAGREE
     print(f"cascade: {np.isfinite(third[:, 0, 0]).sum()} faces, {np.sum(agree)} of them within {DISAGREE}% of the targets")
     mixed = agree & ~manual
     out[mixed] += CASCADE_PART * (third[mixed] - out[mixed])
-    part = out[mixed & use]
-    scale_openings(part, PAIRS, apart(mapped[mixed & use], PAIRS))
-    out[mixed & use] = part
+    part = out[use]
+    scale_openings(part, PAIRS, apart(mapped[use], PAIRS))  # neither automatic markup nor the cascade opens eyes and mouths
+    out[use] = part
     weights, valid = np.full((n, 68), 1.0), np.ones((n, 68))
     openings = np.repeat((good | manual)[:, None], len(PAIRS), 1)
     weights[~(good | manual), 17:] = 0.7

@@ -223,15 +223,18 @@ export class FaceTracker {
     const size = sizeOf(picture instanceof UploadedPicture ? picture : frame) ?? this.#size;
     const known = size === undefined ? before : this.#fitted(before, size);
     const isGap = this.#isGap(timestampMs);
+    const expected = new Map(known.map((track) => [track, this.#expected(track, timestampMs)]));
     const looking = boxes ?? this.#lookFor(frame, picture, timestampMs, known.length);
-    const [seen, found] = await Promise.all([looking, this.#refine(picture, known, timestampMs, isGap)]);
+    const [seen, found] = await Promise.all([looking, this.#refine(picture, expected, isGap)]);
     const isShaken = known.some(({ good }, i) => {
       const face = found[i];
       return jumped(good, face) || (isGap && (face === undefined || !this.#isSure(face)));
     });
     const candidates = isShaken && boxes === undefined ? await this.#lookNow(frame, picture, timestampMs) : seen;
     const results = isShaken ? await this.#correct(picture, known, found, candidates) : found;
-    const kept = distinct(known.flatMap((track, i) => this.#next(track, results[i], timestampMs) ?? []));
+    const kept = distinct(
+      [...expected].flatMap(([track, face], i) => this.#next(track, face, results[i], timestampMs) ?? []),
+    );
     const room = this.#options.maxFaces - kept.length;
     const joined = await this.#join(picture, newBoxes(candidates, kept).slice(0, room), timestampMs);
     const tracks = [...kept, ...joined];
@@ -326,16 +329,16 @@ export class FaceTracker {
   /**
    * Finds known faces again: in one batch, and in another those that the whole cascade is needed for, known before or
    * seen by what was found.
+   * @param expected where they may be
    * @param isGap whether all of them need it
    */
   async #refine(
     frame: PictureSource,
-    known: readonly Track[],
-    timestampMs: number,
+    expected: ReadonlyMap<Track, Face>,
     isGap: boolean,
   ): Promise<readonly (Face | undefined)[]> {
     const { iterations: all } = this.#aligner;
-    const expected = new Map(known.map((track) => [track, this.#expected(track, timestampMs)]));
+    const known = [...expected.keys()];
     const found = new Map<Track, Face | undefined>();
     const refine = async (tracks: readonly Track[], iterations: number) => {
       if (tracks.length === 0) return;
@@ -373,10 +376,10 @@ export class FaceTracker {
    * A known face after this frame; undefined where it is lost. In doubt it stays where it was: what was found is not
    * shown.
    */
-  #next(track: Track, found: Face | undefined, timestampMs: number): Track | undefined {
+  #next(track: Track, expected: Face, found: Face | undefined, timestampMs: number): Track | undefined {
     const age = track.age + 1;
     if (found !== undefined && this.#isSure(found)) {
-      const fast = movedFar(this.#expected(track, timestampMs), found);
+      const fast = movedFar(expected, found);
       const pose = inPicture(found);
       // A jump is no speed.
       const isNew = this.#isGap(timestampMs) || jumped(track.good, found);
