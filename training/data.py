@@ -100,7 +100,7 @@ def cut(pictures: np.ndarray, crops: Crops, endless: np.ndarray, out: np.ndarray
 
 def colour(pictures: np.ndarray, others: np.ndarray, strength: float, rng: np.random.Generator) -> None:
     """Photometric augmentation of u8 [n,192,192,3] in place: gain, bias and gamma always or by chance, as one table a channel; occluder (flat, or a
-    piece of one of `others`), blur, grey and noise by chance. `strength` scales amounts and chances."""
+    piece of one of `others`), blur or sharpening, low resolution, JPEG, grey and noise by chance. `strength` scales amounts and chances."""
     ramp = np.arange(256) / 255
     for picture in pictures:
         if rng.random() < 0.25 * strength:
@@ -111,6 +111,15 @@ def colour(pictures: np.ndarray, others: np.ndarray, strength: float, rng: np.ra
         if rng.random() < 0.25 * strength:
             side = 2 * int(rng.integers(1, 4)) + 1
             cv2.blur(picture, (side, side), dst=picture, borderType=cv2.BORDER_REPLICATE)
+        elif rng.random() < 0.2 * strength:  # the crops are enlarged for the most part; a sharp photo's are not
+            amount = rng.uniform(0.3, 1.2)
+            cv2.addWeighted(picture, 1 + amount, cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.8, 1.6)), -amount, 0, dst=picture)
+        if rng.random() < 0.15 * strength:
+            small = int(SIZE / rng.uniform(1.3, 4))
+            picture[:] = cv2.resize(cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA), (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
+        if rng.random() < 0.15 * strength:
+            code = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(12, 70))))[1]
+            picture[:] = cv2.imdecode(code, cv2.IMREAD_COLOR)
         if rng.random() < 0.2 * strength:
             part = float(rng.random())
             grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)

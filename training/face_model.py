@@ -4,6 +4,7 @@ Everything downstream (labels, rendering, losses, the browser) reads the packed 
 part of the model rather than an error on top of it. Units are decimetres; see docs/formats.md.
 
     python -m training.face_model --data ../shared/data
+    python -m training.face_model --data ../shared/data --anchors    # only the anchors of the packed file
 """
 from __future__ import annotations
 
@@ -29,9 +30,13 @@ COARSE_TRIANGLES = 3910  # at most; the network sees hardly a difference from al
 DROPPED_EXPRESSIONS = ("PupilDilate", "eyeLook")
 
 ANCHOR_GRID = 64
-ANCHOR_AZIMUTH_DEGREES = 105.0  # half range around the axis; the narrow face ends near +-110
-ANCHOR_AXIS_Z = 0.5             # dm; the axis of the cylinder runs through x = 0 and this z
-ANCHOR_TOP, ANCHOR_BOTTOM = 0.88, -1.0  # dm, heights of the first and the last row
+ANCHOR_AXIS_Z = 0.5  # dm; the axis of the cylinder runs through x = 0 and this z
+# Columns stand at azimuths 70 u + 35 u^3 degrees, u from -1 to 1 (the narrow face ends near +-110): half as dense again in the middle as at even steps.
+ANCHOR_AZIMUTH = (70.0, 35.0)
+# Rows lie between these heights (dm), with 0.75 + bumps of height 1 (middle, width) at the eyes and at the mouth to a unit of height.
+ANCHOR_TOP, ANCHOR_BOTTOM = 0.88, -1.0
+ANCHOR_DENSE = ((0.36, 0.12), (-0.38, 0.15))
+ANCHOR_JAW_OPEN = 0.25  # the mouth of the face that anchors are placed on: shut, nothing would look into it
 
 
 @dataclass(frozen=True)
@@ -89,15 +94,55 @@ def quantise(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.round(columns / scale[:, None, None]).astype(np.int8), scale.astype(np.float32)
 
 
-def cylinder_anchors(mean: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Anchors of the pose adaptive feature: for each (row = height, column = azimuth) the outermost triangle that the ray
-    from the cylinder's axis hits, as vertex ids and barycentric weights. Rays through the eye and mouth openings or past the
-    rim take the mesh vertex nearest in cylinder coordinates (TPAMI 3.2.1; spec 3.2)."""
-    azimuth = np.deg2rad(np.linspace(-ANCHOR_AZIMUTH_DEGREES, ANCHOR_AZIMUTH_DEGREES, ANCHOR_GRID))
-    height = np.linspace(ANCHOR_TOP, ANCHOR_BOTTOM, ANCHOR_GRID)
-    a, b, c = (mean[triangles[:, i]].astype(np.float64) for i in range(3))
-    vertex_azimuth = np.arctan2(mean[:, 0], mean[:, 2] - ANCHOR_AXIS_Z)
-    triangle_of_vertex = np.full(len(mean), -1)
+def anchor_rays() -> tuple[np.ndarray, np.ndarray]:
+    """Azimuths (radians) of the columns and heights (dm) of the rows, [64] each: denser round eyes and mouth."""
+    u = np.linspace(-1, 1, ANCHOR_GRID)
+    height = np.linspace(ANCHOR_TOP, ANCHOR_BOTTOM, 4096)
+    density = 0.75 + sum(np.exp(-0.5 * ((height - middle) / width) ** 2) for middle, width in ANCHOR_DENSE)
+    way = np.concatenate([[0], np.cumsum((density[1:] + density[:-1]) / 2)])
+    return np.deg2rad(ANCHOR_AZIMUTH[0] * u + ANCHOR_AZIMUTH[1] * u**3), np.interp(np.linspace(0, way[-1], ANCHOR_GRID), way, height)
+
+
+def around_axis(points: np.ndarray) -> np.ndarray:
+    """[n,3] dm -> azimuth (radians) and height (dm), f64 [n,2]."""
+    return np.stack([np.arctan2(points[:, 0], points[:, 2] - ANCHOR_AXIS_Z), points[:, 1]], -1).astype(np.float64)
+
+
+def openings(shape: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """Triangles [n,3] over the eyes and the mouth, where the mesh has holes: every rim but the face's own, ears clipped as seen from the axis."""
+    edges = {(int(a), int(b)) for a, b in np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])}
+    following = {b: a for a, b in edges if (b, a) not in edges}
+    rims = []
+    while following:
+        rim = [next(iter(following))]
+        while (vertex := following.pop(rim[-1])) != rim[0]:
+            rim.append(vertex)
+        rims.append(rim)
+    at, out = around_axis(shape), []
+    cross = lambda a, b, c: float((at[b] - at[a])[0] * (at[c] - at[a])[1] - (at[b] - at[a])[1] * (at[c] - at[a])[0])
+    for rim in sorted(rims, key=len)[:-1]:
+        while len(rim) > 2:
+            def quality(i: int) -> float:
+                """How far from flat the ear at i is; negative: it turns the wrong way or another vertex lies in it."""
+                a, b, c = rim[i - 1], rim[i], rim[(i + 1) % len(rim)]
+                area, sides = cross(a, b, c), [np.linalg.norm(at[p] - at[q]) for p, q in ((a, b), (b, c), (c, a))]
+                blocked = any(min(cross(a, b, v), cross(b, c, v), cross(c, a, v)) > 0 for v in rim if v not in (a, b, c))
+                return -1.0 if blocked else area / max(sides) ** 2
+            i = max(range(len(rim)), key=quality)
+            out.append((rim[i - 1], rim[i], rim[(i + 1) % len(rim)]))
+            del rim[i]
+    return np.array(out, triangles.dtype).reshape(-1, 3)
+
+
+def cylinder_anchors(shape: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Anchors of the pose adaptive feature: for each (row = height, column = azimuth) the outermost triangle of the face `shape` [V,3], its eyes
+    and mouth filled, that the ray from the cylinder's axis hits, as vertex ids and barycentric weights. Rays past the rim take the mesh vertex nearest
+    in cylinder coordinates (TPAMI 3.2.1; spec 3.2)."""
+    triangles = np.concatenate([triangles, openings(shape, triangles)])
+    azimuth, height = anchor_rays()
+    a, b, c = (shape[triangles[:, i]].astype(np.float64) for i in range(3))
+    at = around_axis(shape)
+    triangle_of_vertex = np.full(len(shape), -1)
     triangle_of_vertex[triangles.reshape(-1)] = np.repeat(np.arange(len(triangles)), 3)
     used = np.where(triangle_of_vertex >= 0)[0]
     vertices = np.zeros((ANCHOR_GRID, ANCHOR_GRID, 3), np.int64)
@@ -120,12 +165,17 @@ def cylinder_anchors(mean: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarra
                 vertices[row, column] = triangles[index]
                 weights[row, column] = 1 - u[index] - v[index], u[index], v[index]
             else:
-                arc = (vertex_azimuth[used] - angle) * 0.7  # dm on a typical radius
-                nearest = used[np.argmin(arc**2 + (mean[used, 1] - y) ** 2)]
+                arc = (at[used, 0] - angle) * 0.7  # dm on a typical radius
+                nearest = used[np.argmin(arc**2 + (at[used, 1] - y) ** 2)]
                 triangle = triangles[triangle_of_vertex[nearest]]
                 vertices[row, column] = triangle
                 weights[row, column] = triangle == nearest
     return vertices, weights.astype(np.float32)
+
+
+def anchor_shape(mean: np.ndarray, expression: np.ndarray, names: list[str]) -> np.ndarray:
+    """The face that anchors are placed on: the mean with its mouth a little open, [V,3] dm."""
+    return mean + ANCHOR_JAW_OPEN * expression[names.index("jawOpen")]
 
 
 def expressions(data: np.lib.npyio.NpzFile) -> tuple[list[str], list[int]]:
@@ -148,7 +198,7 @@ def pack(source: Path, target: Path = MODEL_FILE) -> None:
     if (outward > 0).mean() < 0.75:
         raise ValueError(f"triangles are not counter-clockwise seen from outside: {(outward > 0).mean():.0%} face outwards")
     coarse = decimate(mean, triangles, COARSE_TRIANGLES)
-    vertices, weights = cylinder_anchors(mean, coarse)
+    vertices, weights = cylinder_anchors(anchor_shape(mean, expression * expression_scale[:, None, None], names), coarse)
     target.parent.mkdir(parents=True, exist_ok=True)
     save_file(
         {
@@ -168,7 +218,20 @@ def pack(source: Path, target: Path = MODEL_FILE) -> None:
     print(f"{target}: {count} vertices, {len(triangles)} and {len(coarse)} triangles, {len(kept)} expressions, {target.stat().st_size / 1e6:.2f} MB")
 
 
+def place_anchors(source: Path, target: Path = MODEL_FILE) -> None:
+    """Places the anchors of the packed file anew, as `pack` would: on the face without what training.correctives adds."""
+    with safe_open(target, "np") as file:
+        tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
+    model, mean = load(target), np.load(source)["mean"][:len(tensors["mean"])] / 10
+    shape = anchor_shape(mean.astype(np.float32), model.expression, model.expression_names)
+    vertices, tensors["anchor_weights"] = cylinder_anchors(shape, model.coarse_triangles)
+    tensors["anchor_vertices"] = vertices.astype(np.uint16)
+    save_file(tensors, target, metadata=metadata)
+
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=ROOT / ".." / "shared" / "data")
-    pack(parser.parse_args().data / "ict" / "ict_face.npz")
+    parser.add_argument("--anchors", action="store_true", help="place only the anchors of the packed file anew")
+    args = parser.parse_args()
+    (place_anchors if args.anchors else pack)(args.data / "ict" / "ict_face.npz")
