@@ -23,6 +23,7 @@ from .crops import CROP, Crops, around
 from .face_model import ROOT
 from .labels import CACHE, SIZE
 from .profiling import Profiler
+from .reshaping import Reshaper
 
 MAX_RESIDUAL, MAX_SPREAD = 2.6, 1.6  # quality filter on the fit and on the label network's own spread, % NME
 SPLIT_WEIGHT = {"train-300w": 4.0, "train-youtube": 1.0, "train-lfw": 0.8, "train-utkface": 0.7, "train-cfp": 1.0, "train-closed-eyes": 1.0}
@@ -172,9 +173,10 @@ def mouth_opening(points: np.ndarray) -> np.ndarray:
 class Samples:
     """Draws augmented batches, a pure function of (seed, step): training resumes exactly. `profiling` is the fraction of samples
     that is turned out of plane, `circle` the fraction whose first crop has any roll, `share` the least part of each rare group; `leave_out` names
-    splits that are not drawn from."""
+    splits that are not drawn from; `reshaping` is the fraction whose identity and expression are changed."""
 
-    def __init__(self, seed: int = 1, profiling: float = 0.25, circle: float = 0.5, share: float = 0.15, leave_out: Sequence[str] = ()):
+    def __init__(self, seed: int = 1, profiling: float = 0.25, circle: float = 0.5, share: float = 0.15, leave_out: Sequence[str] = (),
+                 reshaping: float = 0.0):
         labels = np.load(CACHE / "labels.npz")
         with np.load(CACHE / "crops.npz") as decoded:
             row, limits = {name: i for i, name in enumerate(decoded["image"])}, decoded["inside"]
@@ -193,11 +195,15 @@ class Samples:
                        (mouth_opening(points) > 0.06, share), (np.abs(self.yaw[self.rows]) > 45, share)]
         self.weight = shares(weight, self.groups)
         self.held_back = np.arange(len(self.split)) // 50 % 10 == 0  # a tenth, in runs: pictures of one person lie side by side
-        self.seed, self.profiling, self.circle = seed, profiling, circle
+        self.seed, self.profiling, self.circle, self.reshaping = seed, profiling, circle, reshaping
 
     @cached_property
     def profiler(self) -> Profiler:
         return Profiler(face_model.load())
+
+    @cached_property
+    def reshaper(self) -> Reshaper:
+        return Reshaper(face_model.load())
 
     def draw(self, rows: np.ndarray, side: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         """The labels' pictures, mirrored where `side` is 1; with `rng`, what was outside of the original is filled."""
@@ -210,10 +216,10 @@ class Samples:
             target[:] = picture[:, ::-1] if mirrored else picture
         return out
 
-    def turned(self, rows: np.ndarray, side: np.ndarray, pictures: np.ndarray, yaw: np.ndarray, pitch: np.ndarray):
-        """Faces turned out of plane by `yaw` and `pitch` (radians): pictures u8, parameters and points in their frame."""
+    def turned(self, rows: np.ndarray, side: np.ndarray, pictures: np.ndarray, yaw: np.ndarray, pitch: np.ndarray, rng: np.random.Generator | None = None):
+        """Faces turned out of plane by `yaw` and `pitch` (radians) and, with `rng`, reshaped: pictures u8, parameters and points in their frame."""
         p = self.parameters[rows, side]
-        turned = self.profiler.plan(p, self.points[rows, side], yaw, pitch)
+        turned = self.profiler.plan(p, self.points[rows, side], yaw, pitch, None if rng is None else self.reshaper(p, rng))
         images = np.empty((len(rows), SIZE, SIZE, 3), np.float32)
         same = np.repeat(np.eye(2, 3, dtype=np.float32)[None], len(rows), 0)
         self.profiler.draw(pictures, np.arange(len(rows)), np.zeros(len(rows), np.bool_), p, turned, same, images)
@@ -235,10 +241,12 @@ class Samples:
         side = rng.integers(0, 2, n)
         pictures = self.draw(rows, side, rng)
         parameters, points = self.parameters[rows, side].copy(), self.points[rows, side].astype(np.float32)
-        t = (rng.random(n) < self.profiling) & (np.abs(self.yaw[rows]) < 45)
-        yaw, pitch = self.turns(rows, side, rng)
-        if t.any():
-            pictures[t], parameters[t], points[t] = self.turned(rows[t], side[t], pictures[t], yaw[t], pitch[t])
+        drawable = np.abs(self.yaw[rows]) < 45
+        t, r = (rng.random(n) < self.profiling) & drawable, (rng.random(n) < self.reshaping) & drawable
+        yaw, pitch = (np.where(t, angle, 0) for angle in self.turns(rows, side, rng))
+        for chosen, source in ((t & ~r, None), (r, rng)):
+            if chosen.any():
+                pictures[chosen], parameters[chosen], points[chosen] = self.turned(rows[chosen], side[chosen], pictures[chosen], yaw[chosen], pitch[chosen], source)
         colour(pictures, self.pictures, strength, rng)
         # The first crop: any roll or a moderate one, boxes that are off a little or much.
         roll = np.where(rng.random(n) < self.circle, rng.uniform(-np.pi, np.pi, n), np.deg2rad(rng.normal(0, 18, n)))

@@ -29,6 +29,7 @@ RIM_SLOPE = 1.3               # px of depth lost per px away from the face's rim
 RIM_REACH = 0.25              # ... over this fraction of the face size
 TURN_FULL, TURN_NONE = 0.10, 0.55  # distance from the rim (fraction of the face size) that turns with the head, and that stays
 BEHIND = 2.0                  # px: inside the face the height field lies behind the mesh
+LID_SLIDE = 0.5               # of a lid's way down: so much higher lies the skin that it shows, or lashes would be drawn out over the eye
 
 
 def pack_wide(data: Path) -> None:
@@ -49,7 +50,7 @@ def pack_wide(data: Path) -> None:
 @dataclass
 class Turned:
     """Parameters [n,104] and the 68 points [n,68,2] of the turned faces, frame of the 192 px crop; `matrix` [n,3,3] turns picture
-    coordinates (x right, y up, z toward the viewer) about `centre` [n,3]."""
+    coordinates (x right, y up, z toward the viewer) about `centre` [n,3], after the coefficients have changed to those of the parameters."""
 
     parameters: np.ndarray
     points: np.ndarray
@@ -62,6 +63,13 @@ class Profiler:
         wide = np.load(WIDE)
         self.mean, self.basis, self.triangles = wide["mean"], wide["basis"].reshape(len(wide["basis"]), -1), wide["triangles"]
         self.landmarks = model.landmarks
+        blinks = np.array([name.startswith("eyeBlink") for name in model.expression_names])
+        self.blinks = face_model.IDENTITY_COUNT + np.where(blinks)[0]
+        ways = np.linalg.norm(self.basis[self.blinks].reshape(len(self.blinks), -1, 3), axis=-1).max(0)
+        edges = np.sort(np.concatenate([self.triangles[:, [0, 1]], self.triangles[:, [1, 2]], self.triangles[:, [2, 0]]]), 1)
+        edges, count = np.unique(edges, axis=0, return_counts=True)
+        self.lids = ways > 0.1 * ways.max()
+        self.lids[edges[count == 1]] = False  # the rim keeps its lashes
         cells = np.arange(GRID * GRID).reshape(GRID, GRID)
         a, b, c, d = cells[:-1, :-1], cells[:-1, 1:], cells[1:, :-1], cells[1:, 1:]
         field = np.concatenate([np.stack([a, c, b], -1).reshape(-1, 3), np.stack([b, c, d], -1).reshape(-1, 3)])
@@ -75,9 +83,9 @@ class Profiler:
         out[..., :2] += p[:, None, 4:6]
         return out
 
-    def plan(self, p: np.ndarray, points: np.ndarray, yaw: np.ndarray, pitch: np.ndarray) -> Turned:
+    def plan(self, p: np.ndarray, points: np.ndarray, yaw: np.ndarray, pitch: np.ndarray, reshaped: np.ndarray | None = None) -> Turned:
         """Turns faces p [n,104] with points [n,68,2] by `yaw` and `pitch` radians (300W-LP signs) about the head's own axes. Labels: rotation and
-        translation change, coefficients stay; points are the model's, inner ones keep their offset from the model."""
+        translation change, coefficients stay or become those of `reshaped` [n,104]; points are the model's, inner ones keep their offset from the model."""
         p = p.astype(np.float64)
         scale = (p[:, :4] ** 2).sum(1)
         r = rotation(p[:, :4]) / scale[:, None, None]
@@ -87,15 +95,18 @@ class Profiler:
         tilt[:, 0], tilt[:, 1] = np.cos(pitch / 2), np.sin(pitch / 2)
         turned = rotation(tilt) @ r @ rotation(half)
         matrix = turned @ r.transpose(0, 2, 1)
-        mesh = self.vertices(p, self.landmarks)
-        centre = mesh.mean(1)
+        before = self.vertices(p, self.landmarks)
+        centre = before.mean(1)
         out = p.copy()
+        if reshaped is not None:
+            out[:, 8:] = reshaped[:, 8:]
+        mesh = self.vertices(out, self.landmarks)
         out[:, :4] = quaternion(turned) * np.sqrt(scale)[:, None]
         origin = np.concatenate([p[:, 4:6], np.zeros((len(p), 1))], 1)
         out[:, 4:6] = (np.einsum("nij,nj->ni", matrix, origin - centre) + centre)[:, :2]
         lifted = mesh.copy()
-        lifted[:, 17:, 0] = points[:, 17:, 0]
-        lifted[:, 17:, 1] = SIZE - 1 - points[:, 17:, 1]
+        lifted[:, 17:, 0] += points[:, 17:, 0] - before[:, 17:, 0]
+        lifted[:, 17:, 1] += SIZE - 1 - points[:, 17:, 1] - before[:, 17:, 1]
         lifted = np.einsum("nij,nvj->nvi", matrix, lifted - centre[:, None]) + centre[:, None]
         return Turned(out.astype(np.float32), np.stack([lifted[..., 0], SIZE - 1 - lifted[..., 1]], -1), matrix, centre)
 
@@ -103,20 +114,28 @@ class Profiler:
         """Draws the turned pictures into out f32 [n,S,S,3]. p [n,104] are the faces before the turn; inverse [n,2,3]: pixel of the 192 px crop
         -> output pixel (y down)."""
         size = np.sqrt(np.ptp(turned.points, axis=1).prod(-1)).astype(np.float32)
-        draw_batch(crops, rows, mirrored, self.vertices(p.astype(np.float32)), self.all_triangles, turned.matrix.astype(np.float32),
+        p = p.astype(np.float32)
+        mesh, changed = self.vertices(p), self.vertices(np.concatenate([p[:, :8], turned.parameters[:, 8:]], 1))
+        blinks = (turned.parameters - p)[:, 8 + self.blinks]
+        way = np.einsum("nk,kvd->nvd", blinks, self.basis.reshape(len(self.basis), -1, 3)[self.blinks][:, self.lids])
+        shown = mesh.copy()
+        shown[:, self.lids] -= LID_SLIDE * np.einsum("nij,nvj->nvi", rotation(p[:, :4]), way)
+        draw_batch(crops, rows, mirrored, mesh, shown, changed, self.all_triangles, turned.matrix.astype(np.float32),
                    turned.centre.astype(np.float32), size, inverse.astype(np.float32), out)
 
 
 @njit(cache=True)
-def surround(mesh, face_size, depth, distance):
-    """Height field of one picture: depth f32 [GRID,GRID] (px, toward the viewer) and distance from the face in px (0 inside).
-    mesh f32 [W,3], y up. Two chamfer passes carry the rim's depth outwards."""
+def surround(mesh, face_size, depth, distance, nearest):
+    """Height field of one picture: depth f32 [GRID,GRID] (px, toward the viewer), distance from the face in px (0 inside) and the vertex
+    of the mesh that is nearest. mesh f32 [W,3], y up. Two chamfer passes carry the rim's depth outwards."""
     depth[:] = -1e9
     distance[:] = 1e9
+    nearest[:] = 0
     for v in range(mesh.shape[0]):
         j, i = np.int64(np.round(mesh[v, 0] / CELL)), np.int64(np.round((SIZE - 1 - mesh[v, 1]) / CELL))
         if 0 <= i < GRID and 0 <= j < GRID:
-            depth[i, j] = max(depth[i, j], mesh[v, 2])
+            if mesh[v, 2] > depth[i, j]:
+                depth[i, j], nearest[i, j] = mesh[v, 2], v
             distance[i, j] = 0
     inside = distance == 0
     for sweep in range(2):
@@ -131,7 +150,7 @@ def surround(mesh, face_size, depth, distance):
                         d = distance[y, x] + CELL * (1.41421356 if di != 0 and dj != 0 else 1.0)
                         if d < distance[i, j]:
                             distance[i, j] = d
-                            depth[i, j] = depth[y, x]
+                            depth[i, j], nearest[i, j] = depth[y, x], nearest[y, x]
     reach = RIM_REACH * face_size
     for i in range(GRID):
         for j in range(GRID):
@@ -148,23 +167,26 @@ def surround(mesh, face_size, depth, distance):
 
 
 @njit(cache=True)
-def draw_one(picture, mirrored, mesh, triangles, matrix, centre, face_size, inverse, out):
+def draw_one(picture, mirrored, mesh, shown, changed, triangles, matrix, centre, face_size, inverse, out):
     count = mesh.shape[0]
-    depth, distance = np.empty((GRID, GRID), np.float32), np.empty((GRID, GRID), np.float32)
-    surround(mesh, face_size, depth, distance)
+    depth, distance, nearest_vertex = np.empty((GRID, GRID), np.float32), np.empty((GRID, GRID), np.float32), np.empty((GRID, GRID), np.int32)
+    surround(mesh, face_size, depth, distance, nearest_vertex)
     total = count + GRID * GRID
     source = np.empty((total, 2), np.float32)   # pixel of the 192 px crop, y down
     target = np.empty((total, 3), np.float32)   # output pixel and depth
     for v in range(total):
         if v < count:
-            x, y, z, weight = mesh[v, 0], mesh[v, 1], mesh[v, 2], np.float32(1)
+            x, y, z, weight, near = mesh[v, 0], mesh[v, 1], mesh[v, 2], np.float32(1), v
         else:
             i, j = (v - count) // GRID, (v - count) % GRID
             x, y, z = np.float32(j * CELL), np.float32(SIZE - 1 - i * CELL), depth[i, j]
             t = (distance[i, j] / face_size - TURN_FULL) / (TURN_NONE - TURN_FULL)
             t = min(np.float32(1), max(np.float32(0), np.float32(t)))
-            weight = 1 - t * t * (3 - 2 * t)
+            weight, near = 1 - t * t * (3 - 2 * t), nearest_vertex[i, j]
         source[v, 0], source[v, 1] = x, SIZE - 1 - y
+        if v < count:
+            source[v, 0], source[v, 1] = shown[v, 0], SIZE - 1 - shown[v, 1]
+        x, y, z = x + weight * (changed[near, 0] - mesh[near, 0]), y + weight * (changed[near, 1] - mesh[near, 1]), z + weight * (changed[near, 2] - mesh[near, 2])
         dx, dy, dz = x - centre[0], y - centre[1], z - centre[2]
         tx = x + weight * (matrix[0, 0] * dx + matrix[0, 1] * dy + matrix[0, 2] * dz + centre[0] - x)
         ty = y + weight * (matrix[1, 0] * dx + matrix[1, 1] * dy + matrix[1, 2] * dz + centre[1] - y)
@@ -228,9 +250,9 @@ def draw_one(picture, mirrored, mesh, triangles, matrix, centre, face_size, inve
 
 
 @njit(cache=True, parallel=True)
-def draw_batch(crops, rows, mirrored, mesh, triangles, matrix, centre, face_size, inverse, out):
+def draw_batch(crops, rows, mirrored, mesh, shown, changed, triangles, matrix, centre, face_size, inverse, out):
     for n in prange(len(rows)):
-        draw_one(crops[rows[n]], mirrored[n], mesh[n], triangles, matrix[n], centre[n], face_size[n], inverse[n], out[n])
+        draw_one(crops[rows[n]], mirrored[n], mesh[n], shown[n], changed[n], triangles, matrix[n], centre[n], face_size[n], inverse[n], out[n])
 
 
 if __name__ == "__main__":

@@ -144,7 +144,7 @@ def single_thread() -> None:
 def produce(ring: Ring, args: argparse.Namespace, step: int) -> None:
     """Process that prepares batches step, step + 1, ..."""
     single_thread()
-    samples = Samples(args.seed, args.profiling, args.circle, args.share, args.leave_out)
+    samples = Samples(args.seed, args.profiling, args.circle, args.share, args.leave_out, args.reshaping)
     while True:
         if (slot := take(ring.queues[-1], 2)) is None:
             continue
@@ -250,7 +250,7 @@ def train(args: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     single_thread()
     torch.manual_seed(args.seed)
-    model, samples = face_model.load(), Samples(args.seed, args.profiling, args.circle, args.share, args.leave_out)
+    model, samples = face_model.load(), Samples(args.seed, args.profiling, args.circle, args.share, args.leave_out, args.reshaping)
     exported = load_weights(args.from_weights) if args.from_weights else []
     statistics_file = folder / "statistics.npz"
     if not statistics_file.exists():
@@ -342,6 +342,7 @@ def main() -> None:
     parser.add_argument("--measure", type=int, default=500)
     parser.add_argument("--streams", choices=["both", "pncc", "paf", "picture"], default="both")
     parser.add_argument("--profiling", type=float, default=0.25, help="fraction of samples turned out of plane")
+    parser.add_argument("--reshaping", type=float, default=0.25, help="fraction of samples with another identity and expression")
     parser.add_argument("--circle", type=float, default=0.5, help="fraction of samples whose first crop has any roll")
     parser.add_argument("--share", type=float, default=0.15, help="least part of a batch each of shut eyes, open mouths and real faces beyond 45 degrees of yaw")
     parser.add_argument("--openings", type=float, default=0.5, help="weight of the errors of the lids' and lips' distances (cost points)")
