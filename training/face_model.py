@@ -11,11 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from .decimate import decimate
 
@@ -120,15 +121,17 @@ def openings(shape: np.ndarray, triangles: np.ndarray) -> np.ndarray:
         rims.append(rim)
     at, out = around_axis(shape), []
     cross = lambda a, b, c: float((at[b] - at[a])[0] * (at[c] - at[a])[1] - (at[b] - at[a])[1] * (at[c] - at[a])[0])
+
+    def fullness(rim: list[int], i: int) -> float:
+        """How far from flat the ear at i is; negative: it turns the wrong way or another vertex lies in it."""
+        a, b, c = rim[i - 1], rim[i], rim[(i + 1) % len(rim)]
+        if any(min(cross(a, b, v), cross(b, c, v), cross(c, a, v)) > 0 for v in rim if v not in (a, b, c)):
+            return -1.0
+        return cross(a, b, c) / max(np.linalg.norm(at[p] - at[q]) for p, q in ((a, b), (b, c), (c, a))) ** 2
+
     for rim in sorted(rims, key=len)[:-1]:
         while len(rim) > 2:
-            def quality(i: int) -> float:
-                """How far from flat the ear at i is; negative: it turns the wrong way or another vertex lies in it."""
-                a, b, c = rim[i - 1], rim[i], rim[(i + 1) % len(rim)]
-                area, sides = cross(a, b, c), [np.linalg.norm(at[p] - at[q]) for p, q in ((a, b), (b, c), (c, a))]
-                blocked = any(min(cross(a, b, v), cross(b, c, v), cross(c, a, v)) > 0 for v in rim if v not in (a, b, c))
-                return -1.0 if blocked else area / max(sides) ** 2
-            i = max(range(len(rim)), key=quality)
+            i = max(range(len(rim)), key=partial(fullness, rim))
             out.append((rim[i - 1], rim[i], rim[(i + 1) % len(rim)]))
             del rim[i]
     return np.array(out, triangles.dtype).reshape(-1, 3)
@@ -221,7 +224,7 @@ def pack(source: Path, target: Path = MODEL_FILE) -> None:
 def place_anchors(source: Path, target: Path = MODEL_FILE) -> None:
     """Places the anchors of the packed file anew, as `pack` would: on the face without what training.correctives adds."""
     with safe_open(target, "np") as file:
-        tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
+        tensors, metadata = load_file(target), file.metadata()
     model, mean = load(target), np.load(source)["mean"][:len(tensors["mean"])] / 10
     shape = anchor_shape(mean.astype(np.float32), model.expression, model.expression_names)
     vertices, tensors["anchor_weights"] = cylinder_anchors(shape, model.coarse_triangles)
