@@ -4,8 +4,9 @@
 
 The cascade's expression weights are free: several pull at one place, identity takes a part, and a neutral face has some of each. A rig wants what a person
 would say: shut or open, smiling or not. So each of ARKit's weights is read as a linear function of the 47, cut to 0..1, fitted to what the second teacher
-(training/teacher.py) reads from the same training crops, both ways round and some of them turned up to profiles, where the teacher's reading of the picture before
-the turn holds. What the teacher reads of calm faces counts as 0. Gaze and tongue stay 0: the model has neither. The agreement on val-afw and val-closed-eyes,
+(training/teacher.py) reads from the same training crops, both ways round, some of them turned up to profiles and some with another expression. What the teacher reads of the
+picture before the turn holds, and what was added to the expression (training/reshaping.py), ARKit's weights by another name, is added to it. What the teacher reads of calm faces counts as 0.
+Gaze and tongue stay 0: the model has neither. The agreement on val-afw and val-closed-eyes,
 which were not fitted to, is printed and put into docs/expressions.md. Run it after every export of weights, before the fixtures.
 """
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import numpy as np
 import torch
 
+from . import face_model
 from .confidence import Cascade
 from .crops import around
 from .data import Samples
@@ -61,17 +63,27 @@ def found_by(cascade: Cascade, pictures: np.ndarray, points: np.ndarray, rng: np
     return cascade(list(pictures), crops)[0][:, EXPRESSION]
 
 
-def faces(cascade: Cascade, samples: Samples, rows: np.ndarray, side: np.ndarray, turned: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Expression weights [n,47] of the labels' faces, mirrored where `side` is 1 and turned out of plane where `turned` is true."""
-    out = np.empty((len(rows), EXPRESSION.stop - EXPRESSION.start), np.float32)
+def faces(cascade: Cascade, samples: Samples, rows: np.ndarray, side: np.ndarray, turned: np.ndarray, reshaped: np.ndarray,
+          rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Expression weights [n,47] of the labels' faces, mirrored where `side` is 1, turned out of plane where `turned` and reshaped where `reshaped` is true, and what the latter
+    added to the expression [n,47]."""
+    out, added = np.empty((2, len(rows), EXPRESSION.stop - EXPRESSION.start), np.float32)
     for at in range(0, len(rows), 64):
-        r, s, t = rows[at:at + 64], side[at:at + 64], turned[at:at + 64]
-        pictures, points = samples.draw(r, s, None), samples.points[r, s].astype(np.float64)
-        if t.any():
-            yaw, pitch = samples.turns(r, s, rng)
-            pictures[t], _, points[t] = samples.turned(r[t], s[t], pictures[t], yaw[t], pitch[t])
+        r, s, t, c = (x[at:at + 64] for x in (rows, side, turned, reshaped))
+        pictures, points, p = samples.draw(r, s, None), samples.points[r, s].astype(np.float64), samples.parameters[r, s].copy()
+        yaw, pitch = (np.where(t, angle, 0) for angle in samples.turns(r, s, rng))
+        for drawn, source in ((t & ~c, None), (c, rng)):
+            if drawn.any():
+                pictures[drawn], p[drawn], points[drawn] = samples.turned(r[drawn], s[drawn], pictures[drawn], yaw[drawn], pitch[drawn], source)
         out[at:at + 64] = found_by(cascade, pictures, points, rng)
-    return out
+        added[at:at + 64] = (p - samples.parameters[r, s])[:, EXPRESSION]
+    return out, added
+
+
+def arkit(name: str) -> str:
+    """ARKit's name of one of the model's expressions (src/mmm/blendshapes.ts says the same)."""
+    name = name.replace("cheekRaiser", "cheekSquint")
+    return name[:-2] if name.startswith(("browInnerUp", "cheekPuff")) else name.replace("_L", "Left").replace("_R", "Right")
 
 
 def fit(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -123,14 +135,16 @@ def main() -> None:
     known = teacher.found[samples.rows]
     weight = samples.weight * known
     rows = samples.rows[rng.choice(len(samples.rows), args.count, p=weight / weight.sum())]
-    side, turned = rng.integers(0, 2, args.count), rng.random(args.count) < 0.2
-    x = faces(cascade, samples, rows, side, turned, rng)
-    readout = fit(x, teacher.values[rows, side])
+    side, turned, reshaped = rng.integers(0, 2, args.count), rng.random(args.count) < 0.2, rng.random(args.count) < 0.4
+    x, added = faces(cascade, samples, rows, side, turned, reshaped, rng)
+    named = np.array([[arkit(name) == wanted for wanted in teacher.names] for name in face_model.load().expression_names], np.float32)
+    wanted = np.clip(teacher.values[rows, side] + added @ (named / np.maximum(named.sum(0), 1)), 0, 1)
+    readout = fit(x, wanted)
     readout[[name.startswith(("eyeLook", "tongue")) for name in teacher.names]] = 0
     held = np.where(teacher.found & np.isin(samples.split, ["val-afw", "val-closed-eyes"]))[0]
     none = np.zeros(len(held), np.int64)
-    z = faces(cascade, samples, held, none, none > 0, rng)
-    print(f"{len(rows)} training faces, {turned.sum()} of them turned; agreement on {len(held)} others, {teacher.calm[held].sum()} of them calm:")
+    z, _ = faces(cascade, samples, held, none, none > 0, none > 0, rng)
+    print(f"{len(rows)} training faces, {turned.sum()} of them turned, {reshaped.sum()} reshaped; agreement on {len(held)} others, {teacher.calm[held].sum()} of them calm:")
     block = table(teacher.names, read_blendshapes(readout, z), teacher.values[held, 0], teacher.calm[held])
     print(block)
     if args.dry_run:

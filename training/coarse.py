@@ -23,7 +23,8 @@ from .weights import load_weights
 
 def coarse_model(model: face_model.FaceModel, triangles: np.ndarray) -> face_model.FaceModel:
     """The model with other triangles [C,3] for its features, and the anchors of the pose adaptive feature on them."""
-    vertices, weights = face_model.cylinder_anchors(model.mean, triangles)
+    shape = face_model.anchor_shape(model.mean, model.expression, model.expression_names)
+    vertices, weights = face_model.cylinder_anchors(shape, triangles)
     return replace(model, coarse_triangles=triangles, anchor_vertices=vertices.astype(np.int32), anchor_weights=weights)
 
 
