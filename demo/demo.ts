@@ -93,6 +93,8 @@ export class Demo {
   #tracker: FaceTracker | undefined;
   /** Rises with every picture: results of an older one are dropped. */
   #request = 0;
+  /** Another request has begun since the scene was shown: drawn anew, it is no answer to that one. */
+  #isOld = false;
   /**
    * The request whose photo is being decoded: what is shown until then is an older picture, which no control may bring
    * back.
@@ -202,6 +204,7 @@ export class Demo {
     const shown = window.fullposeDemo;
     this.#begin(scene === undefined ? '' : `Stopped: ${this.#describe(scene)}`);
     window.fullposeDemo = shown;
+    this.#isOld = false;
   }
 
   /** The frame that is shown, as a photo. */
@@ -246,7 +249,7 @@ export class Demo {
     try {
       await this.#prepare(scene.faces);
       if (scene === this.#scene && redraw === this.#redraws) this.#show(scene);
-      if (this.#capture === undefined && scene.faces.length > 0) this.#say(this.#describe(scene));
+      if (this.#capture === undefined && !this.#isOld && scene.faces.length > 0) this.#say(this.#describe(scene));
     } finally {
       if (redraw === this.#redraws) this.#view.setBusy(false);
     }
@@ -337,6 +340,7 @@ export class Demo {
     showPlayback(false, false);
     pause.textContent = 'Pause';
     window.fullposeDemo = undefined;
+    this.#isOld = true;
     this.#say(text);
     return ++this.#request;
   }
@@ -440,7 +444,10 @@ export class Demo {
   }
 
   #show(scene: Scene): void {
-    if (this.#scene !== undefined) releaseDetails(this.#scene.faces.filter((face) => !scene.faces.includes(face)));
+    if (scene !== this.#scene) {
+      releaseDetails((this.#scene?.faces ?? []).filter((face) => !scene.faces.includes(face)));
+      this.#isOld = false;
+    }
     this.#scene = scene;
     const { sure, doubtful } = this.#split(scene);
     if (!sure.some(({ id }) => id === this.#selected)) this.#selected = sure[0]?.id ?? 1;
@@ -456,7 +463,7 @@ export class Demo {
     this.#showHead(picture, selected);
     this.#expression.show(selected?.face.blendshapes);
     this.#results.show(sure, this.#selected);
-    if (scene.faces.length > 0 || isVideo) this.#publish(sure);
+    if (!this.#isOld && (scene.faces.length > 0 || isVideo)) this.#publish(sure);
   }
 
   /** A photo's head has its picture; in a video the last one moves on. */

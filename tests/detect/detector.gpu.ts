@@ -168,6 +168,35 @@ export const faceDetector = gpuSuite('face detector', (test) => {
     });
   });
 
+  test('looks at a picture every other way up where a head that lies shows beside an upright one', async (context) => {
+    const bitmap = await loadAstronaut(context);
+    const lying = (roll: number, scale: number) =>
+      toCanvas(640, 480, (drawing) => {
+        drawing.fillStyle = '#808080';
+        drawing.fillRect(0, 0, 640, 480);
+        drawing.drawImage(bitmap, 0, 0, 380, 400, 0, 0, 380, 400);
+        drawing.translate(520, 300);
+        drawing.rotate((roll * Math.PI) / 180);
+        drawing.scale(scale, scale);
+        drawing.drawImage(bitmap, 90, 0, 280, 330, 90 - 224.5, -127.5, 280, 330);
+      }).canvas;
+    await withDetector(context, async (detector) => {
+      for (const [roll, scale] of [
+        [90, 0.6],
+        [-90, 0.8],
+      ] as const) {
+        const picture = lying(roll, scale);
+        expectFaces(await detector.detect(picture, { search: 'whole' }), [ASTRONAUT], 18);
+        const { submits } = detector.counters;
+        const faces = await detector.detect(picture);
+        expectEqual(detector.counters.submits - submits, 2);
+        const half = 47.5 * scale;
+        expectFaces(faces, [ASTRONAUT, [520 - half, 300 - half, 520 + half, 300 + half]], 18);
+        expectThat(Math.abs((faces.at(-1)?.roll ?? 0) - roll) < 30, `roll ${faces.at(-1)?.roll} at ${roll} degrees`);
+      }
+    });
+  });
+
   test('looks everywhere for faces of 20 pixels beside a large one, and tells how far it is', async (context) => {
     const bitmap = await loadAstronaut(context);
     // Her face is 116 pixels high, hair line to chin: one as it is, three of 20 pixels.
