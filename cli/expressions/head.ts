@@ -2,7 +2,15 @@
  * The sample's head with any expression: the mesh with its weights set, over the photo and with the photo's skin. The
  * eyes are the photo's, seen between the lids; a mouth that opens shows the photo's teeth, and darkness below them.
  */
-import { cropToPicture, decodeVertices, type Face, type FaceAligner, pickVertices, toPicturePixels } from 'fullpose';
+import {
+  cropToPicture,
+  decodeVertices,
+  type Face,
+  type FaceAligner,
+  type FaceModel,
+  pickVertices,
+  toPicturePixels,
+} from 'fullpose';
 import * as three from 'three/webgpu';
 import { arkitName } from '../../src/mmm/blendshapes.js';
 import type { Weights } from './cases.js';
@@ -25,7 +33,14 @@ export interface View {
   readonly landmarks: Float32Array;
 }
 
+/** Of lashes, in the mean face, in decimetres. */
+const lashWidth = 0.02;
+
 /** Among the landmarks, first and end. */
+const eyes = [
+  [36, 42],
+  [42, 48],
+] as const;
 const [outerLips, innerLips] = [
   [48, 60],
   [60, 68],
@@ -74,8 +89,10 @@ export class Head {
     const uv = Float32Array.from(model.uv, (value, i) => (i % 2 === 1 ? 1 - value : value));
     geometry.setAttribute('uv', new three.BufferAttribute(uv, 2));
     geometry.setIndex(new three.BufferAttribute(model.triangles, 1));
+    geometry.setAttribute('color', new three.BufferAttribute(lashes(model), 3));
     // The photo has its own light.
-    const mesh = new three.Mesh(geometry, new three.MeshBasicMaterial({ map: skin, side: three.DoubleSide }));
+    const material = new three.MeshBasicMaterial({ map: skin, side: three.DoubleSide, vertexColors: true });
+    const mesh = new three.Mesh(geometry, material);
     mesh.frustumCulled = false;
     this.#scene.add(mesh);
     this.#scene.background = background;
@@ -121,6 +138,21 @@ function lidsUp({ model, layout }: FaceAligner, face: Face): Face {
     if (name.startsWith('eyeBlink')) parameters[at] = parameters[at]! - 0.4;
   }
   return { ...face, parameters };
+}
+
+/** Vertex colours: dark along the lids' edges, as lashes make them, or a shut eye would be a lid without an end. */
+function lashes(model: FaceModel): Float32Array {
+  const place = (vertex: number) => new three.Vector3().fromArray(model.mean, vertex * 3);
+  const points = [...model.landmarks].map(place);
+  const edges = eyes.flatMap(([from, end]) =>
+    points.slice(from, end).map((point, i, lid) => new three.Line3(point, lid[(i + 1) % lid.length]!)),
+  );
+  const nearest = new three.Vector3();
+  const distance = (point: three.Vector3) =>
+    Math.min(...edges.map((edge) => edge.closestPointToPoint(point, true, nearest).distanceTo(point)));
+  const shade = (vertex: number) => (distance(place(vertex)) < lashWidth ? 0.25 : 1);
+  const shades = Array.from({ length: model.vertexCount }, (_, vertex) => shade(vertex));
+  return Float32Array.from(shades.flatMap((value) => [value, value, value]));
 }
 
 /** The photo, dark where a mouth may open; its teeth stay. */
