@@ -14,10 +14,10 @@ export const DETECTOR_KINDS: readonly LayerKind[] = LAYER_KINDS.map((kind): Laye
       ...kind,
       record(builder, names, spec, tensors) {
         const { adapter, features } = builder.gpu;
-        const inQuads = adapter.isSoftware && features.has('subgroups');
-        if (inQuads && fitsPointwise(spec)) recordPointwise(builder, names, spec, tensors);
-        else if (inQuads && fitsStem(spec)) recordStem(builder, names, spec, tensors);
-        else kind.record(builder, names, spec, tensors);
+        if (adapter.isSoftware && fitsPointwise(spec)) recordPointwise(builder, names, spec, tensors);
+        else if (adapter.isSoftware && features.has('subgroups') && fitsStem(spec)) {
+          recordStem(builder, names, spec, tensors);
+        } else kind.record(builder, names, spec, tensors);
       },
     } satisfies typeof kind;
   }

@@ -1,19 +1,19 @@
-// 1x1 convolution with bias of 16 or 64 channels, for GPUs in software that have subgroups.
+// 1x1 convolution with bias of 16 or 64 channels to as many, for GPUs in software that have subgroups.
 //
 //   out[n, pixel, o] = bias[o] + sum over c of W[o, c] * in[n, pixel, c]
 //
 // input      [N, pixels, BLOCKS] vec4
-// weights    [pairs, BLOCKS, 2] mat4x4, bias_slope [2, O4] vec4: those of conv2d.wgsl, without slopes
-// output     [N, pixels, O4] vec4
+// weights    [2 * OWN, BLOCKS, 2] mat4x4, bias_slope [2, 4 * OWN] vec4: those of conv2d.wgsl, without slopes
+// output     [N, pixels, 4 * OWN] vec4
 //
 // There a load is a branch for every invocation, and costs dozens of products; so do sums that go on in the next turn
 // of a loop. The four invocations of a quad compute the same run of pixels, OWN neighbouring blocks of outputs each,
 // and hold the weights of those. Of a pixel each loads a quarter of the channels, which all get by broadcast, and its
 // sums are finished at once.
 // DEEP: 64 channels rather than 16. BROAD: OWN is 4 rather than 1.
-// A workgroup is a quad: workgroup id x = run, y = image, z = four times OWN blocks.
-// The host guarantees that buffers have the sizes above, that there are whole quads of blocks, that no run is empty,
-// and that local index i is invocation i of the quad.
+// A workgroup is a quad: workgroup id x = run, y = image.
+// The host guarantees that buffers have the sizes above, that no run is empty, and that local index i is invocation i
+// of the quad.
 
 enable subgroups;
 
@@ -22,7 +22,6 @@ struct Params {
   pixels: u32,
   // Pixels of a run; the last may have fewer.
   run: u32,
-  output_blocks: u32,
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
@@ -107,7 +106,7 @@ fn sum_of(number: u32, bias: vec4f, pixel: Pixel) -> vec4f {
 
 @compute @workgroup_size(4)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let wanted = (id.z * 4 + lane) * OWN;
+  let wanted = lane * OWN;
   // Loops that test at their end: docs/notes/loops.md.
   var index = 0u;
   loop {
@@ -129,7 +128,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
   at += id.y * params.pixels;
   loop {
     let pixel = load_pixel(at * BLOCKS + lane);
-    let to = at * params.output_blocks + wanted;
+    let to = at * 4 * OWN + wanted;
     output[to] = sum_of(0, bias0, pixel);
     //#if BROAD
     output[to + 1] = sum_of(1, bias1, pixel);
