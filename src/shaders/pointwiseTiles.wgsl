@@ -7,7 +7,7 @@
 // DEEP: BLOCKS is 16 rather than 4. BROAD: O4 is.
 // One invocation computes eight pixels of four blocks of outputs. All of a workgroup want the same weights, which as a
 // uniform are one load for all of them; in a storage buffer they would be one for each.
-// Invocation i of workgroup id x has pixels i, i + 16 .. i + 112 from 128 * x on; y = image, z = four blocks.
+// Invocation i of workgroup id x has pixels i, i + 8 .. i + 56 from 64 * x on; y = image, z = four blocks.
 // The host guarantees that buffers have the sizes above.
 
 struct Params {
@@ -61,18 +61,18 @@ fn place(image: u32, pixel: u32) -> u32 {
   return (image * params.pixels + min(pixel, params.pixels - 1)) * BLOCKS;
 }
 
-@compute @workgroup_size(16)
+@compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {
   let first = id.z * 4;
-  let pixel = id.x * 128 + lane;
+  let pixel = id.x * 64 + lane;
   let place0 = place(id.y, pixel);
-  let place1 = place(id.y, pixel + 16);
-  let place2 = place(id.y, pixel + 32);
-  let place3 = place(id.y, pixel + 48);
-  let place4 = place(id.y, pixel + 64);
-  let place5 = place(id.y, pixel + 80);
-  let place6 = place(id.y, pixel + 96);
-  let place7 = place(id.y, pixel + 112);
+  let place1 = place(id.y, pixel + 8);
+  let place2 = place(id.y, pixel + 16);
+  let place3 = place(id.y, pixel + 24);
+  let place4 = place(id.y, pixel + 32);
+  let place5 = place(id.y, pixel + 40);
+  let place6 = place(id.y, pixel + 48);
+  let place7 = place(id.y, pixel + 56);
   let bias = mat4x4f(bias_slope[first], bias_slope[first + 1], bias_slope[first + 2], bias_slope[first + 3]);
   var sum0 = bias;
   var sum1 = bias;
@@ -104,11 +104,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
     }
   }
   store(id.y, pixel, first, sum0);
-  store(id.y, pixel + 16, first, sum1);
-  store(id.y, pixel + 32, first, sum2);
-  store(id.y, pixel + 48, first, sum3);
-  store(id.y, pixel + 64, first, sum4);
-  store(id.y, pixel + 80, first, sum5);
-  store(id.y, pixel + 96, first, sum6);
-  store(id.y, pixel + 112, first, sum7);
+  store(id.y, pixel + 8, first, sum1);
+  store(id.y, pixel + 16, first, sum2);
+  store(id.y, pixel + 24, first, sum3);
+  store(id.y, pixel + 32, first, sum4);
+  store(id.y, pixel + 40, first, sum5);
+  store(id.y, pixel + 48, first, sum6);
+  store(id.y, pixel + 56, first, sum7);
 }

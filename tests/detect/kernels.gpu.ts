@@ -53,7 +53,7 @@ async function checkConv2d(gpu: Gpu, seed: number, spec: Conv2dSpec, batch: numb
 }
 
 export const pointwise = gpuSuite('pointwise', (test) => {
-  // Runs are 64 pixels, tiles 128.
+  // Runs and tiles are 64 pixels.
   const sizes: readonly (readonly [input: Size, out: number, batch: number])[] = [
     [[1, 1, 16], 16, 1],
     [[5, 13, 16], 16, 3],

@@ -17,11 +17,8 @@ const TILES_PARAMS = new UniformStruct({ pixels: 'u32' });
 const FEW = 16;
 const MANY = 64;
 
-/** Pixels that share one loading of the weights, so that it is some tenth of their work. */
+/** Pixels of a workgroup: in pointwise.wgsl, so many that loading the weights is a sixth of their work. */
 const RUN = 64;
-
-/** Pixels of a workgroup of pointwiseTiles.wgsl. */
-const TILE = 128;
 
 /** Which of the two: of an adapter with subgroups, or without. */
 type Variant = 'quads' | 'tiles';
@@ -73,7 +70,7 @@ export function recordPointwise(
       output: tensorBinding(output),
     },
     params: isTiles ? TILES_PARAMS.pack({ pixels }) : PARAMS.pack({ pixels, run: RUN }),
-    workgroups: isTiles ? [Math.ceil(pixels / TILE), 1, outChannels / FEW] : [Math.ceil(pixels / RUN), 1, 1],
+    workgroups: [Math.ceil(pixels / RUN), 1, isTiles ? outChannels / FEW : 1],
     batchAxis: 1,
   });
 }
