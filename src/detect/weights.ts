@@ -1,11 +1,13 @@
 /** The detector's files (docs/formats.md): a description of its network and the weights, parsed and checked. */
 import { WeightsError } from '../engine/errors.js';
+import type { LayerNode } from '../engine/network/layer.js';
 import { type NetworkGraph, parseNetwork } from '../engine/network.js';
 import { parseSafetensors, type SafeTensors } from '../engine/safetensors.js';
 import { show } from '../engine/show.js';
 import type { FeatureShape } from '../engine/tensor.js';
 import { expectValue, inFile, isPositive, parseJson } from '../files/json.js';
 import { HEAD_CHANNELS } from './kernels/candidates.js';
+import { DETECTOR_KINDS } from './kinds.js';
 
 /** The files' contents, where the caller has them already. */
 export interface DetectorBuffers {
@@ -33,7 +35,7 @@ export interface DetectorView {
   /** Columns. */
   readonly width: number;
   /** From `picture` [height, width, 3] to the heads. */
-  readonly graph: NetworkGraph;
+  readonly graph: NetworkGraph<LayerNode>;
   /** The network's outputs, one for every size of face. */
   readonly heads: readonly DetectorHead[];
 }
@@ -111,7 +113,7 @@ function parseDescription(text: unknown): Omit<DetectorWeights, 'file'> {
 }
 
 function parseView(layers: unknown, names: readonly string[], height: number, width: number): DetectorView {
-  const graph = parseNetwork(layers, { picture: { height, width, channels: 3 } }, names);
+  const graph = parseNetwork(layers, { picture: { height, width, channels: 3 } }, names, DETECTOR_KINDS);
   const heads = names.map((name): DetectorHead => {
     const shape = graph.outputs.get(name);
     if (shape === undefined || shape.height * width !== shape.width * height || shape.channels !== HEAD_CHANNELS) {

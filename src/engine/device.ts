@@ -249,13 +249,16 @@ export class Gpu {
   }
 
   /**
-   * A buffer holding `data`, padded with zeros to a multiple of 4 bytes. Default usage: storage, copy source and
-   * target.
+   * A buffer holding `data`, padded with zeros to a multiple of 4 bytes. Default usage: storage, uniform, copy source
+   * and target.
    */
   uploadBuffer(
     label: string,
     data: ArrayBufferView,
-    usage: GPUBufferUsageFlags = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+    usage: GPUBufferUsageFlags = GPUBufferUsage.STORAGE |
+      GPUBufferUsage.UNIFORM |
+      GPUBufferUsage.COPY_SRC |
+      GPUBufferUsage.COPY_DST,
   ): GPUBuffer {
     const buffer = this.#create(label, data.byteLength, usage, true);
     let mapped: ArrayBuffer;

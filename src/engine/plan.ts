@@ -103,7 +103,7 @@ export class PlanBuilder {
     const { data, offsets } = packParams(steps, gpu.limits.minUniformBufferOffsetAlignment);
     let uniforms: GPUBuffer | undefined;
     const { value: prepared, accepted } = gpu.watch(`Plan '${label}' could not be prepared`, () => {
-      if (data.byteLength > 0) uniforms = gpu.uploadBuffer(`${label}.params`, data, GPUBufferUsage.UNIFORM);
+      if (data.byteLength > 0) uniforms = gpu.uploadBuffer(`${label}.params`, data);
       return steps.map((step, index) => prepare(gpu.device, step, compiled[index], uniforms, offsets[index]));
     });
     try {

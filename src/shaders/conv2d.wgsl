@@ -47,12 +47,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let image = id.y;
   // Past the last pair of blocks it reads that one again, for nothing.
   //#if QUADS
-  let lane = id.x % 4u;
-  let pair = min(group * 2u + lane / 2u, (params.output_blocks - 1u) / 2u);
+  let lane = id.x % 4;
+  let pair = min(group * 2 + lane / 2, (params.output_blocks - 1) / 2);
   let rows = 4;
-  var weight = i32(lane % 2u);
+  var weight = i32(lane % 2);
   //#else
-  let pair = min(group, (params.output_blocks - 1u) / 2u);
+  let pair = min(group, (params.output_blocks - 1) / 2);
   let rows = 2;
   var weight = 0;
   //#endif
@@ -133,16 +133,16 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     }
   }
   //#if QUADS
-  finish(image, tile_x, tile_y * 2u, group * 4u + lane, a0, a1);
-  finish(image, tile_x, tile_y * 2u + 1u, group * 4u + lane, a2, a3);
-  finish(image, tile_x, tile_y * 2u, group * 4u + (lane ^ 1u), b0, b1);
-  finish(image, tile_x, tile_y * 2u + 1u, group * 4u + (lane ^ 1u), b2, b3);
-  finish(image, tile_x, tile_y * 2u, group * 4u + (lane ^ 2u), c0, c1);
-  finish(image, tile_x, tile_y * 2u + 1u, group * 4u + (lane ^ 2u), c2, c3);
-  finish(image, tile_x, tile_y * 2u, group * 4u + (lane ^ 3u), d0, d1);
-  finish(image, tile_x, tile_y * 2u + 1u, group * 4u + (lane ^ 3u), d2, d3);
+  finish(image, tile_x, tile_y * 2, group * 4 + lane, a0, a1);
+  finish(image, tile_x, tile_y * 2 + 1, group * 4 + lane, a2, a3);
+  finish(image, tile_x, tile_y * 2, group * 4 + (lane ^ 1), b0, b1);
+  finish(image, tile_x, tile_y * 2 + 1, group * 4 + (lane ^ 1), b2, b3);
+  finish(image, tile_x, tile_y * 2, group * 4 + (lane ^ 2), c0, c1);
+  finish(image, tile_x, tile_y * 2 + 1, group * 4 + (lane ^ 2), c2, c3);
+  finish(image, tile_x, tile_y * 2, group * 4 + (lane ^ 3), d0, d1);
+  finish(image, tile_x, tile_y * 2 + 1, group * 4 + (lane ^ 3), d2, d3);
   //#else
-  finish(image, tile_x, tile_y, group * 2u, a0, a1);
-  finish(image, tile_x, tile_y, group * 2u + 1u, b0, b1);
+  finish(image, tile_x, tile_y, group * 2, a0, a1);
+  finish(image, tile_x, tile_y, group * 2 + 1, b0, b1);
   //#endif
 }

@@ -54,12 +54,12 @@ fn odd_row(b: f32, c: f32) -> Row {
 
 @compute @workgroup_size(16)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let lane = i32(id.x % 4u);
-  let group = id.x / 4u / params.tiles;
-  let tile = id.x / 4u - group * params.tiles;
-  let wanted = group * 4u + u32(lane);
+  let lane = i32(id.x % 4);
+  let group = id.x / 4 / params.tiles;
+  let tile = id.x / 4 - group * params.tiles;
+  let wanted = group * 4 + u32(lane);
   // Past the last block it computes that one again, and keeps it to itself.
-  let o4 = min(wanted, params.output_blocks - 1u);
+  let o4 = min(wanted, params.output_blocks - 1);
   let tile_y = tile / params.tiles_x;
   let tile_x = tile - tile_y * params.tiles_x;
   let image = id.y;
@@ -167,8 +167,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       break if phase_y == params.stride_y;
     }
   }
-  finish(image, tile_x, tile_y * 4u, wanted, sum0, sum1);
-  finish(image, tile_x, tile_y * 4u + 1u, wanted, sum2, sum3);
-  finish(image, tile_x, tile_y * 4u + 2u, wanted, sum4, sum5);
-  finish(image, tile_x, tile_y * 4u + 3u, wanted, sum6, sum7);
+  finish(image, tile_x, tile_y * 4, wanted, sum0, sum1);
+  finish(image, tile_x, tile_y * 4 + 1, wanted, sum2, sum3);
+  finish(image, tile_x, tile_y * 4 + 2, wanted, sum4, sum5);
+  finish(image, tile_x, tile_y * 4 + 3, wanted, sum6, sum7);
 }

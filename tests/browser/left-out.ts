@@ -11,7 +11,7 @@ export const leftOut: Readonly<Record<BrowserName, readonly LeftOut[]>> = {
   chromium: [],
   firefox: [
     {
-      cases: /^conv2d > .*, (wide|quads( of halves)?)$/,
+      cases: /^(conv2d > .*, (wide|quads( of halves)?)|pointwise > .*, quads|stem > .*)$/,
       reason:
         'naga does not know subgroups (https://github.com/gfx-rs/wgpu/issues/5555); no kernel for Firefox wants them',
     },

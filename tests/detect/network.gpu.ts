@@ -6,6 +6,7 @@ import {
   readCandidates,
   recordCandidates,
 } from '../../src/detect/kernels/candidates.js';
+import { DETECTOR_KINDS } from '../../src/detect/kinds.js';
 import {
   NetworkWeights,
   NetworkWorkspace,
@@ -46,6 +47,7 @@ async function runHeads(context: GpuCaseContext, picture: Batch) {
     layers,
     { picture: { height: picture.height, width: picture.width, channels: picture.channels } },
     heads.map(({ name }) => name),
+    DETECTOR_KINDS,
   );
   const outputs = Object.fromEntries(
     [...graph.outputs].map(([name, shape]) => [name, poisonedTensor(gpu, name, shape, picture.count)]),

@@ -85,7 +85,7 @@ export function uploadFilters(gpu: Gpu, label: string, weights: Float32Array, bi
     for (let tap = 0; tap < TAPS; tap++) packed[first + tap * 4] = weights[c * TAPS + tap]! / 65535;
     packed[first + TAPS * 4] = bias[c]!;
   }
-  return gpu.uploadBuffer(label, packed, GPUBufferUsage.UNIFORM);
+  return gpu.uploadBuffer(label, packed);
 }
 
 /**

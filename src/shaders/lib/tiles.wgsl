@@ -22,7 +22,7 @@ fn finished(sum: vec4f, o4: u32, bias: vec4f, slope: vec4f) -> vec4f {
   value *= WEIGHT_UNIT;
   //#endif
   value = activate(value + bias, slope);
-  if ((ACTIVATION == 3u) | (ACTIVATION == 7u)) {
+  if ((ACTIVATION == 3) | (ACTIVATION == 7)) {
     value = zero_padding(value, o4, params.output_channels);
   }
   return value;
@@ -48,19 +48,19 @@ fn finish(image: u32, tile_x: u32, pair: u32, o4: u32, upper_sum: mat4x4f, lower
   let upper = activate_row(upper_sum, o4);
   let lower = activate_row(lower_sum, o4);
   if (POOL) {
-    let x = tile_x * 2u;
+    let x = tile_x * 2;
     store(image, x, pair, o4, max(max(upper[0], upper[1]), max(lower[0], lower[1])));
-    store(image, x + 1u, pair, o4, max(max(upper[2], upper[3]), max(lower[2], lower[3])));
+    store(image, x + 1, pair, o4, max(max(upper[2], upper[3]), max(lower[2], lower[3])));
   } else {
-    let x = tile_x * 4u;
-    let y = pair * 2u;
+    let x = tile_x * 4;
+    let y = pair * 2;
     store(image, x, y, o4, upper[0]);
-    store(image, x + 1u, y, o4, upper[1]);
-    store(image, x + 2u, y, o4, upper[2]);
-    store(image, x + 3u, y, o4, upper[3]);
-    store(image, x, y + 1u, o4, lower[0]);
-    store(image, x + 1u, y + 1u, o4, lower[1]);
-    store(image, x + 2u, y + 1u, o4, lower[2]);
-    store(image, x + 3u, y + 1u, o4, lower[3]);
+    store(image, x + 1, y, o4, upper[1]);
+    store(image, x + 2, y, o4, upper[2]);
+    store(image, x + 3, y, o4, upper[3]);
+    store(image, x, y + 1, o4, lower[0]);
+    store(image, x + 1, y + 1, o4, lower[1]);
+    store(image, x + 2, y + 1, o4, lower[2]);
+    store(image, x + 3, y + 1, o4, lower[3]);
   }
 }
