@@ -23,7 +23,7 @@ import {
 } from './figures.js';
 import { bundledFaceModel, poseOfLandmarks } from './label-pose.js';
 import type { BoxSpec } from './list.js';
-import { browserUsage, exitCodes, parseBrowser, parseCount, parseOrUsage, startFolder } from './options.js';
+import { browserUsage, exitCodes, parseBrowser, parseCount, parseOrUsage, startFolder, UsageError } from './options.js';
 import { createProgress, forEachConcurrent } from './progress.js';
 import { type Ask, askIn, boxOf, findIn, findingOf, jpegOf, note } from './questions.js';
 import { runMain } from './run-main.js';
@@ -37,8 +37,9 @@ real profiles. For val-closed-eyes: whether shut eyes are told from open ones, w
 
   --data DIR    folder with faces/*.npz and faces/NAME.tar (default: ../shared/data)
   --split NAME  val-afw (default), val-infant, val-cfp, val-closed-eyes, or another of labels.npz that has 2D markup
-  --roll        instead: the pictures turned by 0, 30, 60, 90, 135 and 180 degrees, boxes upright
-  --auto        instead: without boxes, the faces that are found (val-cfp on a grey canvas of twice the size)
+  --roll        instead: the pictures turned by 0, 30, 60, 90, 135 and 180 degrees, boxes upright (splits with 68 marked points)
+  --auto        instead: without boxes, how many of the faces are found: the box of the points has an IoU over 0.4 with the truth's
+                (val-cfp on a grey canvas of twice the size). Not with --roll
   --json FILE   the same numbers as JSON
   --seed N      seed of the jitter (default: 1)
   --limit N     only the first N pictures
@@ -206,6 +207,7 @@ async function main(): Promise<number> {
     await writeFile(path, `${JSON.stringify(summary, null, 2)}\n`);
     note(`${basename(path)} written`);
   };
+  if (values.roll && values.auto) throw new UsageError('--roll and --auto are two measures; wanted one of them');
   if (values.roll || values.auto || isHardSplit(split)) {
     const all = isHardSplit(split)
       ? await readHardFaces(data, split)
@@ -214,7 +216,8 @@ async function main(): Promise<number> {
     if (faces.length === 0) throw new Error(`${split} has no picture with 2D markup`);
     const ask: Ask = (questions) => askIn(browser, questions);
     const figures = await measureFigures(ask, faces, data, limit, { split, roll: values.roll, auto: values.auto });
-    process.stdout.write(`${split}: ${faces.length} pictures, errors in % of sqrt(w h)\n${formatFigures(figures)}\n`);
+    const unit = values.auto ? '' : ', errors in % of sqrt(w h)';
+    process.stdout.write(`${split}: ${faces.length} pictures${unit}\n${formatFigures(figures)}\n`);
     await write({ split, pictures: faces.length, roll: values.roll, auto: values.auto, figures });
     return exitCodes.ok;
   }

@@ -78,7 +78,10 @@ function parseRow(row: unknown, place: string): ListRow {
   if (boxKind !== undefined && boxKind !== null && known === undefined) {
     return { image, error: `${place}: "boxKind" is ${describe(boxKind)}; wanted "landmarks" or "detector"` };
   }
-  if (box === undefined || box === null) return { image, box: undefined };
+  if (box === undefined || box === null) {
+    if (roll === undefined || roll === null) return { image, box: undefined };
+    return { image, error: `${place}: "roll" without "box"; wanted a box that it turns, or neither` };
+  }
   if (known === undefined)
     return { image, error: `${place}: "box" without "boxKind"; wanted "landmarks" or "detector"` };
   if (!Array.isArray(box) || box.length !== 4 || !box.every((value) => Number.isFinite(value))) {

@@ -7,7 +7,7 @@
 import type { FaceAligner } from '../align/aligner.js';
 import { type Face, FaceReader } from '../align/face.js';
 import { FullposeError, InputError } from '../engine/errors.js';
-import { expectFields, expectList, expectObject } from '../engine/expect.js';
+import { expectFields, expectList, expectObject, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 import { moveParameters, PICTURE_FRAME, poseFrame } from '../mmm/parameters.js';
 import type { FaceBox } from '../pictures/boxes.js';
@@ -147,6 +147,8 @@ export class FaceTracker {
     }
     this.#checkTime(timestampMs);
     expectObject(options, 'The options');
+    // Boxes by themselves would be options without any.
+    if (Array.isArray(options)) refuse('The options', options, 'an object with boxes');
     const { boxes } = options;
     if (boxes !== undefined) checkBoxes(boxes, 'The boxes');
     this.#busy = true;

@@ -37,6 +37,7 @@ describe('parseList', () => {
     [{ box: [0, 0, 1, 1] }, '"image" is missing; wanted a path'],
     [{ image: '' }, '"image" is ""; wanted a path'],
     [{ image: 'a', box: [0, 0, 1, 1] }, '"box" without "boxKind"'],
+    [{ image: 'a', roll: 90 }, '"roll" without "box"; wanted a box that it turns'],
     [{ image: 'a', Box: [0, 0, 1, 1], box_kind: 1 }, 'unknown "Box", "box_kind"; wanted some of "image", "box"'],
     [{ image: 'a', boxKind: 'faces' }, '"boxKind" is "faces"; wanted "landmarks" or "detector"'],
     [{ image: 'a', box: [0, 0, 1], boxKind: 'detector' }, '"box" is [0,0,1]; wanted [x0, y0, x1, y1]'],

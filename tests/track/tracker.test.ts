@@ -510,6 +510,7 @@ describe('FaceTracker', () => {
     const empty: unknown = null;
     await expect(tracker.track(FRAME, 1, { boxes: [empty as FaceBox] })).rejects.toThrow(/boxes hold one that is null/);
     await expect(tracker.track(FRAME, 1, empty as object)).rejects.toThrow(/options are null; wanted an object/);
+    await expect(tracker.track(FRAME, 1, [] as object)).rejects.toThrow(/options are .*wanted an object with boxes/);
     tracker.destroy();
     tracker[Symbol.dispose]();
     await expect(tracker.track(FRAME, 2)).rejects.toThrow(/destroyed/);
