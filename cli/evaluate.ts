@@ -23,7 +23,7 @@ import {
 } from './figures.js';
 import { bundledFaceModel, poseOfLandmarks } from './label-pose.js';
 import type { BoxSpec } from './list.js';
-import { browserUsage, exitCodes, parseBrowser, parseCount, parseOrUsage, startFolder, UsageError } from './options.js';
+import { browserUsage, exitCodes, parseBrowser, parseCount, parseOrUsage, startFolder } from './options.js';
 import { createProgress, forEachConcurrent } from './progress.js';
 import { type Ask, askIn, boxOf, findIn, findingOf, jpegOf, note } from './questions.js';
 import { runMain } from './run-main.js';
@@ -39,7 +39,7 @@ real profiles. For val-closed-eyes: whether shut eyes are told from open ones, w
   --split NAME  val-afw (default), val-infant, val-cfp, val-closed-eyes, or another of labels.npz that has 2D markup
   --roll        instead: the pictures turned by 0, 30, 60, 90, 135 and 180 degrees, boxes upright (splits with 68 marked points)
   --auto        instead: without boxes, how many of the faces are found: the box of the points has an IoU over 0.4 with the truth's
-                (val-cfp on a grey canvas of twice the size). Not with --roll
+                (val-cfp on a grey canvas of twice the size; with --roll all splits, turned on it)
   --json FILE   the same numbers as JSON
   --seed N      seed of the jitter (default: 1)
   --limit N     only the first N pictures
@@ -137,7 +137,7 @@ async function measureRoll(ask: Ask, faces: readonly LabelledFace[]): Promise<Fi
   const answers = await ask(faces.map((face) => ({ face, boxes: rolls.map((roll) => boxOf(face, -roll)) })));
   return Object.fromEntries(
     rolls.map((roll, i) => {
-      const results = faces.map((face, n) => ({ found: findingOf(answers[n]![i]!), truth: truthOf(face) }));
+      const results = faces.map((face, n) => ({ found: findingOf(answers[n]!.faces[i]!), truth: truthOf(face) }));
       const nme68 = mean(results.map(({ found, truth }) => normalisedMeanError(found.landmarks.values, truth.values)));
       const { mean: nme51, over10 } = summarise(results.map(({ found, truth }) => error51(found, truth)));
       return [`${roll} degrees`, { nme68, nme51, over10 }];
@@ -153,27 +153,48 @@ async function measureEyes(ask: Ask, shut: readonly LabelledFace[], others: read
 }
 
 /** Without boxes: which faces are found, whose landmarks' box overlaps the truth's enough. */
-async function measureFound(ask: Ask, faces: readonly LabelledFace[], split: string): Promise<Figures> {
-  const canvas = split === 'val-cfp' ? { canvas: 2 } : {};
-  const answers = await ask(faces.map((face) => ({ face, ...canvas })));
-  const results = faces.map((face, n) => {
-    const truth = truthOf(face);
-    const at = tightBox(truth.values, truth.stride);
-    // The crops of val-cfp are squares of 192, so that they lie as far from each side of a canvas of twice the size.
-    const shift = split === 'val-cfp' ? cfpSide / 2 : 0;
-    const wanted = { x0: at.x0 + shift, y0: at.y0 + shift, x1: at.x1 + shift, y1: at.y1 + shift };
-    const isFound = answers[n]!.some((face) => boxOverlap(tightBox(face.landmarks, 3), wanted) > sameFace);
+async function measureFound(
+  ask: Ask,
+  faces: readonly LabelledFace[],
+  split: string,
+  turns: readonly number[],
+): Promise<Figures> {
+  const places = split === 'val-cfp' || turns.length > 1 ? { canvas: 2 } : {};
+  const answers = await ask(turns.flatMap((turn) => faces.map((face) => ({ face, ...places, turn }))));
+  const results = answers.map((answer, i) => {
+    const truth = truthOf(faces[i % faces.length]!);
+    const points = 'canvas' in places ? onCanvas(truth, turns[Math.floor(i / faces.length)]!, answer) : truth;
+    const wanted = tightBox(points.values, points.stride);
+    const isFound = answer.faces.some((face) => boxOverlap(tightBox(face.landmarks, 3), wanted) > sameFace);
     return { roll: eyeRoll(truth), isFound };
   });
   const share = (some: typeof results) => ({
     faces: some.length,
     'found, %': (100 * some.filter(({ isFound }) => isFound).length) / some.length,
   });
-  return { 'without boxes': share(results), ...(split === 'val-infant' && byRoll(results, share)) };
+  if (turns.length === 1) {
+    return { 'without boxes': share(results), ...(split === 'val-infant' && byRoll(results, share)) };
+  }
+  const of = (i: number) => share(results.slice(i * faces.length, (i + 1) * faces.length));
+  return Object.fromEntries(turns.map((turn, i) => [`${turn} degrees, without boxes`, of(i)]));
+}
+
+/** Points of a picture where it lies, turned clockwise, in the middle of a canvas of twice its size. */
+function onCanvas(
+  { values, stride }: ReturnType<typeof truthOf>,
+  degrees: number,
+  { width, height }: { readonly width: number; readonly height: number },
+): { readonly values: readonly number[]; readonly stride: 2 } {
+  const [cos, sin] = [Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180)];
+  const turned = Array.from({ length: values.length / stride }, (_, i) => {
+    const [x, y] = [values[i * stride]! - (width / 2 - 1) / 2, values[i * stride + 1]! - (height / 2 - 1) / 2];
+    const [left, top] = [Math.floor(width / 4), Math.floor(height / 4)];
+    return [cos * x - sin * y + left + width / 4 - 0.5, sin * x + cos * y + top + height / 4 - 0.5];
+  });
+  return { values: turned.flat(), stride: 2 };
 }
 
 const sameFace = 0.4;
-const cfpSide = 192;
 
 async function main(): Promise<number> {
   const { values } = parseOrUsage(() =>
@@ -207,7 +228,6 @@ async function main(): Promise<number> {
     await writeFile(path, `${JSON.stringify(summary, null, 2)}\n`);
     note(`${basename(path)} written`);
   };
-  if (values.roll && values.auto) throw new UsageError('--roll and --auto are two measures; wanted one of them');
   if (values.roll || values.auto || isHardSplit(split)) {
     const all = isHardSplit(split)
       ? await readHardFaces(data, split)
@@ -238,7 +258,7 @@ function measureFigures(
   limit: number,
   { split, roll, auto }: { readonly split: string; readonly roll: boolean; readonly auto: boolean },
 ): Promise<Figures> {
-  if (auto) return measureFound(ask, faces, split);
+  if (auto) return measureFound(ask, faces, split, roll ? rolls : [0]);
   if (roll) return measureRoll(ask, faces);
   if (split === 'val-infant') return findIn(ask, faces).then((findings) => infantFigures(faces, findings));
   if (split === 'val-cfp') return findIn(ask, faces).then((findings) => profileFigures(faces, findings));

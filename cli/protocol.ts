@@ -37,6 +37,8 @@ export interface AlignJob {
    * and faces are, is told in that.
    */
   readonly canvas?: number;
+  /** Degrees clockwise as seen by which the picture is turned on that, about its middle (default 0). */
+  readonly turn?: number;
   readonly iterations?: number;
   /** Whether the landmarks after every iteration are wanted. */
   readonly steps?: boolean;

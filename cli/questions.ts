@@ -15,10 +15,17 @@ export interface Question {
   readonly boxes?: readonly BoxSpec[];
   /** As of `AlignJob`. */
   readonly canvas?: number;
+  readonly turn?: number;
 }
 
-/** The faces of every question; none where the detector found none. */
-export type Ask = (questions: readonly Question[]) => Promise<readonly (readonly FaceReply[])[]>;
+/** The faces of a picture, and its size; no faces, and no size, where the detector found none. */
+export interface Answer {
+  readonly faces: readonly FaceReply[];
+  readonly width: number;
+  readonly height: number;
+}
+
+export type Ask = (questions: readonly Question[]) => Promise<readonly Answer[]>;
 
 export const note = (text: string): void => void process.stderr.write(`${text}\n`);
 
@@ -35,14 +42,13 @@ export async function askIn(browser: BrowserName, questions: readonly Question[]
     note,
     read: async (picture) => jpegOf(questions[picture]?.face),
   });
-  const answers: (readonly FaceReply[])[] = [];
+  const answers: Answer[] = [];
   const progress = createProgress(questions.length, 'pictures');
   try {
-    await forEachConcurrent(questions, jobsInFlight, async ({ face, boxes, canvas }, picture) => {
-      const places = { ...(boxes !== undefined && { boxes }), ...(canvas !== undefined && { canvas }) };
+    await forEachConcurrent(questions, jobsInFlight, async ({ face, ...places }, picture) => {
       const reply = await session.align({ picture, name: face.image, faces: 'all', formats: [], ...places });
       if (reply.status === 'failed' && reply.code !== 'no-face') throw new Error(`${face.image}: ${reply.message}`);
-      answers[picture] = reply.status === 'failed' ? [] : reply.faces;
+      answers[picture] = reply.status === 'failed' ? { faces: [], width: 0, height: 0 } : reply;
       progress.step();
     });
   } finally {
@@ -66,7 +72,7 @@ export function boxOf(face: LabelledFace, roll = 0): BoxSpec {
 /** What was found of each face in the box of its points. */
 export async function findIn(ask: Ask, faces: readonly LabelledFace[]): Promise<readonly Finding[]> {
   const answers = await ask(faces.map((face) => ({ face, boxes: [boxOf(face)] })));
-  return answers.map(([reply]) => {
+  return answers.map(({ faces: [reply] }) => {
     if (reply === undefined) throw new Error('a box gives a face');
     return findingOf(reply);
   });

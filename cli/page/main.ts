@@ -63,7 +63,7 @@ class Page {
   /** Several calls may run: while one is on the GPU the next decodes. */
   async align(job: AlignJob): Promise<AlignReply> {
     const fetched = await fetchPicture(`${picturesBase}${job.picture}`, job.name);
-    const shown = job.canvas === undefined ? fetched : onGrey(fetched, job.canvas);
+    const shown = job.canvas === undefined ? fetched : onGrey(fetched, job.canvas, job.turn ?? 0);
     return this.#use(shown, async (picture) => {
       const boxes = job.boxes ?? (await this.#detect(picture.uploaded, job.name));
       if (boxes.length === 0) throw new NoFaceError(job.name);
@@ -220,15 +220,18 @@ class Page {
   }
 }
 
-/** The picture in the middle of a grey one that is `times` as wide and high; `picture` is closed. */
-function onGrey(picture: ImageBitmap, times: number): ImageBitmap {
+/** The picture, turned clockwise by `degrees`, in the middle of a grey one that is `times` as wide and high; `picture` is closed. */
+function onGrey(picture: ImageBitmap, times: number, degrees: number): ImageBitmap {
   const { width, height } = picture;
   const canvas = new OffscreenCanvas(Math.round(width * times), Math.round(height * times));
   const context = canvas.getContext('2d');
   if (context === null) throw new Error('the browser gave no 2D canvas');
   context.fillStyle = '#808080';
   context.fillRect(0, 0, canvas.width, canvas.height);
-  context.drawImage(picture, Math.floor((canvas.width - width) / 2), Math.floor((canvas.height - height) / 2));
+  const [left, top] = [Math.floor((canvas.width - width) / 2), Math.floor((canvas.height - height) / 2)];
+  context.translate(left + width / 2, top + height / 2);
+  context.rotate((degrees * Math.PI) / 180);
+  context.drawImage(picture, -width / 2, -height / 2);
   picture.close();
   return canvas.transferToImageBitmap();
 }
