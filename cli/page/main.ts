@@ -220,7 +220,7 @@ class Page {
   }
 }
 
-/** The picture, turned clockwise by `degrees`, in the middle of a grey one that is `times` as wide and high; `picture` is closed. */
+/** The picture, turned clockwise, in the middle of a grey one that is `times` as wide and high; `picture` is closed. */
 function onGrey(picture: ImageBitmap, times: number, degrees: number): ImageBitmap {
   const { width, height } = picture;
   const canvas = new OffscreenCanvas(Math.round(width * times), Math.round(height * times));
