@@ -4,6 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { BrowserName } from '../scripts/browser.js';
 import { repositoryRoot } from '../scripts/page-host.js';
+import { rotate, turnOf } from '../src/pictures/crop.js';
 import { jitterBox, mean, normalisedMeanError, normals, type Rectangle, tightBox } from './accuracy.js';
 import { boxOverlap, eyeRoll, summarise } from './any-pose.js';
 import { isHardSplit, type LabelledCrop, type LabelledFace, readHardFaces, readSplit } from './data/faces.js';
@@ -185,11 +186,12 @@ function onCanvas(
   degrees: number,
   { width, height }: { readonly width: number; readonly height: number },
 ): { readonly values: readonly number[]; readonly stride: 2 } {
-  const [cos, sin] = [Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180)];
+  // The picture's middle, in its own pixels and in the canvas's.
+  const [centreX, centreY] = [width / 4 - 0.5, height / 4 - 0.5];
+  const [left, top] = [Math.floor(width / 4), Math.floor(height / 4)];
   const turned = Array.from({ length: values.length / stride }, (_, i) => {
-    const [x, y] = [values[i * stride]! - (width / 2 - 1) / 2, values[i * stride + 1]! - (height / 2 - 1) / 2];
-    const [left, top] = [Math.floor(width / 4), Math.floor(height / 4)];
-    return [cos * x - sin * y + left + width / 4 - 0.5, sin * x + cos * y + top + height / 4 - 0.5];
+    const [x, y] = rotate(values[i * stride]! - centreX, values[i * stride + 1]! - centreY, turnOf(degrees));
+    return [x + left + centreX, y + top + centreY];
   });
   return { values: turned.flat(), stride: 2 };
 }

@@ -70,11 +70,8 @@ def faces(cascade: Cascade, samples: Samples, rows: np.ndarray, side: np.ndarray
     out, added = np.empty((2, len(rows), EXPRESSION.stop - EXPRESSION.start), np.float32)
     for at in range(0, len(rows), 64):
         r, s, t, c = (x[at:at + 64] for x in (rows, side, turned, reshaped))
-        pictures, points, p = samples.draw(r, s, None), samples.points[r, s].astype(np.float64), samples.parameters[r, s].copy()
-        yaw, pitch = (np.where(t, angle, 0) for angle in samples.turns(r, s, rng))
-        for drawn, source in ((t & ~c, None), (c, rng)):
-            if drawn.any():
-                pictures[drawn], p[drawn], points[drawn] = samples.turned(r[drawn], s[drawn], pictures[drawn], yaw[drawn], pitch[drawn], source)
+        pictures = samples.draw(r, s, None)
+        p, points = samples.redraw(r, s, pictures, t, c, rng)
         out[at:at + 64] = found_by(cascade, pictures, points, rng)
         added[at:at + 64] = (p - samples.parameters[r, s])[:, EXPRESSION]
     return out, added

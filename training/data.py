@@ -216,10 +216,11 @@ class Samples:
             target[:] = picture[:, ::-1] if mirrored else picture
         return out
 
-    def turned(self, rows: np.ndarray, side: np.ndarray, pictures: np.ndarray, yaw: np.ndarray, pitch: np.ndarray, rng: np.random.Generator | None = None):
-        """Faces turned out of plane by `yaw` and `pitch` (radians) and, with `rng`, reshaped: pictures u8, parameters and points in their frame."""
+    def turned(self, rows: np.ndarray, side: np.ndarray, pictures: np.ndarray, yaw: np.ndarray, pitch: np.ndarray, reshaped: np.ndarray | None = None):
+        """Faces turned out of plane by `yaw` and `pitch` (radians), with the coefficients of `reshaped` [n,104] where given: pictures u8, parameters and points in
+        their frame."""
         p = self.parameters[rows, side]
-        turned = self.profiler.plan(p, self.points[rows, side], yaw, pitch, None if rng is None else self.reshaper(p, rng))
+        turned = self.profiler.plan(p, self.points[rows, side], yaw, pitch, reshaped)
         images = np.empty((len(rows), SIZE, SIZE, 3), np.float32)
         same = np.repeat(np.eye(2, 3, dtype=np.float32)[None], len(rows), 0)
         self.profiler.draw(pictures, np.arange(len(rows)), np.zeros(len(rows), np.bool_), p, turned, same, images)
@@ -232,6 +233,18 @@ class Samples:
         goal = rng.uniform(np.minimum(np.abs(own), 60), 90)
         return np.deg2rad(sign * np.maximum(0, goal - np.abs(own))), np.deg2rad(np.clip(rng.normal(0, 12, len(rows)), -35, 35))
 
+    def redraw(self, rows: np.ndarray, side: np.ndarray, pictures: np.ndarray, turned: np.ndarray, reshaped: np.ndarray,
+               rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draws the labels' `pictures` anew, in place, where `turned` out of plane and where `reshaped`, at random -> parameters and points f32 in their frame."""
+        parameters, points = self.parameters[rows, side].copy(), self.points[rows, side].astype(np.float32)
+        yaw, pitch = (np.where(turned, angle, 0) for angle in self.turns(rows, side, rng))
+        goal, drawn = parameters.copy(), turned | reshaped
+        if reshaped.any():
+            goal[reshaped] = self.reshaper(parameters[reshaped], rng)
+        if drawn.any():
+            pictures[drawn], parameters[drawn], points[drawn] = self.turned(rows[drawn], side[drawn], pictures[drawn], yaw[drawn], pitch[drawn], goal[drawn])
+        return parameters, points
+
     def batch(self, step: int, n: int, finish: float = 0.0) -> Batch:
         """Batch number `step`. `finish` (0..1) is the way through the last part of the schedule: manual markup comes to weigh twice, augmentation half."""
         rng = np.random.default_rng([self.seed, step])
@@ -240,13 +253,9 @@ class Samples:
         rows = self.rows[rng.choice(len(self.rows), n, p=weight / weight.sum())]
         side = rng.integers(0, 2, n)
         pictures = self.draw(rows, side, rng)
-        parameters, points = self.parameters[rows, side].copy(), self.points[rows, side].astype(np.float32)
         drawable = np.abs(self.yaw[rows]) < 45
-        t, r = (rng.random(n) < self.profiling) & drawable, (rng.random(n) < self.reshaping) & drawable
-        yaw, pitch = (np.where(t, angle, 0) for angle in self.turns(rows, side, rng))
-        for chosen, source in ((t & ~r, None), (r, rng)):
-            if chosen.any():
-                pictures[chosen], parameters[chosen], points[chosen] = self.turned(rows[chosen], side[chosen], pictures[chosen], yaw[chosen], pitch[chosen], source)
+        turned, reshaped = (rng.random(n) < self.profiling) & drawable, (rng.random(n) < self.reshaping) & drawable
+        parameters, points = self.redraw(rows, side, pictures, turned, reshaped, rng)
         colour(pictures, self.pictures, strength, rng)
         # The first crop: any roll or a moderate one, boxes that are off a little or much.
         roll = np.where(rng.random(n) < self.circle, rng.uniform(-np.pi, np.pi, n), np.deg2rad(rng.normal(0, 18, n)))

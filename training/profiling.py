@@ -177,15 +177,14 @@ def draw_one(picture, mirrored, mesh, shown, changed, triangles, matrix, centre,
     for v in range(total):
         if v < count:
             x, y, z, weight, near = mesh[v, 0], mesh[v, 1], mesh[v, 2], np.float32(1), v
+            source[v, 0], source[v, 1] = shown[v, 0], SIZE - 1 - shown[v, 1]
         else:
             i, j = (v - count) // GRID, (v - count) % GRID
             x, y, z = np.float32(j * CELL), np.float32(SIZE - 1 - i * CELL), depth[i, j]
             t = (distance[i, j] / face_size - TURN_FULL) / (TURN_NONE - TURN_FULL)
             t = min(np.float32(1), max(np.float32(0), np.float32(t)))
             weight, near = 1 - t * t * (3 - 2 * t), nearest_vertex[i, j]
-        source[v, 0], source[v, 1] = x, SIZE - 1 - y
-        if v < count:
-            source[v, 0], source[v, 1] = shown[v, 0], SIZE - 1 - shown[v, 1]
+            source[v, 0], source[v, 1] = x, SIZE - 1 - y
         x, y, z = x + weight * (changed[near, 0] - mesh[near, 0]), y + weight * (changed[near, 1] - mesh[near, 1]), z + weight * (changed[near, 2] - mesh[near, 2])
         dx, dy, dz = x - centre[0], y - centre[1], z - centre[2]
         tx = x + weight * (matrix[0, 0] * dx + matrix[0, 1] * dy + matrix[0, 2] * dz + centre[0] - x)

@@ -7,9 +7,9 @@ from __future__ import annotations
 import numpy as np
 
 from .face_model import IDENTITY_COUNT, FaceModel
-from .geometry import COUNT
+from .weights import EXPRESSION
 
-FIRST = COUNT - 96  # offset of the coefficients in p: identity, expression, padding
+IDENTITY = slice(EXPRESSION.start - IDENTITY_COUNT, EXPRESSION.start)  # of p
 IDENTITY_SPREAD, CORRECTIVE_SPREAD = 0.35, 0.2  # standard deviations of the changes, in those of the shapes
 CHANCE = 0.09       # of each change below in a reshaped face
 #: Shapes that move together, and the most that is added to them. A shut mouth must not open: nothing is known of its inside.
@@ -27,14 +27,14 @@ class Reshaper:
     def __init__(self, model: FaceModel):
         self.own = IDENTITY_COUNT - model.correctives
         self.correctives = model.correctives
-        columns = {name: FIRST + IDENTITY_COUNT + i for i, name in enumerate(model.expression_names)}
+        columns = {name: EXPRESSION.start + i for i, name in enumerate(model.expression_names)}
         self.changes = [(np.array([columns[name] for name in names]), most) for names, most in CHANGES]
 
     def __call__(self, p: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Parameters f32 [n,104] of the faces p as they might look: pose as it is, coefficients changed."""
         out = p.copy()
         spread = np.r_[np.full(self.own, IDENTITY_SPREAD), np.full(self.correctives, CORRECTIVE_SPREAD)]
-        out[:, FIRST:FIRST + IDENTITY_COUNT] += rng.normal(0, 1, (len(p), IDENTITY_COUNT)) * spread
+        out[:, IDENTITY] += rng.normal(0, 1, (len(p), IDENTITY_COUNT)) * spread
         for face in out:
             for columns, most in self.changes:
                 if rng.random() < CHANCE:

@@ -141,10 +141,14 @@ def single_thread() -> None:
     torch.set_num_threads(1)
 
 
+def samples_of(args: argparse.Namespace) -> Samples:
+    return Samples(args.seed, args.profiling, args.circle, args.share, args.leave_out, args.reshaping)
+
+
 def produce(ring: Ring, args: argparse.Namespace, step: int) -> None:
     """Process that prepares batches step, step + 1, ..."""
     single_thread()
-    samples = Samples(args.seed, args.profiling, args.circle, args.share, args.leave_out, args.reshaping)
+    samples = samples_of(args)
     while True:
         if (slot := take(ring.queues[-1], 2)) is None:
             continue
@@ -250,7 +254,7 @@ def train(args: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     single_thread()
     torch.manual_seed(args.seed)
-    model, samples = face_model.load(), Samples(args.seed, args.profiling, args.circle, args.share, args.leave_out, args.reshaping)
+    model, samples = face_model.load(), samples_of(args)
     exported = load_weights(args.from_weights) if args.from_weights else []
     statistics_file = folder / "statistics.npz"
     if not statistics_file.exists():

@@ -107,7 +107,6 @@ const HINT_SCORE = 0.2;
 export class FaceDetector extends Revivable<Searching> implements Detector {
   readonly #inputSize: number;
   readonly #search: Search;
-  readonly #minConfidence: number;
   readonly #turns: Turns;
   readonly #counters = { pictures: 0, submits: 0, dispatches: 0, bytesRead: 0 };
 
@@ -133,7 +132,6 @@ export class FaceDetector extends Revivable<Searching> implements Detector {
     );
     this.#inputSize = weights.inputSize;
     this.#search = options.search ?? 'until-found';
-    this.#minConfidence = options.minConfidence ?? DEFAULT_MIN_CONFIDENCE;
     this.#turns = new Turns(options.maxPending);
   }
 
@@ -160,13 +158,13 @@ export class FaceDetector extends Revivable<Searching> implements Detector {
       const state = this.alive;
       const frame = await state.frame.fill(source, turn);
       this.#counters.pictures++;
-      return await this.#find(state.scanner, frame, { search, onProgress, signal });
+      return await this.#find(state, frame, { search, onProgress, signal });
     } finally {
       turn.leave();
     }
   }
 
-  async #find(scanner: Scanner, frame: Frame, options: Wanted): Promise<readonly DetectedFace[]> {
+  async #find({ scanner, minConfidence }: Searching, frame: Frame, options: Wanted): Promise<readonly DetectedFace[]> {
     const steps = searchSteps(frame.picture, frame.texels, this.#inputSize);
     const looks = {
       whole: () => [steps.flat().slice(0, 1)],
@@ -175,18 +173,18 @@ export class FaceDetector extends Revivable<Searching> implements Detector {
     }[options.search]();
     const total = looks.reduce((sum, { length }) => sum + length, 0);
     const seen: (readonly DetectedFace[])[] = [];
+    let faces: readonly DetectedFace[] = [];
     for (const regions of looks) {
       await this.#look(scanner, frame, regions, options.signal, (faces) => {
         seen.push(...faces);
         options.onProgress?.({ done: seen.length, total });
       });
-      const isFirst = seen.length === 1;
       const hints = distinctFaces(seen);
-      const faces = hints.filter(({ score }) => score >= this.#minConfidence);
-      if (regions === looks.at(-1)) return faces;
-      if (faces.length > 0 && !(isFirst && hints.some(({ score }) => score < UPRIGHT_SCORE))) return faces;
+      faces = hints.filter(({ score }) => score >= minConfidence);
+      const least = seen.length === 1 ? UPRIGHT_SCORE : 0;
+      if (faces.length > 0 && hints.every(({ score }) => score >= least)) break;
     }
-    return [];
+    return faces;
   }
 
   async #look(
@@ -223,6 +221,7 @@ interface Wanted {
 interface Searching extends OnDevice {
   readonly scanner: Scanner;
   readonly frame: FrameTexture;
+  readonly minConfidence: number;
 }
 
 async function startSearching(
@@ -244,7 +243,7 @@ async function startSearching(
       frame.destroy();
       gpu.destroy();
     };
-    return { gpu, scanner, frame, destroy };
+    return { gpu, scanner, frame, minConfidence, destroy };
   } catch (error) {
     gpu.destroy();
     throw error;
