@@ -22,7 +22,7 @@ from .crops import around
 from .data import Samples
 from .export import manifest, write
 from .face_model import ROOT
-from .labels import CACHE, above_neutral, other_sides
+from .labels import CACHE, above_neutral, arkit, other_sides
 from .weights import EXPRESSION, WEIGHTS, read, read_blendshapes
 
 #: A face is calm where the teacher reads less than this of each of CALM_NAMES.
@@ -75,12 +75,6 @@ def faces(cascade: Cascade, samples: Samples, rows: np.ndarray, side: np.ndarray
         out[at:at + 64] = found_by(cascade, pictures, points, rng)
         added[at:at + 64] = (p - samples.parameters[r, s])[:, EXPRESSION]
     return out, added
-
-
-def arkit(name: str) -> str:
-    """ARKit's name of one of the model's expressions (src/mmm/blendshapes.ts says the same)."""
-    name = name.replace("cheekRaiser", "cheekSquint")
-    return name[:-2] if name.startswith(("browInnerUp", "cheekPuff")) else name.replace("_L", "Left").replace("_R", "Right")
 
 
 def fit(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ SWEEPS = 30    # OWPDC: passes of coordinate descent
 EYELIDS = ((37, 41), (38, 40), (43, 47), (44, 46))
 LIPS = ((61, 67), (62, 66), (63, 65))
 #: Weights of the 68 distances: what people look at first, eyes and lips, counts more than the contour.
-POINT_WEIGHTS = np.r_[np.full(17, 0.75), np.full(10, 0.8), np.full(9, 0.9), np.full(12, 2.2), np.full(20, 2.2)]  # jaw, brows, nose, eyes, lips
+POINT_WEIGHTS = np.r_[np.full(17, 0.95), np.full(10, 0.8), np.full(9, 0.9), np.full(12, 2.2), np.full(20, 2.2)]  # jaw, brows, nose, eyes, lips
 EXPRESSION_WEIGHTS = {"eyeBlink": 6.0, "jawOpen": 4.0, "mouthSmile": 2.0, "mouthPucker": 2.0, "browInnerUp": 2.0, "browOuterUp": 2.0, "browDown": 2.0}
 
 

@@ -25,7 +25,6 @@ MODEL_FILE = ROOT / "weights" / "face_model.safetensors"
 NETWORK_FILE = ROOT / "weights" / "network.json"
 
 IDENTITY_COUNT = 48
-CORRECTIVE_COUNT = 8  # of these, the last, are fitted to faces by training.correctives
 COARSE_TRIANGLES = 3910  # at most; the network sees hardly a difference from all 13,120 (docs/notes/coarse-mesh.md)
 # Gaze shapes turn the eyeballs, which are not part of the face area; pupils do nothing on the skin.
 DROPPED_EXPRESSIONS = ("PupilDilate", "eyeLook")
@@ -44,7 +43,7 @@ ANCHOR_JAW_OPEN = 0.25  # the mouth of the face that anchors are placed on: shut
 class FaceModel:
     """mean [V,3], identity [48,V,3], expression [47,V,3] in dm (dequantised f32); triangles [T,3]; landmarks [68];
     coarse_triangles [C,3], which the features are drawn from, of some of the vertices; on them anchor_vertices [64,64,3], anchor_weights [64,64,3] (row, column).
-    The last `correctives` identity shapes, and a shift of the mean, are fitted to faces (training.correctives)."""
+    The last `correctives` identity shapes, and a shift of the mean, of which ICT's identity shapes give `identity_mean` [48], are fitted to faces (training.correctives)."""
 
     mean: np.ndarray
     identity: np.ndarray
@@ -57,6 +56,7 @@ class FaceModel:
     anchor_vertices: np.ndarray
     anchor_weights: np.ndarray
     correctives: int
+    identity_mean: np.ndarray
 
     @property
     def basis(self) -> np.ndarray:
@@ -86,6 +86,7 @@ def load(path: Path = MODEL_FILE) -> FaceModel:
             anchor_vertices=get("anchor_vertices").astype(np.int32),
             anchor_weights=get("anchor_weights"),
             correctives=int(meta.get("correctives", 0)),
+            identity_mean=np.array(json.loads(meta.get("identity_mean", str([0] * IDENTITY_COUNT)))),
         )
 
 

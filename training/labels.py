@@ -366,13 +366,18 @@ def above_neutral(blendshapes: np.ndarray, neutral: np.ndarray) -> np.ndarray:
     return np.clip((blendshapes - neutral) / (1 - neutral), 0, 1)
 
 
+def arkit(name: str) -> str:
+    """ARKit's name of one of the model's expressions (src/mmm/blendshapes.ts says the same)."""
+    name = name.replace("cheekRaiser", "cheekSquint")
+    return name[:-2] if name.startswith(("browInnerUp", "cheekPuff")) else name.replace("_L", "Left").replace("_R", "Right")
+
+
 def expected_expression(model, blendshapes: np.ndarray, names: np.ndarray, neutral: np.ndarray) -> np.ndarray:
     """Blendshapes [n,52] -> expected weights of the model's 47 expressions, 0 where nothing was found. What a shape reads on most faces (`neutral` [52]) counts as
     nothing."""
     column = {name: i for i, name in enumerate(names)}
     clean = above_neutral(blendshapes, neutral)
-    arkit = [name.replace("_L", "Left").replace("_R", "Right") for name in model.expression_names]
-    return np.nan_to_num(np.stack([clean[:, column[name]] if name in column else np.zeros(len(clean)) for name in arkit], -1))
+    return np.nan_to_num(np.stack([clean[:, column[arkit(name)]] for name in model.expression_names], -1))
 
 
 def build(data: Path) -> None:

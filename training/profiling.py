@@ -42,6 +42,7 @@ def pack_wide(data: Path) -> None:
         over = carry(mean, source["triangles"], model.landmarks)
         own = slice(face_model.IDENTITY_COUNT - model.correctives, face_model.IDENTITY_COUNT)
         basis[own] = np.einsum("vl,kld->kvd", over, model.identity[own][:, model.landmarks])
+        mean = mean + np.einsum("k,kvd->vd", model.identity_mean, source["identity"][:face_model.IDENTITY_COUNT] / 10)
         mean = mean + over @ (model.mean - mean[:len(model.mean)])[model.landmarks]
     CACHE.mkdir(parents=True, exist_ok=True)
     np.savez(WIDE, mean=mean.astype(np.float32), basis=basis.astype(np.float32), triangles=source["triangles"].astype(np.int32))

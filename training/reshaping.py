@@ -7,14 +7,13 @@ from __future__ import annotations
 import numpy as np
 
 from .face_model import IDENTITY_COUNT, FaceModel
-from .weights import EXPRESSION
+from .weights import EXPRESSION, IDENTITY
 
-IDENTITY = slice(EXPRESSION.start - IDENTITY_COUNT, EXPRESSION.start)  # of p
 IDENTITY_SPREAD, CORRECTIVE_SPREAD = 0.35, 0.2  # standard deviations of the changes, in those of the shapes
 CHANCE = 0.09       # of each change below in a reshaped face
 #: Shapes that move together, and the most that is added to them. A shut mouth must not open: nothing is known of its inside.
 CHANGES: tuple[tuple[tuple[str, ...], float], ...] = (
-    *((names, 1.0) for names in (("eyeBlink_L", "eyeBlink_R"), ("eyeBlink_L", "eyeBlink_R"), ("eyeBlink_L",), ("eyeBlink_R",))),
+    *((names, 1.0) for names in (("eyeBlink_L", "eyeBlink_R"), ("eyeBlink_L",), ("eyeBlink_R",)) for _ in range(3)),  # listed thrice: three chances
     *((names, 0.8) for names in (("eyeWide_L", "eyeWide_R"), ("browDown_L", "browDown_R"), ("browInnerUp_L", "browInnerUp_R"), ("browOuterUp_L",), ("browOuterUp_R",),
                                  ("browInnerUp_L", "browInnerUp_R", "browOuterUp_L", "browOuterUp_R"), ("mouthPucker",), ("mouthLeft",), ("mouthRight",))),
     *((names, 0.6) for names in (("mouthSmile_L", "mouthSmile_R"), ("mouthSmile_L",), ("mouthSmile_R",), ("mouthFrown_L", "mouthFrown_R"), ("noseSneer_L", "noseSneer_R"),

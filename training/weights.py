@@ -10,7 +10,7 @@ from safetensors import safe_open
 from .face_model import ROOT
 
 WEIGHTS = ROOT / "weights"
-EXPRESSION = slice(56, 103)  # of p
+IDENTITY, EXPRESSION = slice(8, 56), slice(56, 103)  # of p
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
