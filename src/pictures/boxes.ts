@@ -2,7 +2,7 @@
  * From a face's box to its crop: the square of picture that the network sees. Every constant of that rule is here.
  */
 import { InputError } from '../engine/errors.js';
-import { expectFields, expectList, expectPositive } from '../engine/expect.js';
+import { expectFields, expectList, expectObject, expectPositive } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 import { type Crop, rotate, turnOf, wrapDegrees } from './crop.js';
 
@@ -76,18 +76,15 @@ export function overlapOf(a: Square, b: Square): number {
 }
 
 /**
- * The crop of a box.
- * @param picture size of the picture in pixels
- * @param size S, side of the crop in its own pixels
- * @throws InputError for a box that is not finite, empty, too small, absurdly large, or so far off that its crop holds
- * no picture; for a picture or crop of no size.
+ * What can be told of a box without its picture.
+ * @param what the box's name in messages
+ * @returns what messages call it: its name and its numbers
+ * @throws InputError for a box that is not finite, empty, or of no kind.
  */
-export function cropOf(box: FaceBox, picture: { readonly width: number; readonly height: number }, size: number): Crop {
-  expectFields('The picture', picture, ['width', 'height']);
-  expectPositive('size', size);
-  if (typeof box !== 'object' || box === null) throw new InputError(`Box ${show(box)} is no box; wanted an object.`);
+export function checkBox(box: FaceBox, what = 'Box'): string {
+  expectObject(box, what);
   const { x0, y0, x1, y1, kind, roll = 0 } = box;
-  const found = `Box [${[x0, y0, x1, y1].map(show).join(', ')}]`;
+  const found = `${what} [${[x0, y0, x1, y1].map(show).join(', ')}]`;
   if (![x0, y0, x1, y1].every(Number.isFinite)) throw new InputError(`${found} is not finite; wanted four numbers.`);
   const [width, height] = [x1 - x0, y1 - y0];
   if (width <= 0 || height <= 0) {
@@ -97,7 +94,21 @@ export function cropOf(box: FaceBox, picture: { readonly width: number; readonly
     throw new InputError(`${found} is of kind ${show(kind)}; wanted 'landmarks' or 'detector'.`);
   }
   if (!Number.isFinite(roll)) throw new InputError(`${found} has a roll of ${show(roll)}; wanted degrees.`);
-  return checkInPicture({ ...cropSquare({ ...box, roll: wrapDegrees(roll) }), size }, picture, found);
+  return found;
+}
+
+/**
+ * The crop of a box.
+ * @param picture size of the picture in pixels
+ * @param size S, side of the crop in its own pixels
+ * @throws InputError as `checkBox`; for a box that is too small, absurdly large, or so far off that its crop holds no
+ * picture; for a picture or crop of no size.
+ */
+export function cropOf(box: FaceBox, picture: { readonly width: number; readonly height: number }, size: number): Crop {
+  expectFields('The picture', picture, ['width', 'height']);
+  expectPositive('size', size);
+  const found = checkBox(box);
+  return checkInPicture({ ...cropSquare({ ...box, roll: wrapDegrees(box.roll ?? 0) }), size }, picture, found);
 }
 
 /**

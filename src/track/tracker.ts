@@ -7,10 +7,10 @@
 import type { FaceAligner } from '../align/aligner.js';
 import { type Face, FaceReader } from '../align/face.js';
 import { FullposeError, InputError } from '../engine/errors.js';
-import { expectFields, expectList, expectObject, refuse } from '../engine/expect.js';
+import { expectList, expectObject, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 import { moveParameters, PICTURE_FRAME, poseFrame } from '../mmm/parameters.js';
-import type { FaceBox } from '../pictures/boxes.js';
+import { checkBox, type FaceBox } from '../pictures/boxes.js';
 import type { Detector } from '../pictures/detector.js';
 import {
   copyPicture,
@@ -46,7 +46,7 @@ interface Look {
 }
 
 /** Names what a detector gave in messages. */
-const DETECTED = "The detector's boxes";
+const DETECTED = "The detector's box";
 
 /**
  * After more ms than these nothing says where a face is now: the whole cascade runs, and the detector
@@ -150,7 +150,7 @@ export class FaceTracker {
     // Boxes by themselves would be options without any.
     if (Array.isArray(options)) refuse('The options', options, 'an object with boxes');
     const { boxes } = options;
-    if (boxes !== undefined) checkBoxes(boxes, 'The boxes');
+    if (boxes !== undefined) checkBoxes(boxes, 'The box');
     this.#busy = true;
     try {
       return await this.#track(frame, timestampMs, boxes);
@@ -502,9 +502,9 @@ function sizeOf(picture: PictureSource): PictureSize | undefined {
   return size && { width: size.width, height: size.height };
 }
 
-/** Boxes as far as places go; `align` looks at the rest. @throws InputError */
+/** @param what a box's name in messages. @throws InputError */
 function checkBoxes(boxes: readonly FaceBox[], what: string): readonly FaceBox[] {
-  expectList(what, boxes);
-  for (const box of boxes) expectFields(`${what} hold one that`, box, ['x0', 'y0', 'x1', 'y1']);
+  expectList(`${what}es`, boxes);
+  for (const box of boxes) checkBox(box, what);
   return boxes;
 }

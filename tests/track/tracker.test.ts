@@ -319,7 +319,7 @@ describe('FaceTracker', () => {
       detect.mockResolvedValueOnce(nonsense as FaceBox[]);
       expect(summary(await next(spots))).toBe('1:2');
       await new Promise((resolve) => setTimeout(resolve));
-      await expect(next(spots)).rejects.toThrow(/detector's boxes hold one that is .*; wanted finite numbers x0/);
+      await expect(next(spots)).rejects.toThrow(/^The detector's box \[NaN, .*\] is not finite; wanted four numbers/);
       expect(summary(await next(spots))).toBe('1:3');
       expect(detect).toHaveBeenCalledTimes(3);
     } finally {
@@ -493,6 +493,8 @@ describe('FaceTracker', () => {
     [{ lost: null }, /lost is null; wanted an object/],
     [{ detector: {} }, /detector is .*; wanted an object with detect/],
     [{ smoothing: 1 }, /smoothing is 1; wanted true, false or an object/],
+    [{ smoothing: null }, /smoothing is null; wanted true, false or an object/],
+    [{ smoothing: [] }, /smoothing is \[\]; wanted true, false or an object/],
     [{ smoothing: { rotation: { minCutoff: -1, beta: 0 } } }, /smoothing.rotation/],
     [{ aligner: null }, /aligner is null; wanted an object/],
   ])('refuses the options %o', async (options, message) => {
@@ -508,11 +510,26 @@ describe('FaceTracker', () => {
     const boxes: unknown = 'here';
     await expect(tracker.track(FRAME, 1, { boxes: boxes as FaceBox[] })).rejects.toThrow(/boxes are .*wanted a list/);
     const empty: unknown = null;
-    await expect(tracker.track(FRAME, 1, { boxes: [empty as FaceBox] })).rejects.toThrow(/boxes hold one that is null/);
+    await expect(tracker.track(FRAME, 1, { boxes: [empty as FaceBox] })).rejects.toThrow(
+      /^The box is null; wanted an object/,
+    );
     await expect(tracker.track(FRAME, 1, empty as object)).rejects.toThrow(/options are null; wanted an object/);
     await expect(tracker.track(FRAME, 1, [] as object)).rejects.toThrow(/options are .*wanted an object with boxes/);
     tracker.destroy();
     tracker[Symbol.dispose]();
     await expect(tracker.track(FRAME, 2)).rejects.toThrow(/destroyed/);
+  });
+
+  it('refuses bad boxes also while it has no room for another face', async () => {
+    const { next } = await tracking();
+    const spots = [{ x: 100, y: 100 }];
+    const good = boxAt(100, 100);
+    await next(spots, [good]);
+    const turned = { ...good, x1: good.x0 - 1 };
+    await expect(next(spots, [turned])).rejects.toThrow(/^The box .* is -1 x .* pixels; wanted x0 < x1/);
+    const round: object = { ...good, kind: 'round' };
+    await expect(next(spots, [round as FaceBox])).rejects.toThrow(/^The box .* is of kind "round"; wanted/);
+    await expect(next(spots, [{ ...good, roll: Number.NaN }])).rejects.toThrow(/^The box .* has a roll of NaN/);
+    expect(summary(await next(spots, [good]))).toBe('1:1');
   });
 });
