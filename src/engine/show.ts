@@ -2,11 +2,15 @@
 
 const SHOWN_CHARACTERS = 200;
 
+/** JSON has null for NaN and the infinities, which are what a message is about. */
+const finite = (_: string, item: unknown): unknown =>
+  typeof item === 'number' && !Number.isFinite(item) ? String(item) : item;
+
 /** Any value for a message: JSON where it has one, cut to a readable length. Never throws, whatever it is given. */
 export function show(value: unknown): string {
   let text: string | undefined;
   try {
-    text = typeof value === 'number' ? String(value) : JSON.stringify(value);
+    text = typeof value === 'number' ? String(value) : JSON.stringify(value, finite);
   } catch {
     // BigInts, cycles and nesting beyond the stack have no JSON.
   }

@@ -101,10 +101,7 @@ export function checkFollowing(
   expectNumber('detectEvery', detectEvery, 0, Number.MAX_VALUE);
   expectNumber('lost.confidence', confidence, 0, 1);
   expectWhole('lost.frames', frames, 1);
-  if (typeof smoothing === 'object') checkSmoothing(smoothing);
-  else if (typeof smoothing !== 'boolean') {
-    refuse('smoothing', smoothing, 'true, false or an object');
-  }
+  if (typeof smoothing !== 'boolean') checkSmoothing(smoothing);
   const smooth = smoothing === true ? {} : smoothing || undefined;
   return { maxFaces, iterations, detectEvery, confidence, frames, smoothing: smooth };
 }

@@ -4,7 +4,7 @@
  * picture, where a moving crop does not show.
  */
 import { InputError } from '../engine/errors.js';
-import { expectObject } from '../engine/expect.js';
+import { expectObject, refuse } from '../engine/expect.js';
 import { list, show } from '../engine/show.js';
 import type { FaceModel } from '../mmm/model.js';
 import { type ParameterLayout, quaternionOf } from '../mmm/parameters.js';
@@ -207,14 +207,17 @@ export class FaceSmoother {
   }
 }
 
-/** @throws InputError where a part has no positive cutoff or a negative beta. */
+/** @throws InputError where they are no object, or a part has no positive cutoff or a negative beta. */
 export function checkSmoothing(options: SmoothingOptions): void {
-  expectObject(options, 'smoothing');
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    refuse('smoothing', options, 'true, false or an object');
+  }
   for (const [part, value] of Object.entries(options)) {
     if (!Object.hasOwn(DEFAULT_SMOOTHING, part)) {
       throw new InputError(`smoothing has a part ${show(part)}; wanted ${list(Object.keys(DEFAULT_SMOOTHING))}.`);
     }
-    const { minCutoff, beta } = value ?? {};
+    expectObject(value, `smoothing.${part}`);
+    const { minCutoff, beta } = value;
     if (!(Number.isFinite(minCutoff) && minCutoff > 0 && Number.isFinite(beta) && beta >= 0)) {
       throw new InputError(
         `smoothing.${part} is { minCutoff: ${show(minCutoff)}, beta: ${show(beta)} }; wanted minCutoff > 0 and beta >= 0.`,

@@ -72,6 +72,7 @@ describe('show', () => {
     [cycle, 'object'],
     [deep, 'object'],
     [{ a: [1] }, '{"a":[1]}'],
+    [{ a: [Number.NaN, -Infinity, 0] }, '{"a":["NaN","-Infinity",0]}'],
     ['x'.repeat(1000), `"${'x'.repeat(199)}...`],
   ])('never throws', (value, text) => expect(show(value)).toBe(text));
 });

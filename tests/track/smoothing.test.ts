@@ -242,7 +242,9 @@ describe('checkSmoothing', () => {
       /smoothing.rotation is \{ minCutoff: 0, beta: 1 \}; wanted minCutoff > 0/,
     ],
     [{ scale: { minCutoff: 1, beta: Number.NaN } }, /smoothing.scale/],
-    [{ translation: undefined }, /smoothing.translation is \{ minCutoff: undefined/],
+    [{ scale: { minCutoff: 1 } }, /smoothing.scale is \{ minCutoff: 1, beta: undefined \}; wanted/],
+    [{ translation: undefined }, /smoothing.translation is undefined; wanted an object/],
+    [{ rotation: 2 }, /smoothing.rotation is 2; wanted an object/],
     [{ colour: { minCutoff: 1, beta: 1 } }, /a part "?colour"?; wanted rotation, translation/],
   ])('refuses %o', (options, message) => {
     const check: (value: object) => void = checkSmoothing;
