@@ -27,8 +27,13 @@ export type Figures = Readonly<Record<string, Readonly<Record<string, number>>>>
 /** What was found of one face. */
 export interface Finding {
   readonly landmarks: Points;
-  /** Mean of the two blink weights. */
+  /** As {@link blinkOf}. */
   readonly blink: number;
+}
+
+/** Mean of the two blink weights, of weights by ARKit's names. */
+export function blinkOf(blendshapes: Readonly<Record<string, number>>): number {
+  return mean(['eyeBlinkLeft', 'eyeBlinkRight'].map((name) => blendshapes[name] ?? Number.NaN));
 }
 
 /** Undefined where no face was found. */

@@ -1,8 +1,7 @@
 import type { BrowserName } from '../scripts/browser.js';
 import { landmarksBox } from '../src/pictures/boxes.js';
-import { mean } from './accuracy.js';
 import type { LabelledFace } from './data/faces.js';
-import { type Finding, truthOf } from './figures.js';
+import { blinkOf, type Finding, truthOf } from './figures.js';
 import type { BoxSpec } from './list.js';
 import { createProgress, forEachConcurrent } from './progress.js';
 import type { FaceReply } from './protocol.js';
@@ -78,7 +77,6 @@ export async function findIn(ask: Ask, faces: readonly LabelledFace[]): Promise<
   });
 }
 
-export function findingOf({ landmarks, expression }: FaceReply): Finding {
-  const blink = mean(['eyeBlink_L', 'eyeBlink_R'].map((name) => expression[name] ?? Number.NaN));
-  return { landmarks: { values: landmarks, stride: 3 }, blink };
+export function findingOf({ landmarks, blendshapes }: FaceReply): Finding {
+  return { landmarks: { values: landmarks, stride: 3 }, blink: blinkOf(blendshapes) };
 }

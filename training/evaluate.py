@@ -26,12 +26,14 @@ from .export import forward, layer_results
 from .face_model import ROOT
 from .labels import CACHE, face_size
 from .train import Cascade, landmark_steps, load_cascade
-from .weights import EXPRESSION, load_weights
+from .weights import EXPRESSION, load_weights, read_blendshapes
 
 SPLITS = ("val-afw", "val-infant", "val-cfp", "val-closed-eyes")
 ROLLS = (0, 30, 60, 90, 135, 180)
 REGIONS = {"brows": slice(17, 27), "nose": slice(27, 36), "eyes": slice(36, 48), "lips": slice(48, 68)}
 OPEN_EYE, OPEN_MOUTH = 0.25, 0.06
+#: eyeBlinkLeft and eyeBlinkRight among ARKit's 52 names in the order of the alphabet.
+BLINKS = slice(8, 10)
 #: Fiducials of val-cfp and the landmarks they are compared with where the image's left half of the face is seen, and where its right half is.
 PLACES = {"eye": (slice(12, 18), slice(36, 42), slice(42, 48)), "brow": (slice(9, 12), slice(17, 22), slice(22, 27)), "nose tip": (slice(21, 22), slice(30, 31), slice(30, 31)),
           "bridge": (slice(18, 22), slice(27, 31), slice(27, 31)), "mouth corner": (slice(25, 26), slice(48, 49), slice(54, 55)), "chin": (slice(8, 9), slice(8, 9), slice(8, 9))}
@@ -98,9 +100,9 @@ def regions(points: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     return {"inner 51": float(distance[:, 17:].mean()), **{name: float(distance[:, part].mean()) for name, part in REGIONS.items()}}
 
 
-def blink(p: np.ndarray, model: face_model.FaceModel) -> np.ndarray:
-    """Mean of the two blink weights, [n]."""
-    return p[:, [EXPRESSION.start + model.expression_names.index(name) for name in ("eyeBlink_L", "eyeBlink_R")]].mean(1)
+def blink(p: np.ndarray) -> np.ndarray:
+    """Mean of the two blink weights as `face.blendshapes` has them, by the exported readout, [n]."""
+    return read_blendshapes(load_weights()[0]["blendshapes"], p[:, EXPRESSION])[:, BLINKS].mean(1)
 
 
 def final(cascade: Cascade, batch: Batch) -> np.ndarray:
@@ -170,7 +172,7 @@ def measure_closed(cascade: Cascade, data: Path) -> dict:
     shut, opened = final(cascade, batch), final(cascade, others)[wide]
     ratio = lambda p: eye_openings(cascade.recrop.landmarks(p)).mean(1)
     return {"ratio shut": float(ratio(shut).mean()), "ratio open": float(ratio(opened).mean()), "faces": [len(shut), len(opened)],
-            "auc": area_under_curve(ratio(opened), ratio(shut)), "auc of blink weights": area_under_curve(blink(shut, cascade.recrop.model), blink(opened, cascade.recrop.model))}
+            "auc": area_under_curve(ratio(opened), ratio(shut)), "auc of blink weights": area_under_curve(blink(shut), blink(opened))}
 
 
 def living_units(cascade: Cascade, weights: list[dict[str, np.ndarray]], data: Path) -> None:

@@ -1,6 +1,5 @@
 /** What MediaPipe's FaceLandmarker is shown, and what it gives, in the terms of this repository. */
-import { mean } from '../accuracy.js';
-import type { Finding } from '../figures.js';
+import { blinkOf, type Finding } from '../figures.js';
 import type { BoxSpec } from '../list.js';
 
 /** A square of the picture: its left upper corner and its side, in picture pixels (pixel centres at integers). */
@@ -76,6 +75,5 @@ export function findingOf({ view, points, blendshapes }: RivalReply, views: read
   if (shown === undefined) throw new Error(`view ${view} of ${views.length}`);
   const { left, top, side } = shown;
   const values = toIbug68(points, { left, top, width: side, height: side });
-  const blink = mean(['eyeBlinkLeft', 'eyeBlinkRight'].map((name) => blendshapes[name] ?? Number.NaN));
-  return { landmarks: { values, stride: 3 }, blink };
+  return { landmarks: { values, stride: 3 }, blink: blinkOf(blendshapes) };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { LabelledFace } from '../../cli/data/faces.js';
 import {
+  blinkOf,
   eyeFigures,
   type Finding,
   formatBeside,
@@ -106,6 +107,7 @@ describe('figures of what was found', () => {
     expect(figures['eye aspect ratio']?.open).toBeCloseTo(8 / 20, 5);
     expect(figures['eye aspect ratio']?.['area under the curve']).toBe(1);
     expect(figures['blink weights']?.['area under the curve']).toBeCloseTo(5 / 6, 9);
+    expect(blinkOf({ eyeBlinkLeft: 0.25, eyeBlinkRight: 0.75, jawOpen: 1 })).toBe(0.5);
     expect(openEyed([labelled('a', shut), labelled('b', open)]).map(({ image }) => image)).toEqual(['b']);
   });
 
