@@ -10,7 +10,7 @@ import { openSession } from './open-session.js';
 import { type AlignOptions, exitCodes, UsageError } from './options.js';
 import { createProgress, forEachConcurrent, type Progress } from './progress.js';
 import type { AlignReply, FaceReply } from './protocol.js';
-import { faceResult, short, shortWeights } from './results.js';
+import { faceResult, short } from './results.js';
 import { type AlignSession, jobsInFlight } from './session.js';
 
 type PicturesOptions = Extract<AlignOptions, { mode: 'pictures' }>;
@@ -47,7 +47,6 @@ export function describeFace(face: FaceReply) {
     confidence: short(confidence),
     visibility,
     ...faceResult(face),
-    blendshapes: shortWeights(face.blendshapes),
   };
 }
 

@@ -24,7 +24,10 @@ export type ResultRow =
         readonly matrix: readonly (readonly number[])[];
       };
       readonly identity: readonly number[];
+      /** By the model's names. */
       readonly expression: Readonly<Record<string, number>>;
+      /** By ARKit's 52 names, 0 to 1. */
+      readonly blendshapes: Readonly<Record<string, number>>;
     }
   | { readonly image: string | null; readonly error: string };
 
@@ -75,10 +78,11 @@ export function faceResult(face: FaceReply): Omit<FaceRow, 'box' | 'boxKind' | '
     },
     identity: face.identity.map(short),
     expression: shortWeights(face.expression),
+    blendshapes: shortWeights(face.blendshapes),
   };
 }
 
 /** Weights by name, as short as {@link short} has them. */
-export function shortWeights(weights: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+function shortWeights(weights: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
   return Object.fromEntries(Object.entries(weights).map(([name, weight]) => [name, short(weight)]));
 }

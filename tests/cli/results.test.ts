@@ -34,6 +34,7 @@ describe('faceResult', () => {
     });
     expect(result.identity).toEqual([0.1]);
     expect(result.expression).toEqual({ jawOpen: 0.7 });
+    expect(result.blendshapes).toEqual({ jawOpen: 0.6 });
   });
 
   it('has box and confidence in a row, the box as a list has it', () => {
