@@ -13,7 +13,7 @@ import {
   parseCompareArguments,
   readTask,
 } from './compare/options.js';
-import { type LabelledFace, readHardFaces, readSplit } from './data/faces.js';
+import { type LabelledFace, readHardFaces, readMarked } from './data/faces.js';
 import {
   eyeFigures,
   type Figures,
@@ -36,9 +36,9 @@ interface Compared {
 
 /** The pictures of each split; shut eyes are told from val-afw's open ones. */
 async function readCompared({ data, splits, limit }: CompareOptions): Promise<readonly Compared[]> {
-  const withMarkup = async () =>
-    (await readSplit(data, 'val-afw')).filter(({ landmarks2d }) => landmarks2d !== undefined);
-  const afw = splits.some((split) => split === 'val-afw' || split === shutEyes) ? await withMarkup() : [];
+  const afw = splits.some((split) => split === 'val-afw' || split === shutEyes)
+    ? await readMarked(data, 'val-afw')
+    : [];
   const compared: Compared[] = [];
   for (const split of splits) {
     const faces = (split === 'val-afw' ? afw : await readHardFaces(data, split)).slice(0, limit);
@@ -84,8 +84,9 @@ async function main(): Promise<number> {
     bundledFaceModel(),
   ]);
   const faces = [...new Set(compared.flatMap((split) => split.faces))];
-  const ours = await findIn((questions) => askIn(options.browser, questions), faces);
+  // Theirs first: whether the model can be used shows with the first picture.
   const theirs = await findByLandmarker(options.browser, task, faces);
+  const ours = await findIn((questions) => askIn(options.browser, questions), faces);
   const ways = { fullpose: ours, FaceLandmarker: theirs };
   const measure = measures(model);
   const results: Record<string, Readonly<Record<string, Figures>>> = {};

@@ -7,7 +7,7 @@ import { repositoryRoot } from '../scripts/page-host.js';
 import { rotate, turnOf } from '../src/pictures/crop.js';
 import { jitterBox, mean, normalisedMeanError, normals, type Rectangle, tightBox } from './accuracy.js';
 import { boxOverlap, eyeRoll, summarise } from './any-pose.js';
-import { isHardSplit, type LabelledCrop, type LabelledFace, readHardFaces, readSplit } from './data/faces.js';
+import { isHardSplit, type LabelledCrop, type LabelledFace, readHardFaces, readMarked } from './data/faces.js';
 import { type Accuracy, formatTable, measure, type Prediction } from './evaluation.js';
 import {
   byRoll,
@@ -42,7 +42,7 @@ real profiles. For val-closed-eyes: whether shut eyes are told from open ones, w
   --auto        instead: without boxes, how many of the faces are found: the box of the points has an IoU over 0.4 with the truth's
                 (val-cfp on a grey canvas of twice the size; with --roll all splits, turned on it)
   --json FILE   the same numbers as JSON
-  --seed N      seed of the jitter (default: 1)
+  --seed N      seed of the jitter (default: 1); only splits of labels.npz have jittered boxes
   --limit N     only the first N pictures
   --browser NAME
                 ${browserUsage}
@@ -65,20 +65,15 @@ const asBox = ({ x0, y0, x1, y1 }: Rectangle): BoxSpec => ({ x0, y0, x1, y1, kin
 async function readCrops(data: string, split: string, seed: number, limit: number): Promise<readonly Evaluated[]> {
   const model = await bundledFaceModel();
   const normal = normals(seed);
-  const crops: Evaluated[] = [];
-  for (const crop of await readSplit(data, split)) {
-    const truth = crop.landmarks2d;
-    if (truth === undefined || crops.length >= limit) continue;
-    const box = tightBox(truth, 2);
-    crops.push({
+  return (await readMarked(data, split)).slice(0, limit).map((crop) => {
+    const box = tightBox(crop.landmarks2d, 2);
+    return {
       crop,
-      truth,
+      truth: crop.landmarks2d,
       yaw: poseOfLandmarks(crop.landmarks3d, model).yaw,
       boxes: [asBox(box), asBox(jitterBox(box, jitter, normal))],
-    });
-  }
-  if (crops.length === 0) throw new Error(`no crop of ${split} has 2D markup`);
-  return crops;
+    };
+  });
 }
 
 interface Row {
@@ -231,11 +226,7 @@ async function main(): Promise<number> {
     note(`${basename(path)} written`);
   };
   if (values.roll || values.auto || isHardSplit(split)) {
-    const all = isHardSplit(split)
-      ? await readHardFaces(data, split)
-      : (await readSplit(data, split)).filter(({ landmarks2d }) => landmarks2d !== undefined);
-    const faces = all.slice(0, limit);
-    if (faces.length === 0) throw new Error(`${split} has no picture with 2D markup`);
+    const faces = (await (isHardSplit(split) ? readHardFaces : readMarked)(data, split)).slice(0, limit);
     const ask: Ask = (questions) => askIn(browser, questions);
     const figures = await measureFigures(ask, faces, data, limit, { split, roll: values.roll, auto: values.auto });
     const unit = values.auto ? '' : ', errors in % of sqrt(w h)';
@@ -264,7 +255,7 @@ function measureFigures(
   if (roll) return measureRoll(ask, faces);
   if (split === 'val-infant') return findIn(ask, faces).then((findings) => infantFigures(faces, findings));
   if (split === 'val-cfp') return findIn(ask, faces).then((findings) => profileFigures(faces, findings));
-  return readSplit(data, 'val-afw').then((others) => measureEyes(ask, faces, others.slice(0, limit)));
+  return readMarked(data, 'val-afw').then((others) => measureEyes(ask, faces, others.slice(0, limit)));
 }
 
 await runMain(main);

@@ -30,7 +30,11 @@ async function start(): Promise<FaceLandmarker> {
   );
 }
 
-const started = start();
+const started = start().catch((error: unknown) => {
+  // The lines after the first are where in MediaPipe's source.
+  const [reason] = String(error).split('\n');
+  throw new Error(`MediaPipe does not start: ${reason}`, { cause: error });
+});
 // The first call says why.
 started.catch(() => {});
 

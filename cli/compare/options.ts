@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { BrowserName } from '../../scripts/browser.js';
+import { fileReason } from '../../scripts/file-errors.js';
 import { repositoryRoot } from '../../scripts/page-host.js';
 import { hardSplits } from '../data/faces.js';
 import { browserUsage, parseBrowser, parseCount, parseOrUsage, UsageError } from '../options.js';
@@ -74,21 +75,30 @@ export function parseCompareArguments(argv: readonly string[], folder: string): 
   };
 }
 
-/** A task file is a ZIP archive, which may start a little later. */
-const zip = 'PK\u0003\u0004';
+/** A task file is a ZIP archive, which may start a little later, and ends with a record of this start and length. */
+const zip = { start: 'PK\u0003\u0004', end: 'PK\u0005\u0006', endBytes: 22 } as const;
 
-/** A model file. @throws UsageError where there is none, or it is none. */
+/** Whether the last record of a ZIP archive is there, with the comment that it says it has. */
+function isWhole(bytes: Buffer): boolean {
+  const end = bytes.lastIndexOf(zip.end, undefined, 'latin1');
+  const comment = end + zip.endBytes;
+  return end >= 0 && comment <= bytes.length && comment + bytes.readUInt16LE(comment - 2) === bytes.length;
+}
+
+/** A model file. @throws UsageError where there is none, or it is none, or cut off. */
 export async function readTask(path: string): Promise<Uint8Array> {
-  let bytes: Uint8Array;
+  let bytes: Buffer;
   try {
     bytes = await readFile(path);
   } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new UsageError(`--model: ${path} cannot be read (${reason}); wanted face_landmarker.task`);
+    throw new UsageError(`--model: ${path} cannot be read (${fileReason(error)}); wanted face_landmarker.task`);
   }
-  const start = String.fromCharCode(...bytes.subarray(0, 8));
-  if (!start.includes(zip)) {
+  const start = bytes.toString('latin1', 0, 8);
+  if (!start.includes(zip.start)) {
     throw new UsageError(`--model: ${path} starts with ${JSON.stringify(start)}; wanted a .task file, a ZIP archive`);
+  }
+  if (!isWhole(bytes)) {
+    throw new UsageError(`--model: ${path} has ${bytes.length} bytes and no end of an archive; wanted the whole file`);
   }
   return bytes;
 }

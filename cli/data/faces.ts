@@ -27,10 +27,20 @@ export interface LabelledCrop extends LabelledFace {
   readonly landmarks3d: Float32Array;
 }
 
+/** One that has markup. */
+export interface MarkedCrop extends LabelledCrop {
+  readonly landmarks2d: Float32Array;
+}
+
 export const landmarkCount = 68;
 
-/** The labels and the archive of a split. @throws UsageError where one cannot be read. */
-async function readFiles(folder: string, split: string, labelsFile: string) {
+/**
+ * The labels of a split, and the files of its archive by name.
+ *
+ * @param names the arrays that are wanted of the labels
+ * @throws UsageError where one cannot be read, or the labels know no such split.
+ */
+async function readFiles(folder: string, split: string, labelsFile: string, names: readonly string[]) {
   const labelsPath = join(folder, 'faces', labelsFile);
   const tarPath = join(folder, 'faces', `${split}.tar`);
   const read = async (path: string) => {
@@ -43,19 +53,25 @@ async function readFiles(folder: string, split: string, labelsFile: string) {
       );
     }
   };
-  return { labelsPath, labels: await read(labelsPath), tarPath, archive: await read(tarPath) };
+  const npz = new NpzFile(await read(labelsPath), labelsPath, names);
+  const images = npz.strings('image');
+  if (!images.some((image) => image.startsWith(`${split}/`))) {
+    const known = new Set([...images.map((image) => image.slice(0, image.indexOf('/'))), ...hardSplits]);
+    known.delete(split);
+    throw new UsageError(`${labelsPath} has no split "${split}"; wanted one of ${[...known].join(', ')}`);
+  }
+  return { labelsPath, npz, images, tarPath, files: parseTar(await read(tarPath), tarPath) };
 }
 
 /**
  * Reads one split (as "val-afw") of `<folder>/faces`: labels.npz and `<split>.tar`.
  *
- * @throws UsageError where a file cannot be read, Error where one is damaged or labels and archive disagree.
+ * @throws UsageError where a file cannot be read or has no such split, Error where one is damaged or labels and archive
+ * disagree.
  */
 export async function readSplit(folder: string, split: string): Promise<readonly LabelledCrop[]> {
-  const { labelsPath, labels, tarPath, archive } = await readFiles(folder, split, 'labels.npz');
-  const npz = new NpzFile(labels, labelsPath, ['image', 'landmarks3d', 'landmarks2d']);
-  const files = parseTar(archive, tarPath);
-  const images = npz.strings('image');
+  const names = ['image', 'landmarks3d', 'landmarks2d'];
+  const { labelsPath, npz, images, tarPath, files } = await readFiles(folder, split, 'labels.npz', names);
   const points3d = npz.floats('landmarks3d', [images.length, landmarkCount, 3]).data;
   const points2d = npz.floats('landmarks2d', [images.length, landmarkCount, 2]).data;
   const crops: LabelledCrop[] = [];
@@ -72,8 +88,21 @@ export async function readSplit(folder: string, split: string): Promise<readonly
       fiducials: undefined,
     });
   });
-  if (crops.length === 0) throw new Error(`${labelsPath} has no rows of the split "${split}"`);
   return crops;
+}
+
+/**
+ * The pictures of a split of labels.npz that have 2D markup.
+ *
+ * @throws UsageError where none has; otherwise as {@link readSplit}.
+ */
+export async function readMarked(folder: string, split: string): Promise<readonly MarkedCrop[]> {
+  const marked = (await readSplit(folder, split)).filter((crop): crop is MarkedCrop => crop.landmarks2d !== undefined);
+  if (marked.length === 0)
+    throw new UsageError(
+      `no picture of the split "${split}" has 2D markup; wanted one of val-afw, ${hardSplits.join(', ')}, or another that has`,
+    );
+  return marked;
 }
 
 /** The splits that {@link readHardFaces} reads. */
@@ -89,11 +118,8 @@ export const isHardSplit = (name: string): boolean => hardSplits.some((split) =>
 export async function readHardFaces(folder: string, split: string): Promise<readonly LabelledFace[]> {
   const isWhole = split === 'val-infant';
   const file = isWhole ? `${split}.npz` : 'labels-more.npz';
-  const { labelsPath, labels, tarPath, archive } = await readFiles(folder, split, file);
   const names = isWhole ? ['image', 'landmarks2d'] : ['image', 'landmarks3d', 'landmarks2d', 'fiducials30'];
-  const npz = new NpzFile(labels, labelsPath, names);
-  const files = parseTar(archive, tarPath);
-  const images = npz.strings('image');
+  const { labelsPath, npz, images, tarPath, files } = await readFiles(folder, split, file, names);
   const rows = (name: string, points: number, width: number) => {
     if (!names.includes(name)) return () => undefined;
     const { data } = npz.floats(name, [images.length, points, width]);
@@ -105,12 +131,10 @@ export async function readHardFaces(folder: string, split: string): Promise<read
   const landmarks2d = rows('landmarks2d', landmarkCount, 2);
   const landmarks3d = rows('landmarks3d', landmarkCount, 3);
   const fiducials = rows('fiducials30', 30, 2);
-  const faces = images.flatMap((image, row): LabelledFace[] => {
+  return images.flatMap((image, row): LabelledFace[] => {
     if (!image.startsWith(`${split}/`)) return [];
     const jpeg = files.get(image);
     if (jpeg === undefined) throw new Error(`${tarPath} has no ${image}, which ${labelsPath} names`);
     return [{ image, jpeg, landmarks2d: landmarks2d(row), landmarks3d: landmarks3d(row), fiducials: fiducials(row) }];
   });
-  if (faces.length === 0) throw new Error(`${labelsPath} has no rows of the split "${split}"`);
-  return faces;
 }
