@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { DEFAULT_SMOOTHING } from '../src/track/smoothing.js';
 
 const read = (path: string) => readFileSync(path, 'utf8');
 
@@ -10,6 +11,15 @@ const pages = readdirSync('docs', { recursive: true, encoding: 'utf8' })
   .map((path) => join('docs', path));
 
 describe('the documentation', () => {
+  it('has the default of each part of the smoothing', () => {
+    const rows = read('docs/tracking.md').matchAll(/^\| `(\w+)`.*\| ([\d.]+) \| ([\d.]+) \|$/gm);
+    const told = [...rows].map(([, part, minCutoff, beta]) => [
+      part,
+      { minCutoff: Number(minCutoff), beta: Number(beta) },
+    ]);
+    expect(Object.fromEntries(told)).toEqual(DEFAULT_SMOOTHING);
+  });
+
   it('lists every code of an error, and no other', () => {
     const [, union = ''] = /export type ErrorCode =([^;]+);/.exec(read('src/engine/errors.ts')) ?? [];
     const codes = [...union.matchAll(/'([\w-]+)'/g)].map(([, code]) => code);
@@ -38,15 +48,19 @@ describe('the documentation', () => {
     }
   });
 
-  it.each(['cli/options.ts', 'cli/evaluate.ts', 'cli/compare/options.ts', 'cli/expressions.ts', 'reliability/run.ts'])(
-    'lists every option of %s',
-    (path) => {
-      const told = read('docs/guide/commands.md');
-      const options = [...read(path).matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, option = '']) => option);
-      expect(options).toContain('--browser');
-      expect(options.filter((option) => !told.includes(`\`${option}`) && option !== '--help')).toEqual([]);
-    },
-  );
+  it.each([
+    'cli/options.ts',
+    'cli/evaluate.ts',
+    'cli/compare/options.ts',
+    'cli/expressions.ts',
+    'bench/tracking/run.ts',
+    'reliability/run.ts',
+  ])('lists every option of %s', (path) => {
+    const told = read('docs/guide/commands.md');
+    const options = [...read(path).matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, option = '']) => option);
+    expect(options).toContain('--browser');
+    expect(options.filter((option) => !told.includes(`\`${option}`) && option !== '--help')).toEqual([]);
+  });
 
   it('links to the code that the site shows in its place', () => {
     const shown = pages.flatMap((page) =>

@@ -17,7 +17,7 @@ Prints, as a Markdown table, how far the engine's faces and those of MediaPipe's
 truth, on the same pictures. The engine is given the box of the truth; the FaceLandmarker, which looks for faces itself, a square round the same box with
 a margin, in up to three sizes until it finds one. Nothing leaves the machine: the browser can reach no other host.
 
-  --model FILE  face_landmarker.task, as MediaPipe publishes it (float16, version 1)
+  --model FILE  face_landmarker.task, which MediaPipe's page of its Face Landmarker offers (float16, version 1)
   --data DIR    folder with faces/*.npz and faces/NAME.tar (default: ../shared/data)
   --split NAME  ${comparedSplits.join(', ')} (default: all of them)
   --json FILE   the same numbers as JSON

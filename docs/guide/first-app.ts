@@ -8,6 +8,6 @@ const faces = await findFaces(photo); // every face of 20 pixels and up, the lar
 for (const face of faces) {
   face.landmarks; // Float32Array [68, 3]: x right, y down, z toward the viewer, all in picture pixels
   face.pose.yaw; // degrees
-  face.blendshapes.jawOpen; // 0 closed, 1 open
+  face.blendshapes.mouthSmileLeft; // 0 calm, 1 a broad smile
   document.body.append(`nose tip: ${face.landmarks.slice(90, 93).join(', ')}; `);
 }
