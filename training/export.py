@@ -1,6 +1,7 @@
 """Writes what the browser reads: iteration weights, manifest, and the golden fixtures of the tests (docs/formats.md).
 
     python -m training.export weights --run main     # weights/iterationK.safetensors, manifest.json; --only 0: this one, the others stay
+    python -m training.export weights --run more --base FOLDER    # the mean with the weights that the run started from, which lie in FOLDER
     python -m training.export fixtures               # tests/fixtures/*.safetensors, from the files in weights/
     python -m training.export onnx                   # bench/models/net0.onnx, for the benchmark's rivals
 """
@@ -38,13 +39,17 @@ def write(tensors: dict[str, np.ndarray], path: Path, metadata: dict[str, str]) 
     print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
 
 
-def export_weights(run: str, only: list[int] | None) -> None:
-    """The averaged iterations of a run, or those named by `only` of them beside the others that weights/ has. p^0 goes with iteration 0."""
+def export_weights(run: str, only: list[int] | None, base: Path | None, part: float) -> None:
+    """The averaged iterations of a run, or those named by `only` of them beside the others that weights/ has; with `base`, `part` of them and the rest of the exported ones of that folder.
+    p^0 goes with iteration 0."""
     start, nets = load_cascade(CACHE / "runs" / run)
+    before = load_weights(base) if base else []
     for k, net in enumerate(nets):
         if only and k not in only:
             continue
         folded = net.folded()
+        if before:
+            folded = {name: part * value + (1 - part) * before[k][name] for name, value in folded.items()}
         tensors = {name: value.astype(np.float16 if name.endswith(".weight") else np.float32) for name, value in folded.items()}
         for name, value in tensors.items():
             if not np.isfinite(value).all():
@@ -280,5 +285,7 @@ if __name__ == "__main__":
     parser.add_argument("what", choices=["weights", "fixtures", "onnx"])
     parser.add_argument("--run", default="main")
     parser.add_argument("--only", type=int, nargs="+", help="with weights: these iterations")
+    parser.add_argument("--base", type=Path, help="with weights: a folder of exported weights that the run started from, to take the mean with")
+    parser.add_argument("--part", type=float, default=0.85, help="with --base: how much of that mean is the run's")
     args = parser.parse_args()
-    {"weights": lambda: export_weights(args.run, args.only), "fixtures": export_fixtures, "onnx": export_onnx}[args.what]()
+    {"weights": lambda: export_weights(args.run, args.only, args.base, args.part), "fixtures": export_fixtures, "onnx": export_onnx}[args.what]()
