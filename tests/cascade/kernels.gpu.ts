@@ -491,8 +491,8 @@ export const outputsKernel = gpuSuite('outputs', (test) => {
       });
       shown.push(seen.reduce((sum, flag) => sum + flag, 0));
     }
-    // A frontal face shows nearly all of its landmarks, a profile about half.
-    expectThat((shown[0] ?? 0) >= 60, `the frontal face shows ${shown[0]} landmarks`);
+    // A frontal face shows nearly all of its landmarks but some of the jaw's, a profile about half.
+    expectThat((shown[0] ?? 0) >= 55, `the frontal face shows ${shown[0]} landmarks`);
     expectThat((shown[2] ?? 0) >= 20 && (shown[2] ?? 0) <= 45, `the profile shows ${shown[2]} landmarks`);
   });
 });
