@@ -100,9 +100,9 @@ def regions(points: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     return {"inner 51": float(distance[:, 17:].mean()), **{name: float(distance[:, part].mean()) for name, part in REGIONS.items()}}
 
 
-def blink(p: np.ndarray) -> np.ndarray:
-    """Mean of the two blink weights as `face.blendshapes` has them, by the exported readout, [n]."""
-    return read_blendshapes(load_weights()[0]["blendshapes"], p[:, EXPRESSION])[:, BLINKS].mean(1)
+def blink(p: np.ndarray, readout: np.ndarray) -> np.ndarray:
+    """Mean of the two blink weights as `face.blendshapes` has them, [n]."""
+    return read_blendshapes(readout, p[:, EXPRESSION])[:, BLINKS].mean(1)
 
 
 def final(cascade: Cascade, batch: Batch) -> np.ndarray:
@@ -170,9 +170,9 @@ def measure_closed(cascade: Cascade, data: Path) -> dict:
     others, labels = load(data, "val-afw")
     wide = eye_openings(labels["box"]).mean(1) > OPEN_EYE
     shut, opened = final(cascade, batch), final(cascade, others)[wide]
-    ratio = lambda p: eye_openings(cascade.recrop.landmarks(p)).mean(1)
+    ratio, readout = lambda p: eye_openings(cascade.recrop.landmarks(p)).mean(1), load_weights()[0]["blendshapes"]
     return {"ratio shut": float(ratio(shut).mean()), "ratio open": float(ratio(opened).mean()), "faces": [len(shut), len(opened)],
-            "auc": area_under_curve(ratio(opened), ratio(shut)), "auc of blink weights": area_under_curve(blink(shut), blink(opened))}
+            "auc": area_under_curve(ratio(opened), ratio(shut)), "auc of blink weights": area_under_curve(blink(shut, readout), blink(opened, readout))}
 
 
 def living_units(cascade: Cascade, weights: list[dict[str, np.ndarray]], data: Path) -> None:

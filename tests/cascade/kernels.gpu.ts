@@ -105,7 +105,8 @@ function posedParameters(layout: ParameterLayout): Float32Array<ArrayBuffer> {
   for (const [face, { scale, x, y, ...angles }] of poses.entries()) {
     const p = parameters.subarray(face * layout.count, (face + 1) * layout.count);
     p.set([...eulerToQuaternion(angles, scale), x, y]);
-    p.set(randomFloats(face + 1, layout.identity[1], -1.5, 1.5), layout.identity[0]);
+    // No larger: all shapes at random together soon make no face any more.
+    p.set(randomFloats(face + 1, layout.identity[1], -1, 1), layout.identity[0]);
     p.set(randomFloats(face + 11, layout.expression[1], -0.1, 0.4), layout.expression[0]);
   }
   return parameters;
@@ -491,8 +492,8 @@ export const outputsKernel = gpuSuite('outputs', (test) => {
       });
       shown.push(seen.reduce((sum, flag) => sum + flag, 0));
     }
-    // A frontal face shows nearly all of its landmarks but some of the jaw's, a profile about half.
-    expectThat((shown[0] ?? 0) >= 55, `the frontal face shows ${shown[0]} landmarks`);
+    // A frontal face shows nearly all of its landmarks, a profile about half.
+    expectThat((shown[0] ?? 0) >= 60, `the frontal face shows ${shown[0]} landmarks`);
     expectThat((shown[2] ?? 0) >= 20 && (shown[2] ?? 0) <= 45, `the profile shows ${shown[2]} landmarks`);
   });
 });
