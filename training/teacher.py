@@ -2,8 +2,8 @@
 
     npm ci && python -m training.teacher --data ../shared/data [--opencv]
 
-With `--opencv` OpenCV runs the task's own two networks (points, blendshapes) instead, on the square that the 3D label says: a third of the time, no
-browser, and no detector that could miss a face (`--compare` says how far the two are apart).
+With `--opencv` OpenCV runs the task's own two networks (points, blendshapes) instead, on the square that the 3D label says: no browser, no detector that
+could miss a face (`--compare` says how far the two are apart), and five looks a crop, whose mean is nearer to markup than one (docs/training.md).
 Each crop is turned upright by its 3D label, enlarged and shown with a grey margin; one that is not found is shown again, smaller and
 then larger. Nothing leaves the machine: the browser can resolve no host and the page's policy allows its own origin alone. Goes on
 where it stopped. Writes training/.cache/teacher.npz, rows in the order in which `rows_of` lists the crops:
@@ -31,7 +31,8 @@ from tqdm import tqdm
 
 from . import face_model
 from .face_model import ROOT
-from .labels import CACHE, pose_from_points
+from .labels import CACHE, SIZE, pose_from_points
+from .registration import read_obj
 
 TEACHER = CACHE / "teacher.npz"
 POINTS, BLENDSHAPES = 478, 52
@@ -41,6 +42,9 @@ GREY = (128, 128, 128)
 BATCH = 8
 INPUT = 256                      # px of the landmark network's input
 PRESENT = 0.2
+# How OpenCV looks at a crop: its mirror image or itself, turned further by radians, the square's side times this. The points are the mean of all.
+LOOKS = ((False, 0.0, 1.0), (True, 0.0, 1.0), (False, 0.14, 1.0), (False, -0.14, 1.0), (False, 0.0, 0.9))
+IRISES_MIRRORED = np.array([473, 476, 475, 474, 477, 468, 471, 470, 469, 472])
 # The points that the blendshape network reads, and the shapes that it gives.
 SHAPE_POINTS = np.array([
     0, 1, 4, 5, 6, 7, 8, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65, 66, 67, 70, 78, 80, 81, 82, 84, 87,
@@ -235,22 +239,52 @@ class Networks:
             read = lambda name: cv2.dnn.readNetFromTFLite(task.extract(name, folder), cv2.dnn.ENGINE_CLASSIC)
             self.landmarks, self.shapes = read("face_landmarks_detector.tflite"), read("face_blendshapes.tflite")
 
-    def __call__(self, crop: np.ndarray, centre: np.ndarray, turn: float, side: float) -> tuple[np.ndarray, np.ndarray, float]:
+    def points(self, crop: np.ndarray, centre: np.ndarray, turn: float, side: float) -> tuple[np.ndarray, float]:
         """crop u8 [192,192,3] BGR; the square to look at: its centre and side in pixels, turned by `turn` (radians, see Job.turn).
-        Returns points [478,3] as in the file, blendshapes [52] and the presence of a face (0..1)."""
-        scale = INPUT / side
-        matrix = scale * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-        view = np.column_stack([matrix, (INPUT - 1) / 2 - matrix @ centre])
+        Returns points [478,3] as in the file and the presence of a face (0..1)."""
+        view = view_of(centre, turn, side)
         shown = cv2.warpAffine(crop, view, (INPUT, INPUT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=GREY)
         self.landmarks.setInput(cv2.dnn.blobFromImage(shown, 1 / 255, swapRB=True))
         points, presence = self.landmarks.forward(["Identity", "Identity_1"])
         points = points.reshape(POINTS, 3).astype(np.float64)
-        self.shapes.setInput(np.ascontiguousarray(points[None, SHAPE_POINTS, :2], np.float32))
-        shapes = self.shapes.forward().ravel().copy()
-        out = np.empty((POINTS, 3))
-        out[:, :2] = (points[:, :2] - 0.5 - view[:, 2]) @ np.linalg.inv(matrix).T
-        out[:, 2] = -points[:, 2] / scale
-        return out, shapes, 1 / (1 + np.exp(-float(presence.ravel()[0])))
+        points[:, :2] = (points[:, :2] - 0.5 - view[:, 2]) @ np.linalg.inv(view[:, :2]).T
+        points[:, 2] *= -side / INPUT
+        return points, 1 / (1 + np.exp(-float(presence.ravel()[0])))
+
+    def blendshapes(self, points: np.ndarray, centre: np.ndarray, turn: float, side: float) -> np.ndarray:
+        """Blendshapes [52] of points [478,>=2] in pixels of the crop, as they lie in the square."""
+        view = view_of(centre, turn, side)
+        upright = points[SHAPE_POINTS, :2] @ view[:, :2].T + view[:, 2] + 0.5
+        self.shapes.setInput(np.ascontiguousarray(upright[None], np.float32))
+        return self.shapes.forward().ravel().copy()
+
+    def __call__(self, crop: np.ndarray, centre: np.ndarray, turn: float, side: float, order: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        """The mean points [478,3] of all LOOKS, their blendshapes [52] and the presence of a face in the first look. `order`: see mirror_order."""
+        mirrored = np.ascontiguousarray(crop[:, ::-1])
+        looks, present = [], []
+        for mirror, further, larger in LOOKS:
+            middle = np.array([SIZE - 1 - centre[0], centre[1]]) if mirror else centre
+            points, presence = self.points(mirrored if mirror else crop, middle, (-turn if mirror else turn) + further, side * larger)
+            if mirror:
+                points = points[order] * [-1, 1, 1] + [SIZE - 1, 0, 0]
+            looks.append(points)
+            present.append(presence)
+        mean = np.mean(looks, 0)
+        return mean, self.blendshapes(mean, centre, turn, side), present[0]
+
+
+def view_of(centre: np.ndarray, turn: float, side: float) -> np.ndarray:
+    """[2,3]: pixel of a crop -> pixel of the landmark network's input, which shows the square."""
+    scale = INPUT / side
+    matrix = scale * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    return np.column_stack([matrix, (INPUT - 1) / 2 - matrix @ centre])
+
+
+def mirror_order(data: Path) -> np.ndarray:
+    """[478]: the mirror image of point i is point order[i]. The canonical mesh is symmetric."""
+    canonical, _ = read_obj(data / "mediapipe" / "canonical_face_model.obj")
+    gap = np.linalg.norm(canonical[:, None] * [-1, 1, 1] - canonical, axis=-1)
+    return np.r_[gap.argmin(1), IRISES_MIRRORED]
 
 
 def square(points3d: np.ndarray, turn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -268,19 +302,20 @@ def square(points3d: np.ndarray, turn: np.ndarray) -> tuple[np.ndarray, np.ndarr
 networks: Networks | None = None
 
 
-def look(work: tuple[int, bytes, np.ndarray, float, float, Path]) -> tuple[int, np.ndarray, np.ndarray, float]:
+def look(work: tuple[int, bytes, np.ndarray, float, float, Path, np.ndarray]) -> tuple[int, np.ndarray, np.ndarray, float]:
     """One crop in a worker process."""
     global networks
-    i, jpeg, centre, turn, side, model = work
+    i, jpeg, centre, turn, side, model, order = work
     networks = networks or Networks(model)
-    return i, *networks(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), centre, turn, side)
+    return i, *networks(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), centre, turn, side, order)
 
 
 def run_opencv(data: Path, model: Path, processes: int, limit: int | None = None) -> Job:
     job = Job(data, limit)
     centre, side = square(job.points3d, job.turn)
     job.names[:] = SHAPE_NAMES
-    work = ((int(i), job.jpegs[i], centre[i], job.turn[i], side[i], model) for i in job.pending())
+    order = mirror_order(data)
+    work = ((int(i), job.jpegs[i], centre[i], job.turn[i], side[i], model, order) for i in job.pending())
     with Pool(processes) as pool, tqdm(total=len(job.image), initial=int(job.found.sum()), desc="FaceLandmarker", unit="crop", smoothing=0.05) as bar:
         for i, points, shapes, presence in pool.imap(look, work, chunksize=4):
             job.tried[i] = len(VIEWS)
@@ -299,7 +334,8 @@ def compare(data: Path, model: Path, count: int) -> None:
     job = Job(data, None)
     centre, side = square(job.points3d, job.turn)
     rows = np.random.default_rng(0).choice(np.where(job.found)[0], count, replace=False)
-    done = [look((int(i), job.jpegs[i], centre[i], job.turn[i], side[i], model)) for i in rows]
+    order = mirror_order(data)
+    done = [look((int(i), job.jpegs[i], centre[i], job.turn[i], side[i], model, order)) for i in rows]
     points, shapes = np.stack([d[1] for d in done]), np.stack([d[2] for d in done])
     gap = points[..., :2] - job.points[rows][..., :2]
     size = np.sqrt(np.ptp(job.points[rows][..., :2], axis=1).prod(-1))
