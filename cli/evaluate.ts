@@ -24,7 +24,7 @@ import {
 } from './figures.js';
 import { bundledFaceModel, poseOfLandmarks } from './label-pose.js';
 import type { BoxSpec } from './list.js';
-import { browserUsage, exitCodes, parseBrowser, parseCount, parseOrUsage, startFolder } from './options.js';
+import { browserUsage, exitCodes, parseBrowser, parseCount, parseOrUsage, startFolder, UsageError } from './options.js';
 import { createProgress, forEachConcurrent } from './progress.js';
 import { type Ask, askIn, boxOf, findIn, findingOf, jpegOf, note } from './questions.js';
 import { runMain } from './run-main.js';
@@ -218,6 +218,11 @@ async function main(): Promise<number> {
   const limit = values.limit === undefined ? Number.POSITIVE_INFINITY : parseCount(values.limit, 'limit', 1);
   const browser = parseBrowser(values.browser);
   const { split } = values;
+  if (values.roll && !values.auto && isHardSplit(split) && split !== 'val-infant') {
+    throw new UsageError(
+      `--roll is for splits with 68 marked points, which ${split} has not; --roll --auto is for all`,
+    );
+  }
   const data = resolve(folder, values.data);
   const write = async (summary: Readonly<Record<string, unknown>>) => {
     if (values.json === undefined) return;
