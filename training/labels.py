@@ -106,27 +106,28 @@ class LandmarkMap:
         return sources[0][..., :2] + offset.reshape(-1, 68, 2) * face_size(sources[0])[:, None, None]
 
 
-def fuse(points3d: np.ndarray, markup: np.ndarray, split: np.ndarray, yaw: np.ndarray) -> np.ndarray:
-    """Target points [n,68,2]. Inner points and chin: manual markup where it exists, else the label network mapped to the
-    markup's definition (automatic markup pulls half way). Jaw: the same on the near side; on the far side of a turned face the markup follows
-    the visible contour, so there the 3D jaw of the labels (with its frontal offset) takes over."""
-    manual, automatic = split == "train-300w", split == "train-youtube"
-    to_manual = LandmarkMap([points3d[manual]], markup[manual], ridge=0.1)
-    mapped = to_manual(points3d)
-    target = mapped.copy()
-    target[manual] = markup[manual]
-    own = LandmarkMap([points3d[automatic]], markup[automatic], ridge=1.0)(points3d[automatic])
-    target[automatic] += 0.5 * (markup[automatic] - own)
+def far_jaw(points3d: np.ndarray, markup: np.ndarray, manual: np.ndarray, yaw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """On the far side of a turned face the markup follows the visible contour; there the label network's 3D jaw takes over, with its offset from the markup of frontal
+    faces. Returns the part [n,68,1] that it has of a point, 0 beside the far jaw, and its points [n,68,2]."""
     frontal = manual & (np.abs(yaw) < 8)
     size = face_size(points3d)[:, None, None]
     offset = ((markup - points3d[..., :2]) / size)[frontal].mean(0)
     offset = (offset + offset[MIRROR] * [-1, 1]) / 2  # the same on both sides of the face
-    jaw3d = points3d[..., :2] + offset * size
     fade = np.clip((np.abs(yaw) - FAR_JAW_FADE[0]) / (FAR_JAW_FADE[1] - FAR_JAW_FADE[0]), 0, 1)
-    far = np.zeros((len(yaw), 68))
-    far[:, :6] = (fade * (yaw > 0))[:, None]  # positive yaw turns the nose to the image's left: its left jaw is the far one
-    far[:, 11:17] = (fade * (yaw < 0))[:, None]
-    return target + far[..., None] * (jaw3d - target)
+    part = np.zeros((len(yaw), 68))
+    part[:, :6] = (fade * (yaw > 0))[:, None]  # positive yaw turns the nose to the image's left: its left jaw is the far one
+    part[:, 11:17] = (fade * (yaw < 0))[:, None]
+    return part[..., None], points3d[..., :2] + offset * size
+
+
+def fuse(points3d: np.ndarray, markup: np.ndarray, split: np.ndarray) -> np.ndarray:
+    """Points [n,68,2] in the markup's definition: manual markup where it exists, else the label network mapped to it (automatic markup pulls half way)."""
+    manual, automatic = split == "train-300w", split == "train-youtube"
+    target = LandmarkMap([points3d[manual]], markup[manual], ridge=0.1)(points3d)
+    target[manual] = markup[manual]
+    own = LandmarkMap([points3d[automatic]], markup[automatic], ridge=1.0)(points3d[automatic])
+    target[automatic] += 0.5 * (markup[automatic] - own)
+    return target
 
 
 @njit(cache=True)
@@ -284,7 +285,9 @@ def targets(table: dict[str, np.ndarray], yaw: np.ndarray) -> dict[str, np.ndarr
         shift = (markup[chosen, 17:, 0] - points3d[chosen, 17:, 0]).mean()
         markup[chosen, :, 0] -= shift
         print(f"{split[chosen][0]}: markup lies {shift:.2f} px to the right of the label network's points")
-    base = fuse(points3d, markup, split, yaw)
+    part, jaw = far_jaw(points3d, markup, manual, yaw)
+    base = fuse(points3d, markup, split)
+    base += part * (jaw - base)
     size = face_size(points3d)
     # MediaPipe's points in the markup's definition; a wrong face would spoil the map.
     fair = seen & manual
@@ -293,6 +296,7 @@ def targets(table: dict[str, np.ndarray], yaw: np.ndarray) -> dict[str, np.ndarr
     learn = LandmarkMap([mediapipe[fair], points3d[fair]], markup[fair], ridge=0.3)
     mapped = np.full((n, 68, 2), np.nan)
     mapped[seen] = learn(mediapipe[seen], points3d[seen])
+    mapped += part * (jaw - mapped)
     # Openings: the teacher's own, times what separates its definition from the markup's. Through the origin, so that shut stays shut.
     length = lambda points, pairs: np.linalg.norm(apart(points[fair], pairs), axis=-1).mean(-1)
     lid = np.median(np.concatenate([length(markup, pairs) / length(mediapipe, pairs) for pairs in (LIDS[:2], LIDS[2:])]))
@@ -307,10 +311,9 @@ def targets(table: dict[str, np.ndarray], yaw: np.ndarray) -> dict[str, np.ndarr
           f"teacher and {np.sum(seen & profile)} profiles")
     out, source = base.copy(), np.where(good, "mediapipe", "label network").astype("U32")
     use = good & ~manual
-    out[use, 17:] = mapped[use, 17:]
-    out[use, 7:10] = (mapped[use, 7:10] + base[use, 7:10]) / 2
+    out[use] = mapped[use]
     both = use & automatic
-    out[both, 17:] = (mapped[both, 17:] + base[both, 17:]) / 2
+    out[both] = (mapped[both] + base[both]) / 2
     source[manual] = "markup"
     source[both] = "mediapipe and automatic markup"
     third = table["cascade"]
