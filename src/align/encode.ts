@@ -13,7 +13,7 @@ import { cropsOf, type FaceBox } from '../pictures/boxes.js';
 import { pictureOfTexture } from '../pictures/frame.js';
 import { CROP_RECORD_BYTES, cropRecord, writeCropRecord } from '../pictures/kernels/crop.js';
 
-/** Crop records that the caller's GPU work makes (docs/gpu.md), 32 bytes each. */
+/** Crop records that the caller's GPU work makes (docs/gpu.md), 40 bytes each. */
 export interface CropBuffer {
   /** Usage COPY_SRC. */
   readonly buffer: GPUBuffer;
