@@ -112,11 +112,12 @@ export class FaceFinder extends Revivable<OnDevice> {
     options: FindOptions<Name> = {},
   ): Promise<FaceWith<Name>[]> {
     expectObject(options, 'The options');
+    const { search = 'everywhere', minConfidence = DEFAULT_MIN_CONFIDENCE } = options;
     const isUploaded = isTexture(source) || source instanceof UploadedPicture;
     const picture = isUploaded ? source : await this.aligner.upload(source);
     try {
-      const boxes = await this.detector.detect(picture, { search: 'everywhere', ...options });
-      return await this.aligner.align(picture, boxes, { minConfidence: DEFAULT_MIN_CONFIDENCE, ...options });
+      const boxes = await this.detector.detect(picture, { ...options, search });
+      return await this.aligner.align(picture, boxes, { ...options, minConfidence });
     } finally {
       if (picture !== source && picture instanceof UploadedPicture) picture.destroy();
     }

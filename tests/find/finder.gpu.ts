@@ -1,7 +1,7 @@
 import type { FaceWith } from '../../src/align/outputs.js';
 import { parseDetectorWeights } from '../../src/detect/index.js';
 import { DeviceLostError, InputError } from '../../src/engine/errors.js';
-import { FaceFinder } from '../../src/find/finder.js';
+import { FaceFinder, type FindOptions } from '../../src/find/finder.js';
 import { countCalls, uploadCall } from '../align/calls.js';
 import { expectEqual, expectError, expectThat } from '../browser/numbers.js';
 import { type GpuCaseContext, gpuSuite } from '../browser/suite.js';
@@ -31,6 +31,26 @@ export const faceFinder = gpuSuite('face finder', (test) => {
     await expectError(() => finder.find(photo, { minConfidence: 2 }), InputError, /minConfidence is 2/);
     finder.destroy();
     await expectError(() => finder.find(photo), DeviceLostError, /destroy/);
+  });
+
+  test('takes what is undefined for its own default, not for that of its parts', async (context) => {
+    const finder = await FaceFinder.create({ device: context.gpu.device, ...(await parts(context)) });
+    const asked: unknown[] = [];
+    const detect = async (_: unknown, { search }: FindOptions) => {
+      asked.push(search);
+      return [];
+    };
+    const align = async (_: unknown, __: unknown, { minConfidence }: FindOptions) => {
+      asked.push(minConfidence);
+      return [];
+    };
+    Object.assign(finder.detector, { detect });
+    Object.assign(finder.aligner, { align });
+    // As callers may whose compilers are less strict.
+    const options = { search: undefined, minConfidence: undefined } as unknown as FindOptions<never>;
+    await finder.find({ width: 1, height: 1, data: new Uint8Array(4) }, options);
+    expectEqual(asked, ['everywhere', 0.5], 'search and limit');
+    finder.destroy();
   });
 
   test('comes back after its own device was lost, with both parts', async (context) => {
