@@ -8,6 +8,9 @@ import { type Middle, type Move, moveBetween, moved, STILL } from './poses.js';
 /** Weight of a new frame in the mean of a face at rest, and in the speed. */
 const [NEW_POSE, NEW_SPEED] = [0.3, 0.5];
 
+/** Frames less ms apart than this say the less of the speed: over so short a time trembling would be a fast move. */
+const SHORT = 8;
+
 /**
  * A face moves, and does not tremble, where it moves by much more than this from frame to frame: decimetres of its own
  * size.
@@ -49,7 +52,8 @@ export class Motion {
   after(parameters: Float64Array<ArrayBuffer>, timestampMs: number): Motion {
     const ms = timestampMs - this.#lastMs;
     const last = moveBetween(this.#last, parameters, this.#middle);
-    const speed = this.#speed.map((value, i) => value + NEW_SPEED * (last[i]! / ms - value)) as unknown as Move;
+    const fresh = NEW_SPEED * Math.min(1, ms / SHORT);
+    const speed = this.#speed.map((value, i) => value + fresh * (last[i]! / ms - value)) as unknown as Move;
     const weight = NEW_POSE + (1 - NEW_POSE) * certainty(speed, ms);
     const mean = moved(this.#mean, moveBetween(this.#mean, parameters, this.#middle), weight, this.#middle);
     return new Motion(this.#middle, parameters, timestampMs, mean, speed);

@@ -355,6 +355,18 @@ describe('FaceTracker', () => {
     expect(summary(await tracker.track(FRAME, 40.5))).toBe('1:2');
   });
 
+  it('does not take what trembles between two frames that are close for speed', async () => {
+    const { aligner, tracker } = await tracking();
+    const at = async (x: number, time: number, boxes?: readonly FaceBox[]) => {
+      aligner.spots = [{ x, y: 100 }];
+      return summary(await tracker.track(FRAME, time, boxes && { boxes }));
+    };
+    await at(100, 0, [boxAt(100, 100)]);
+    await at(100, 40);
+    expect(await at(100.5, 40.01)).toBe('1:2');
+    expect(await at(100, 80)).toBe('1:3');
+  });
+
   it('names reset() where a film starts anew', async () => {
     const { tracker } = await tracking();
     await tracker.track(FRAME, 5000);
