@@ -126,7 +126,7 @@ const remedies: Readonly<Record<BrowserName, readonly string[]>> = {
   chromium: [
     'install Google Chrome or Chromium (Debian, Ubuntu: apt-get install chromium);',
     'npx puppeteer browsers install chrome;',
-    'set PUPPETEER_EXECUTABLE_PATH to the executable of a Chrome or Chromium, version 113 or newer.',
+    'set PUPPETEER_EXECUTABLE_PATH to the executable of a Chrome or Chromium, version 116 or newer.',
   ],
   firefox: [
     'install Firefox (Debian: apt-get install firefox-esr mesa-vulkan-drivers);',

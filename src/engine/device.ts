@@ -147,7 +147,7 @@ export class Gpu {
         requiredLimits,
       });
     } catch (cause) {
-      throw new WebGPUUnavailableError(`The adapter '${adapter.info.description}' gave no device: ${reason(cause)}`, {
+      throw new WebGPUUnavailableError(`The adapter gave no device: ${reason(cause)}`, {
         cause,
       });
     }
@@ -343,13 +343,18 @@ function isDevice(value: unknown): value is GPUDevice {
   return typeof value === 'object' && value !== null && 'createComputePipelineAsync' in value && 'lost' in value;
 }
 
-function summarise(info: GPUAdapterInfo): AdapterSummary {
-  const { vendor, architecture, description } = info;
+/** Of older browsers nothing is known: Chrome tells of adapters since 127, and of devices since 132. */
+function summarise({
+  vendor = '',
+  architecture = '',
+  description = '',
+  device = '',
+  isFallbackAdapter,
+}: Partial<GPUAdapterInfo> = {}): AdapterSummary {
   return {
     vendor,
     architecture,
     description,
-    isSoftware:
-      info.isFallbackAdapter || SOFTWARE_ADAPTER.test(`${vendor} ${architecture} ${info.device} ${description}`),
+    isSoftware: isFallbackAdapter || SOFTWARE_ADAPTER.test(`${vendor} ${architecture} ${device} ${description}`),
   };
 }

@@ -66,3 +66,12 @@ describe('what is invalid', () => {
     await expect(accepted).rejects.not.toBeInstanceOf(DeviceLostError);
   });
 });
+
+describe('a device that tells nothing of its adapter', () => {
+  it('is taken, as older browsers have them', async () => {
+    const device = new FirefoxDevice();
+    Reflect.deleteProperty(device, 'adapterInfo');
+    const { adapter } = await Gpu.create({ device: device as unknown as GPUDevice });
+    expect(adapter).toEqual({ vendor: '', architecture: '', description: '', isSoftware: false });
+  });
+});
