@@ -43,7 +43,10 @@ export interface AlignerOptions extends LoadOptions, TuningOptions {
 
 /** Options of every call that aligns. */
 export interface AlignOptions<Name extends OutputName = OutputName> {
-  /** Iterations of the cascade, 1 to `aligner.iterations` (the default). Fewer are faster and less exact. */
+  /**
+   * Iterations of the cascade, 1 to `aligner.iterations` (the default). Fewer are faster and less exact, and where the
+   * last that there are weights for is not run, every `confidence` is 0.5.
+   */
   readonly iterations?: number;
   /**
    * What each face has beside the landmarks; everything comes in the same readback. Default: nothing, which is about 2

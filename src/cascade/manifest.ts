@@ -15,7 +15,7 @@ import { type CascadeWeights, parseWeights } from './weights.js';
 
 /** Options of whatever loads a cascade's weights. */
 export interface LoadOptions extends DownloadOptions {
-  /** How many iterations to load; default: all there are. */
+  /** How many iterations to load; default: all there are. Without the last every face's `confidence` is 0.5. */
   readonly iterations?: number;
 }
 
