@@ -36,20 +36,29 @@ export async function dropFile(sha256: string): Promise<void> {
   await quietly(async (caches) => (await caches.open(CACHE_NAME)).delete(fileKey(sha256)));
 }
 
-/** Keeps the files of one load, all of them checked, and drops those that no kept manifest names any more. */
-export async function keep({ url, manifest, files }: CachedWeights): Promise<void> {
-  await quietly(async (caches) => {
-    const cache = await caches.open(CACHE_NAME);
-    for (const [sha256, bytes] of files) await cache.put(fileKey(sha256), new Response(bytes));
-    await cache.put(manifestKey(url), new Response(manifest));
-    const kept = await cache.keys();
-    const isManifest = (request: Request) => request.url.startsWith(MANIFEST_KEY);
-    const manifests = await Promise.all(kept.filter(isManifest).map(async (key) => (await cache.match(key))?.text()));
-    for (const key of kept) {
-      const sha256 = key.url.slice(KEYS.length);
-      if (!isManifest(key) && !manifests.some((text) => text?.includes(sha256))) await cache.delete(key);
-    }
-  });
+/** All that is kept so far. */
+let kept: Promise<unknown> = Promise.resolve();
+
+/**
+ * Keeps the files of one load, all of them checked, and drops those that no kept manifest names any more. Loads take
+ * turns: the files of one whose manifest is still to come are nobody's to another.
+ */
+export function keep({ url, manifest, files }: CachedWeights): Promise<unknown> {
+  kept = kept.then(() =>
+    quietly(async (caches) => {
+      const cache = await caches.open(CACHE_NAME);
+      for (const [sha256, bytes] of files) await cache.put(fileKey(sha256), new Response(bytes));
+      await cache.put(manifestKey(url), new Response(manifest));
+      const keys = await cache.keys();
+      const isManifest = (request: Request) => request.url.startsWith(MANIFEST_KEY);
+      const manifests = await Promise.all(keys.filter(isManifest).map(async (key) => (await cache.match(key))?.text()));
+      const named = manifests.join();
+      for (const key of keys) {
+        if (!isManifest(key) && !named.includes(key.url.slice(KEYS.length))) await cache.delete(key);
+      }
+    }),
+  );
+  return kept;
 }
 
 /**

@@ -184,6 +184,27 @@ describe('the cache of weights', () => {
     expect(caches.entries.size).toBe(files.size);
   });
 
+  it('leaves what another load is about to keep', async () => {
+    const { files: listed, ...manifest } = JSON.parse(new TextDecoder().decode(files.get('manifest.json')));
+    const { 'iteration2.safetensors': _, ...fewer } = listed;
+    const other = { ...manifest, iterations: manifest.iterations.slice(0, 2), files: fewer };
+    files.set('other.json', new TextEncoder().encode(JSON.stringify(other)));
+    const open = caches.open.bind(caches);
+    vi.spyOn(caches, 'open').mockImplementation(async (name) => {
+      const cache = await open(name);
+      const put = async (key: string, response: Response) => {
+        await cache.put(key, response);
+        // Time enough for the other one.
+        if (key === keyOf('iteration2.safetensors')) await new Promise((resolve) => setTimeout(resolve, 50));
+      };
+      return { ...cache, put };
+    });
+    await Promise.all([load(), fetchWeights(`${BASE}other.json`)]);
+    expect(caches.entries.size).toBe(files.size);
+    await load();
+    expect(asked).toEqual(['manifest.json']);
+  });
+
   it('is left alone with cache: false, and emptied by clearCache', async () => {
     await load({ cache: false });
     expect(caches.isOpen).toBe(false);
