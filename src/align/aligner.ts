@@ -3,7 +3,7 @@
  */
 import { Turns } from '../calls/turns.js';
 import type { CascadeWeights } from '../cascade/weights.js';
-import { expectList, expectWhole } from '../engine/expect.js';
+import { expectList, expectOptions, expectWhole } from '../engine/expect.js';
 import type { StageTime } from '../engine/profiler.js';
 import { loadBesideAdapter } from '../files/beside-adapter.js';
 import type { FaceBox } from '../pictures/boxes.js';
@@ -15,6 +15,7 @@ import type { Face } from './face.js';
 import { Frames } from './frames.js';
 import type { FaceRendering } from './inspector.js';
 import {
+  ALIGN_NAMES,
   type AlignBoxesOptions,
   type AlignerOptions,
   type AlignOptions,
@@ -46,10 +47,7 @@ export class FaceAligner extends PreparedCascade {
    */
   static async create(options: AlignerOptions = {}): Promise<FaceAligner> {
     checkOptions(options);
-    const weights = await loadBesideAdapter(options, (signal) =>
-      loadWeights({ ...options, ...(signal !== undefined && { signal }) }),
-    );
-    options.signal?.throwIfAborted();
+    const weights = await loadBesideAdapter(options, loadWeights);
     return new FaceAligner(weights, options, await DeviceState.create(weights, options));
   }
 
@@ -102,6 +100,7 @@ export class FaceAligner extends PreparedCascade {
   ): Promise<FaceWith<Name>[]> {
     const turn = this.#turns.enter();
     try {
+      expectOptions(options, { ...ALIGN_NAMES, minConfidence: 1 });
       const run = runFromMean(options, this.iterations);
       const { minConfidence } = options;
       checkConfidence(minConfidence);
@@ -134,6 +133,7 @@ export class FaceAligner extends PreparedCascade {
   ): Promise<(FaceWith<Name> | undefined)[]> {
     const turn = this.#turns.enter();
     try {
+      expectOptions(options, ALIGN_NAMES);
       const run = runFromFaces(options, this.iterations);
       expectList('The faces', faces);
       for (const face of faces) checkStart(face, this.layout.count);
@@ -175,6 +175,7 @@ export class FaceAligner extends PreparedCascade {
    * `busy`; OutOfMemoryError.
    */
   async texture(source: PictureSource, face: Face, options: Pick<AlignOptions, 'mirror'> = {}): Promise<FaceTexture> {
+    expectOptions(options, { mirror: 1 });
     const { mirror } = checkOutputs(options);
     return (await this.#drawAgain(face, ['texture'], { source, mirror })).texture;
   }
@@ -204,6 +205,7 @@ export class FaceAligner extends PreparedCascade {
   async profile(source: PictureSource, boxes: readonly FaceBox[], options: AlignOptions = {}): Promise<StageTime[]> {
     const turn = this.#turns.enter();
     try {
+      expectOptions(options, ALIGN_NAMES);
       const run = runFromMean(options, this.iterations);
       expectList('The boxes', boxes);
       expectWhole("The frame's box count", boxes.length, 1, this.maxFaces);

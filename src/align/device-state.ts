@@ -40,11 +40,7 @@ export class DeviceState {
       textureSize = DEFAULT_TEXTURE_SIZE,
       signal,
     } = options;
-    const gpu = await Gpu.create({
-      label: 'fullpose',
-      ...(device !== undefined && { device }),
-      ...(powerPreference !== undefined && { powerPreference }),
-    });
+    const gpu = await Gpu.create({ device, powerPreference });
     try {
       const tuning = await findTuning(gpu, weights.network.graph, options);
       const dtype = options.dtype !== 'f32' && hasHalves(weights) && (await halvesWork(gpu)) ? 'f16' : 'f32';

@@ -7,7 +7,7 @@ import type { Cascade } from '../cascade/cascade.js';
 import { keyBytes, vertexBytes } from '../cascade/mesh.js';
 import type { Gpu } from '../engine/device.js';
 import { InputError } from '../engine/errors.js';
-import { expectObject, expectWhole, refuse } from '../engine/expect.js';
+import { expectObject, expectOptions, expectWhole, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 import { cropsOf, type FaceBox } from '../pictures/boxes.js';
 import { pictureOfTexture } from '../pictures/frame.js';
@@ -30,6 +30,9 @@ export type EncodeInput = {
   /** Iterations of the cascade (default: all). */
   readonly iterations?: number;
 } & ({ readonly boxes: readonly FaceBox[] } | { readonly crops: CropBuffer });
+
+/** Names of both kinds of input. */
+type InputNames = Partial<Record<'texture' | 'iterations' | 'boxes' | 'crops', unknown>>;
 
 /** A range of a buffer of the caller's, usage COPY_DST. */
 export interface OutputRange {
@@ -115,8 +118,8 @@ export class FrameEncoder {
     if (Object.prototype.toString.call(encoder) !== '[object GPUCommandEncoder]') {
       refuse('The encoder', encoder, 'a GPUCommandEncoder');
     }
-    expectObject(input, 'The input');
-    expectObject(output, 'The output');
+    expectOptions<InputNames>(input, { texture: 1, iterations: 1, boxes: 1, crops: 1 }, 'The input');
+    expectOptions(output, this.bytes, 'The output');
     const cascade = this.#cascade;
     const { texture, iterations = cascade.iterations } = input;
     const plan = cascade.plan(iterations);

@@ -3,10 +3,10 @@
  */
 
 import { checkMaxPending } from '../calls/turns.js';
-import { fetchWeights, type LoadOptions } from '../cascade/manifest.js';
+import { fetchCascade, type LoadOptions } from '../cascade/manifest.js';
 import { type CascadeWeights, parseWeights, type WeightBuffers } from '../cascade/weights.js';
 import { InputError } from '../engine/errors.js';
-import { expectNumber, expectObject, expectWhole, refuse } from '../engine/expect.js';
+import { expectNumber, expectObject, expectWhole, type Names, refuse } from '../engine/expect.js';
 import { DTYPES, type DType } from '../engine/network.js';
 import { checkDownloadOptions, type WeightUrls } from '../files/download.js';
 import { weights as bundledWeights } from '../weights.js';
@@ -67,13 +67,16 @@ export interface AlignBoxesOptions<Name extends OutputName = OutputName> extends
   readonly minConfidence?: number;
 }
 
+/** Of what every call that aligns takes. */
+export const ALIGN_NAMES: Names<AlignOptions> = { iterations: 1, outputs: 1, mirror: 1 };
+
 export const DEFAULT_MAX_FACES = 4;
 export const DEFAULT_TEXTURE_SIZE = 512;
 
 /** The weights that the options name, as many iterations of them as are wanted. */
 export async function loadWeights(options: AlignerOptions): Promise<CascadeWeights> {
   const { weights = bundledWeights, iterations } = options;
-  if (typeof weights === 'string' || 'href' in weights || 'manifest' in weights) return fetchWeights(weights, options);
+  if (typeof weights === 'string' || 'href' in weights || 'manifest' in weights) return fetchCascade(weights, options);
   const all = 'model' in weights ? weights : parseWeights(weights);
   if (iterations !== undefined) expectWhole('iterations', iterations, 1, all.iterations.length);
   return { ...all, iterations: all.iterations.slice(0, iterations) };
@@ -81,19 +84,30 @@ export async function loadWeights(options: AlignerOptions): Promise<CascadeWeigh
 
 /** What the types say already, for callers without them. Numbers are checked where they are used. */
 export function checkOptions(options: AlignerOptions): void {
-  checkDownloadOptions(options);
-  const { weights, textureSize, maxPending, tuning, tuningStorage, dtype } = options;
-  if (weights !== undefined && typeof weights !== 'string') {
+  checkDownloadOptions(options, {
+    weights: 1,
+    iterations: 1,
+    device: 1,
+    powerPreference: 1,
+    dtype: 1,
+    maxFaces: 1,
+    textureSize: 1,
+    maxPending: 1,
+    tuning: 1,
+    tuningStorage: 1,
+  });
+  const { weights = bundledWeights, textureSize = DEFAULT_TEXTURE_SIZE, maxPending, dtype = 'f16' } = options;
+  const { tuning = 'remembered', tuningStorage } = options;
+  if (typeof weights !== 'string') {
     expectObject(weights, 'weights');
-    if ('files' in weights && weights.files !== undefined) expectObject(weights.files, 'weights.files');
     if ('model' in weights) {
       for (const part of ['model', 'network', 'initialParameters', 'iterations'] as const) {
         expectObject(weights[part], `weights.${part}`);
       }
     }
   }
-  if (textureSize !== undefined) checkTextureSize(textureSize);
-  if (typeof tuning === 'string' ? !TUNING_MODES.includes(tuning) : tuning !== undefined && !isObject(tuning)) {
+  checkTextureSize(textureSize);
+  if (typeof tuning === 'string' ? !TUNING_MODES.includes(tuning) : typeof tuning !== 'object' || tuning === null) {
     refuse('tuning', tuning, `${TUNING_MODES.join(', ')} or an aligner's tuning`);
   }
   if (tuningStorage !== undefined) {
@@ -103,16 +117,12 @@ export function checkOptions(options: AlignerOptions): void {
       throw new InputError('tuningStorage has no getItem and setItem; wanted a storage as localStorage is.');
     }
   }
-  if (dtype !== undefined && !DTYPES.includes(dtype)) refuse('dtype', dtype, DTYPES.join(' or '));
+  if (!DTYPES.includes(dtype)) refuse('dtype', dtype, DTYPES.join(' or '));
   checkMaxPending(maxPending);
 }
 
-/**
- * The outputs that a call asks for, in order, each once.
- * @throws InputError for options that are none, or an unknown name.
- */
+/** The outputs that a call asks for, in order, each once. @throws InputError for an unknown one. */
 export function checkOutputs<Name extends OutputName>(options: AlignOptions<Name>): Wanted<Name> {
-  expectObject(options, 'The options');
   const { outputs = [], mirror = false } = options;
   if (!Array.isArray(outputs) || !outputs.every((name) => OUTPUT_NAMES.includes(name))) {
     refuse('outputs', outputs, `a list of ${OUTPUT_NAMES.join(', ')}`);
@@ -123,10 +133,6 @@ export function checkOutputs<Name extends OutputName>(options: AlignOptions<Name
 }
 
 /** @throws InputError for what is no confidence. */
-export function checkConfidence(minConfidence: number | undefined): void {
-  if (minConfidence !== undefined) expectNumber('minConfidence', minConfidence, 0, 1);
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null;
+export function checkConfidence(minConfidence = 0): void {
+  expectNumber('minConfidence', minConfidence, 0, 1);
 }

@@ -12,13 +12,14 @@ export interface Run<Name extends OutputName = OutputName> {
 }
 
 /**
- * A run from the mean face; all iterations by default.
+ * A run from the mean face.
  * @param all iterations that there are weights for
+ * @param usual iterations where the options do not say
  * @throws InputError for options that cannot be used
  */
-export function runFromMean<Name extends OutputName>(options: AlignOptions<Name>, all: number): Run<Name> {
+export function runFromMean<Name extends OutputName>(options: AlignOptions<Name>, all: number, usual = all): Run<Name> {
   const wanted = checkOutputs(options);
-  const { iterations = all } = options;
+  const { iterations = usual } = options;
   expectWhole('iterations', iterations, 1, all);
   return { iterations, from: 'mean', wanted };
 }
@@ -28,10 +29,8 @@ export function runFromMean<Name extends OutputName>(options: AlignOptions<Name>
  * `runFromMean`.
  */
 export function runFromFaces<Name extends OutputName>(options: AlignOptions<Name>, all: number): Run<Name> {
-  const wanted = checkOutputs(options);
-  const { iterations = Math.max(1, all - 1) } = options;
-  expectWhole('iterations', iterations, 1, all);
-  return { iterations, from: iterations === all ? 'mean' : 'faces', wanted };
+  const run = runFromMean(options, all, Math.max(1, all - 1));
+  return run.iterations === all ? run : { ...run, from: 'faces' };
 }
 
 /** The passes of a run. */

@@ -1,7 +1,7 @@
 /** What the public classes have in common: a device, and coming back on another one where it is lost. */
 import type { Gpu } from '../engine/device.js';
 import { DeviceLostError, InputError } from '../engine/errors.js';
-import { expectObject } from '../engine/expect.js';
+import { expectOptions } from '../engine/expect.js';
 
 /** What lives and dies with a device. */
 export interface OnDevice {
@@ -83,7 +83,7 @@ export abstract class Revivable<S extends OnDevice> {
   }
 
   async #recover(options: { readonly device?: GPUDevice }): Promise<void> {
-    expectObject(options, 'The options of recover');
+    expectOptions(options, { device: 1 }, 'The options of recover');
     const { device } = options;
     const lost = await this.#state.gpu.lossOr(undefined);
     if (this.#destroyed) throw this.#over();

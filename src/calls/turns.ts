@@ -22,8 +22,8 @@ import { expectWhole } from '../engine/expect.js';
 const DEFAULT_MAX_PENDING = 64;
 
 /** @throws InputError for what cannot be `maxPending`. */
-export function checkMaxPending(maxPending: number | undefined): void {
-  if (maxPending !== undefined) expectWhole('maxPending', maxPending, 1);
+export function checkMaxPending(maxPending = DEFAULT_MAX_PENDING): void {
+  expectWhole('maxPending', maxPending, 1);
 }
 
 export class Turns {

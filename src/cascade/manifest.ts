@@ -3,6 +3,7 @@ import { WeightsError } from '../engine/errors.js';
 import { expectWhole } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 import {
+  checkDownloadOptions,
   type DownloadOptions,
   fetchListed,
   listedFile,
@@ -32,7 +33,16 @@ const MANIFEST_FORMAT = 'fullpose-weights/1';
  * Fetches the weights that a manifest lists, only the files that `iterations` needs; see `fetchListed`.
  * @throws as `fetchListed`; InputError where more iterations are asked for than there are.
  */
-export function fetchWeights(from: string | URL | WeightUrls, options: LoadOptions = {}): Promise<CascadeWeights> {
+export async function fetchWeights(
+  from: string | URL | WeightUrls,
+  options: LoadOptions = {},
+): Promise<CascadeWeights> {
+  checkDownloadOptions(options, { iterations: 1 });
+  return fetchCascade(from, options);
+}
+
+/** The same with options that are checked already, and may have others. */
+export function fetchCascade(from: string | URL | WeightUrls, options: LoadOptions): Promise<CascadeWeights> {
   const wanted = ({ iterations }: Manifest): readonly string[] => iterations.slice(0, options.iterations);
   return fetchListed(
     from,

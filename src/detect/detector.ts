@@ -4,7 +4,7 @@ import { type OnDevice, Revivable } from '../calls/revivable.js';
 import { checkMaxPending, Turns } from '../calls/turns.js';
 import { Gpu } from '../engine/device.js';
 import { InputError } from '../engine/errors.js';
-import { expectObject, refuse } from '../engine/expect.js';
+import { expectOptions, type Names, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 import { loadBesideAdapter } from '../files/beside-adapter.js';
 import { checkDownloadOptions, type DownloadOptions, type WeightUrls } from '../files/download.js';
@@ -14,7 +14,7 @@ import { type Frame, FrameTexture, type PictureSource } from '../pictures/frame.
 import { warmUp } from '../pictures/warm-up.js';
 import { detectorWeights } from './bundled.js';
 import { type DetectedFace, distinctFaces, isCutOff, suppress, toFace } from './faces.js';
-import { fetchDetectorWeights } from './manifest.js';
+import { fetchDetector } from './manifest.js';
 import { searchSteps } from './regions.js';
 import { MOST_REGIONS, Scanner } from './scanner.js';
 import { type DetectorBuffers, type DetectorWeights, parseDetectorWeights } from './weights.js';
@@ -83,6 +83,9 @@ export interface DetectorCounters {
   readonly bytesRead: number;
 }
 
+/** Of what a search takes. */
+export const DETECT_NAMES: Names<DetectOptions> = { search: 1, onProgress: 1, signal: 1 };
+
 const SEARCHES: readonly Search[] = ['whole', 'until-found', 'everywhere'];
 
 const DEFAULT_MIN_CONFIDENCE = 0.5;
@@ -117,10 +120,7 @@ export class FaceDetector extends Revivable<Searching> implements Detector {
    */
   static async create(options: FaceDetectorOptions = {}): Promise<FaceDetector> {
     checkOptions(options);
-    const weights = await loadBesideAdapter(options, (signal) =>
-      loadWeights({ ...options, ...(signal !== undefined && { signal }) }),
-    );
-    options.signal?.throwIfAborted();
+    const weights = await loadBesideAdapter(options, loadWeights);
     return new FaceDetector(weights, options, await startSearching(weights, options));
   }
 
@@ -150,7 +150,7 @@ export class FaceDetector extends Revivable<Searching> implements Detector {
   async detect(source: PictureSource, options: DetectOptions = {}): Promise<readonly DetectedFace[]> {
     const turn = this.#turns.enter();
     try {
-      expectObject(options, 'The options');
+      expectOptions(options, DETECT_NAMES);
       const { search = this.#search, onProgress, signal } = options;
       checkSearch(search);
       if (onProgress !== undefined && typeof onProgress !== 'function') refuse('onProgress', onProgress, 'a function');
@@ -228,11 +228,7 @@ async function startSearching(
   weights: DetectorWeights,
   { device, powerPreference, signal, minConfidence = DEFAULT_MIN_CONFIDENCE }: FaceDetectorOptions,
 ): Promise<Searching> {
-  const gpu = await Gpu.create({
-    label: 'fullpose detector',
-    ...(device !== undefined && { device }),
-    ...(powerPreference !== undefined && { powerPreference }),
-  });
+  const gpu = await Gpu.create({ label: 'fullpose detector', device, powerPreference });
   try {
     const scanner = await Scanner.create(gpu, weights, Math.min(minConfidence, HINT_SCORE));
     await warmUp(gpu, signal, (frame) =>
@@ -253,14 +249,21 @@ async function startSearching(
 async function loadWeights(options: FaceDetectorOptions): Promise<DetectorWeights> {
   const { weights = detectorWeights } = options;
   if (typeof weights === 'string' || 'href' in weights || 'manifest' in weights) {
-    return fetchDetectorWeights(weights, options);
+    return fetchDetector(weights, options);
   }
   return 'views' in weights ? weights : parseDetectorWeights(weights);
 }
 
 /** What the types say already, for callers without them. */
 function checkOptions(options: FaceDetectorOptions): void {
-  checkDownloadOptions(options);
+  checkDownloadOptions(options, {
+    weights: 1,
+    device: 1,
+    powerPreference: 1,
+    minConfidence: 1,
+    search: 1,
+    maxPending: 1,
+  });
   const { weights, minConfidence, search, maxPending } = options;
   if (weights !== undefined && typeof weights !== 'string' && (typeof weights !== 'object' || weights === null)) {
     throw new InputError(`weights is ${show(weights)}; wanted URLs, contents or parsed weights.`);

@@ -1,5 +1,6 @@
 /** weights/detector.json (docs/formats.md): the detector's files, fetched and parsed. */
 import {
+  checkDownloadOptions,
   type DownloadOptions,
   fetchListed,
   listedFile,
@@ -22,10 +23,16 @@ const MANIFEST_FORMAT = 'fullpose-detector-manifest/1';
  * Fetches the detector that a manifest lists.
  * @throws as `fetchListed`; ShapeError where layers do not fit each other.
  */
-export function fetchDetectorWeights(
+export async function fetchDetectorWeights(
   from: string | URL | WeightUrls,
   options: DownloadOptions = {},
 ): Promise<DetectorWeights> {
+  checkDownloadOptions(options, {});
+  return fetchDetector(from, options);
+}
+
+/** The same with options that are checked already, and may have others. */
+export function fetchDetector(from: string | URL | WeightUrls, options: DownloadOptions): Promise<DetectorWeights> {
   return fetchListed(
     from,
     {

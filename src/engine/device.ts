@@ -11,7 +11,7 @@ import {
   OutOfMemoryError,
   WebGPUUnavailableError,
 } from './errors.js';
-import { expectObject, refuse } from './expect.js';
+import { expectOptions, refuse } from './expect.js';
 import { Nudge } from './nudge.js';
 import { PipelineCache } from './pipelines.js';
 import { reason } from './show.js';
@@ -31,9 +31,9 @@ export interface AdapterSummary {
 /** Options of `Gpu.create`. */
 export interface GpuOptions {
   /** A device of the caller's. It is never destroyed here; buffers made on it by this `Gpu` are. */
-  readonly device?: GPUDevice;
+  readonly device?: GPUDevice | undefined;
   /** Which of several GPUs is asked for (default: the browser's choice). Of no effect with `device`. */
-  readonly powerPreference?: GPUPowerPreference;
+  readonly powerPreference?: GPUPowerPreference | undefined;
   /** Names the device in the browser's messages (default `fullpose`). */
   readonly label?: string;
 }
@@ -130,7 +130,7 @@ export class Gpu {
    * none.
    */
   static async create(options: GpuOptions = {}): Promise<Gpu> {
-    expectObject(options, 'The options');
+    expectOptions(options, { device: 1, powerPreference: 1, label: 1 });
     const { device: given } = options;
     if (given !== undefined) {
       if (!isDevice(given)) refuse('device', given, 'a GPUDevice');

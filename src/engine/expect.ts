@@ -14,6 +14,22 @@ export function expectObject(value: unknown, what: string): void {
   if (typeof value !== 'object' || value === null) refuse(what, value, 'an object');
 }
 
+/** The names of options, for `expectOptions`: the compiler sees that none is missing. */
+export type Names<Options> = { readonly [name in keyof Options]-?: unknown };
+
+/** @throws InputError where `options` are no object, or name what is not among `names`. */
+export function expectOptions<Options extends object>(
+  options: Options,
+  names: Names<NoInfer<Options>>,
+  what = 'The options',
+): void {
+  expectObject(options, what);
+  const known = Object.keys(names);
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw new InputError(`There is no option ${show(name)}; wanted ${list(known)}.`);
+  }
+}
+
 /** @throws InputError where `value` is no list. */
 export function expectList(what: string, value: unknown): void {
   if (!Array.isArray(value)) refuse(what, value, 'a list');

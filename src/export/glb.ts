@@ -3,7 +3,7 @@
  * model's expressions as morph targets by name and the face's own expression as their weights. One file, no extensions.
  */
 import { InputError } from '../engine/errors.js';
-import { expectNumbers, expectObject, refuse } from '../engine/expect.js';
+import { expectNumbers, expectObject, expectOptions, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 import { checkModel, decodeShape, refuseModel } from '../mmm/decode.js';
 import type { FaceModel } from '../mmm/model.js';
@@ -94,7 +94,7 @@ export function writeGlb(model: FaceModel, face: FaceShape, options: GlbOptions 
   expectObject(face, 'The face');
   expectObject(face.expression, "The face's expression");
   expectNumbers("The face's identity", face.identity);
-  expectObject(options, 'The options');
+  expectOptions(options, { texture: 1, morphTargets: 1 });
   const { texture, morphTargets = true } = options;
   if (typeof morphTargets !== 'boolean') refuse('morphTargets', morphTargets, 'true or false');
   if (face.identity.length !== model.identity.count) {

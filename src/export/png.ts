@@ -3,7 +3,7 @@
  * Node.
  */
 import { InputError } from '../engine/errors.js';
-import { expectObject, refuse } from '../engine/expect.js';
+import { expectObject, expectOptions, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10] as const;
@@ -22,7 +22,7 @@ export async function encodePng(
   options: { readonly alpha?: boolean } = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   expectObject(picture, 'The picture');
-  expectObject(options, 'The options');
+  expectOptions(options, { alpha: 1 });
   const { width, height, data } = picture;
   const { alpha = true } = options;
   if (typeof alpha !== 'boolean') refuse('alpha', alpha, 'true or false');

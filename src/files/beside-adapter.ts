@@ -6,14 +6,20 @@ import { findAdapter, type GpuOptions, webGPU } from '../engine/device.js';
 
 /**
  * What `load` gives, where the browser has an adapter or the caller a device.
- * @param load ends where its signal aborts: the caller's, or where there is no adapter
- * @throws WebGPUUnavailableError where there is no adapter, whatever became of the load; what `load` throws.
+ * @param load ends where the signal of its options aborts: the caller's, or where there is no adapter
+ * @throws WebGPUUnavailableError where there is no adapter, whatever became of the load; what `load` throws; the reason
+ * of the caller's signal where it aborts.
  */
-export async function loadBesideAdapter<T>(
-  { device, powerPreference, signal }: Omit<GpuOptions, 'label'> & { readonly signal?: AbortSignal },
-  load: (signal: AbortSignal | undefined) => Promise<T>,
-): Promise<T> {
-  if (device !== undefined) return load(signal);
+export async function loadBesideAdapter<
+  Options extends Omit<GpuOptions, 'label'> & { readonly signal?: AbortSignal },
+  Loaded,
+>(options: Options, load: (options: Options) => Promise<Loaded>): Promise<Loaded> {
+  const { device, powerPreference, signal } = options;
+  if (device !== undefined) {
+    const loaded = await load(options);
+    signal?.throwIfAborted();
+    return loaded;
+  }
   // Where there is no WebGPU at all nothing is asked for.
   webGPU();
   const missing = new AbortController();
@@ -21,7 +27,8 @@ export async function loadBesideAdapter<T>(
     missing.abort(error);
     throw error;
   });
-  const loading = load(signal === undefined ? missing.signal : AbortSignal.any([signal, missing.signal]));
+  const either = signal === undefined ? missing.signal : AbortSignal.any([signal, missing.signal]);
+  const loading = load({ ...options, signal: either });
   const [found, loaded] = await Promise.allSettled([adapter, loading]);
   signal?.throwIfAborted();
   if (found.status === 'rejected') throw found.reason;

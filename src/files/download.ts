@@ -3,7 +3,7 @@
  * the next time.
  */
 import { InputError, WebGPUUnavailableError, WeightsError } from '../engine/errors.js';
-import { expectObject, refuse } from '../engine/expect.js';
+import { expectObject, expectOptions, type Names, refuse } from '../engine/expect.js';
 import { reason, show } from '../engine/show.js';
 import { dropFile, findFile, findManifest, keep } from './cache.js';
 import { asRecord, inFile, isPositive } from './json.js';
@@ -61,13 +61,20 @@ export interface ManifestKind<M extends { readonly files: ManifestFiles }, T> {
 /** A manifest is a few hundred bytes; more than this is no manifest. */
 const MAX_MANIFEST_BYTES = 2 ** 20;
 
-/** What the types say already, for callers without them. @throws InputError */
-export function checkDownloadOptions(options: DownloadOptions): void {
-  expectObject(options, 'The options');
-  const { onProgress, signal, cache } = options;
+/**
+ * What the types say already, for callers without them.
+ * @param others names of the options that are none of downloads
+ * @throws InputError
+ */
+export function checkDownloadOptions<Options extends DownloadOptions>(
+  options: Options,
+  others: Names<Omit<NoInfer<Options>, keyof DownloadOptions>>,
+): void {
+  expectOptions<DownloadOptions>(options, { onProgress: 1, signal: 1, cache: 1, ...others });
+  const { onProgress, signal, cache = true } = options;
   if (onProgress !== undefined && typeof onProgress !== 'function') refuse('onProgress', onProgress, 'a function');
   if (signal !== undefined && !(signal instanceof AbortSignal)) refuse('signal', signal, 'an AbortSignal');
-  if (cache !== undefined && typeof cache !== 'boolean') refuse('cache', cache, 'true or false');
+  if (typeof cache !== 'boolean') refuse('cache', cache, 'true or false');
 }
 
 /** No folders and no schemes: the files lie where the manifest lies, on the server that the caller named. */
@@ -101,6 +108,7 @@ export function listedFile(files: ManifestFiles, value: unknown, field: string):
  * kept of an earlier load is not fetched again, and where the manifest cannot be had, the one of the last load will do:
  * after one load a page works offline. A load that fails stops its other downloads and leaves nothing behind, in the
  * cache either.
+ * @param options checked by `checkDownloadOptions`; they may have others
  * @throws WeightsError naming the file, for an HTTP error, a wrong size or hash, or damaged contents; InputError where
  * a URL is none; WebGPUUnavailableError outside a secure context; the signal's reason where it aborts; what `kind`
  * throws.
@@ -110,7 +118,6 @@ export async function fetchListed<M extends { readonly files: ManifestFiles }, T
   kind: ManifestKind<M, T>,
   options: DownloadOptions,
 ): Promise<T> {
-  checkDownloadOptions(options);
   const { signal, cache = true } = options;
   signal?.throwIfAborted();
   if (globalThis.crypto?.subtle === undefined) {
@@ -118,11 +125,12 @@ export async function fetchListed<M extends { readonly files: ManifestFiles }, T
   }
   const urls: WeightUrls = isUrl(from) ? { manifest: from } : from;
   expectObject(urls, 'weights');
-  if (urls.files !== undefined) expectObject(urls.files, 'weights.files');
+  const { files: elsewhere = {} } = urls;
+  expectObject(elsewhere, 'weights.files');
   const url = parseUrl(urls.manifest, globalThis.location?.href);
   const { manifest, bytes } = await fetchManifest(url, (text) => kind.parseManifest(text), cache, signal);
   const names = kind.choose(manifest);
-  const urlOf = (name: string) => parseUrl(urls.files?.[name] ?? name, url);
+  const urlOf = (name: string) => parseUrl(elsewhere[name] ?? name, url);
   const files = await fetchFiles(names, manifest.files, urlOf, options);
   const result = kind.parse(manifest, (name) => files.get(name) ?? new ArrayBuffer(0));
   // Data and blob URLs are no addresses to come back to.

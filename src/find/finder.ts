@@ -1,11 +1,11 @@
 /** `FaceFinder`: pictures in, faces out. A detector and an aligner on one device. */
 import { FaceAligner } from '../align/aligner.js';
-import type { AlignerOptions, AlignOptions } from '../align/options.js';
+import { ALIGN_NAMES, type AlignerOptions, type AlignOptions } from '../align/options.js';
 import type { FaceWith, OutputName } from '../align/outputs.js';
 import { type OnDevice, Revivable } from '../calls/revivable.js';
-import { type DetectOptions, FaceDetector, type FaceDetectorOptions } from '../detect/detector.js';
+import { DETECT_NAMES, type DetectOptions, FaceDetector, type FaceDetectorOptions } from '../detect/detector.js';
 import { Gpu } from '../engine/device.js';
-import { expectObject } from '../engine/expect.js';
+import { expectObject, expectOptions } from '../engine/expect.js';
 import { checkDownloadOptions, type DownloadOptions, type LoadProgress } from '../files/download.js';
 import { isTexture, type PictureSource, UploadedPicture } from '../pictures/frame.js';
 
@@ -50,13 +50,12 @@ export class FaceFinder extends Revivable<OnDevice> {
    * @throws as `FaceAligner.create` and `FaceDetector.create`.
    */
   static async create(options: FaceFinderOptions = {}): Promise<FaceFinder> {
-    checkDownloadOptions(options);
+    checkDownloadOptions(options, { device: 1, powerPreference: 1, aligner: 1, detector: 1 });
     const { device, powerPreference, signal, cache, onProgress, aligner = {}, detector = {} } = options;
     expectObject(aligner, 'aligner');
     expectObject(detector, 'detector');
     const open = async (given: GPUDevice | undefined): Promise<OnDevice> => {
-      const wanted = { ...(given && { device: given }), ...(powerPreference && { powerPreference }) };
-      const gpu = await Gpu.create({ label: 'fullpose finder', ...wanted });
+      const gpu = await Gpu.create({ label: 'fullpose finder', device: given, powerPreference });
       return { gpu, destroy: () => gpu.destroy() };
     };
     const state = await open(device);
@@ -111,13 +110,15 @@ export class FaceFinder extends Revivable<OnDevice> {
     source: PictureSource,
     options: FindOptions<Name> = {},
   ): Promise<FaceWith<Name>[]> {
-    expectObject(options, 'The options');
-    const { search = 'everywhere', minConfidence = DEFAULT_MIN_CONFIDENCE } = options;
+    expectOptions(options, { ...DETECT_NAMES, ...ALIGN_NAMES, minConfidence: 1 });
+    // Apart: either refuses the other's options.
+    const { search = 'everywhere', onProgress, signal, ...aligning } = options;
+    const { minConfidence = DEFAULT_MIN_CONFIDENCE, iterations, outputs, mirror, ...looking } = options;
     const isUploaded = isTexture(source) || source instanceof UploadedPicture;
     const picture = isUploaded ? source : await this.aligner.upload(source);
     try {
-      const boxes = await this.detector.detect(picture, { ...options, search });
-      return await this.aligner.align(picture, boxes, { ...options, minConfidence });
+      const boxes = await this.detector.detect(picture, { ...looking, search });
+      return await this.aligner.align(picture, boxes, { ...aligning, minConfidence });
     } finally {
       if (picture !== source && picture instanceof UploadedPicture) picture.destroy();
     }

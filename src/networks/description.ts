@@ -66,7 +66,7 @@ export interface NetworkFiles {
 }
 
 /** Fetches the network that a manifest lists. @throws as `fetchListed` */
-export function fetchNetwork(from: string | URL | WeightUrls, options: DownloadOptions = {}): Promise<NetworkFiles> {
+export function fetchNetwork(from: string | URL | WeightUrls, options: DownloadOptions): Promise<NetworkFiles> {
   return fetchListed(
     from,
     {

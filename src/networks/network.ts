@@ -2,7 +2,7 @@
 import { Turns } from '../calls/turns.js';
 import { Gpu } from '../engine/device.js';
 import { InputError } from '../engine/errors.js';
-import { expectNumbers, expectObject, refuse } from '../engine/expect.js';
+import { expectNumbers, expectOptions, type Names, refuse } from '../engine/expect.js';
 import { type DType, NetworkWeights, NetworkWorkspace, packNetworkWeights, recordNetwork } from '../engine/network.js';
 import { type Plan, PlanBuilder } from '../engine/plan.js';
 import { StagingRing } from '../engine/readback.js';
@@ -16,7 +16,7 @@ import {
   tensorBytes,
   unpackTensor,
 } from '../engine/tensor.js';
-import type { DownloadOptions, WeightUrls } from '../files/download.js';
+import { checkDownloadOptions, type DownloadOptions, type WeightUrls } from '../files/download.js';
 import type { Frame, PictureSource, PreparedPicture } from '../pictures/frame.js';
 import { fetchNetwork, type NetworkDescription, parseDescription } from './description.js';
 import { toOhwi, type WeightsLayout } from './layout.js';
@@ -33,6 +33,8 @@ export interface NetworkOptions {
   /** How weights are held on the GPU: `f16` where that changes none of them (default `f32`). */
   readonly dtype?: DType;
 }
+
+const NAMES: Names<NetworkOptions> = { device: 1, powerPreference: 1, layout: 1, dtype: 1 };
 
 /**
  * One input: the values of its shape, dense in the order height, width, channel, or, where it has three channels, a
@@ -71,8 +73,10 @@ export class Network {
    * @throws WeightsError naming the file, for what cannot be had or is damaged; as `create`.
    */
   static async load(from: string | URL | WeightUrls, options: NetworkOptions & DownloadOptions = {}): Promise<Network> {
+    checkDownloadOptions(options, NAMES);
+    const { onProgress, signal, cache, ...own } = options;
     const { description, weights } = await fetchNetwork(from, options);
-    return Network.create(description, weights, options);
+    return Network.create(description, weights, own);
   }
 
   /**
@@ -87,17 +91,13 @@ export class Network {
     weights: ArrayBuffer | SafeTensors,
     options: NetworkOptions = {},
   ): Promise<Network> {
-    expectObject(options, 'The options');
+    expectOptions(options, NAMES);
     const { device, powerPreference, layout, dtype } = options;
     const { graph, picture } = parseDescription(description);
     const isParsed = typeof weights === 'object' && weights !== null && 'tensors' in weights;
     const file = isParsed ? weights : parseSafetensors(weights);
     const packed = packNetworkWeights(graph, toOhwi(graph, file, layout), 'ohwi', dtype);
-    const gpu = await Gpu.create({
-      label: 'fullpose network',
-      ...(device !== undefined && { device }),
-      ...(powerPreference !== undefined && { powerPreference }),
-    });
+    const gpu = await Gpu.create({ label: 'fullpose network', device, powerPreference });
     try {
       const { value, accepted } = gpu.watch("The network's buffers could not be made", () => {
         const tensorsOf = (shapes: ReadonlyMap<string, FeatureShape>) =>

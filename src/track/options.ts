@@ -1,7 +1,7 @@
 /** What a caller may ask of a tracker, checked. */
 import type { FaceAligner } from '../align/aligner.js';
 import type { Face } from '../align/face.js';
-import { expectNumber, expectObject, expectWhole, refuse } from '../engine/expect.js';
+import { expectNumber, expectObject, expectOptions, expectWhole, refuse } from '../engine/expect.js';
 import type { FaceFinderOptions } from '../find/finder.js';
 import { checkModel } from '../mmm/decode.js';
 import type { FaceBox } from '../pictures/boxes.js';
@@ -88,7 +88,7 @@ export function checkFollowing(
   }
   checkModel(aligner.model);
   expectObject(aligner.layout, 'aligner.layout');
-  expectObject(lost, 'lost');
+  expectOptions(lost, { confidence: 1, frames: 1 }, 'lost');
   if (detector !== undefined && typeof detector?.detect !== 'function') {
     refuse('detector', detector, 'an object with detect(source)');
   }

@@ -4,8 +4,8 @@
  * picture, where a moving crop does not show.
  */
 import { InputError } from '../engine/errors.js';
-import { expectObject, refuse } from '../engine/expect.js';
-import { list, show } from '../engine/show.js';
+import { expectOptions, refuse } from '../engine/expect.js';
+import { show } from '../engine/show.js';
 import type { FaceModel } from '../mmm/model.js';
 import { type ParameterLayout, quaternionOf } from '../mmm/parameters.js';
 import type { Quaternion } from '../mmm/pose.js';
@@ -212,11 +212,9 @@ export function checkSmoothing(options: SmoothingOptions): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     refuse('smoothing', options, 'true, false or an object');
   }
+  expectOptions(options, DEFAULT_SMOOTHING);
   for (const [part, value] of Object.entries(options)) {
-    if (!Object.hasOwn(DEFAULT_SMOOTHING, part)) {
-      throw new InputError(`smoothing has a part ${show(part)}; wanted ${list(Object.keys(DEFAULT_SMOOTHING))}.`);
-    }
-    expectObject(value, `smoothing.${part}`);
+    expectOptions(value, { minCutoff: 1, beta: 1 }, `smoothing.${part}`);
     const { minCutoff, beta } = value;
     if (!(Number.isFinite(minCutoff) && minCutoff > 0 && Number.isFinite(beta) && beta >= 0)) {
       throw new InputError(

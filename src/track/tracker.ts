@@ -7,7 +7,7 @@
 import type { FaceAligner } from '../align/aligner.js';
 import { type Face, FaceReader } from '../align/face.js';
 import { FullposeError, InputError } from '../engine/errors.js';
-import { expectList, expectObject, refuse } from '../engine/expect.js';
+import { expectList, expectObject, expectOptions, refuse } from '../engine/expect.js';
 import { show } from '../engine/show.js';
 import { moveParameters, PICTURE_FRAME, poseFrame } from '../mmm/parameters.js';
 import { checkBox, type FaceBox } from '../pictures/boxes.js';
@@ -92,7 +92,16 @@ export class FaceTracker {
    * @throws InputError for options that cannot be used; where it makes its own, as `FaceFinder.create`.
    */
   static async create(options: TrackerOptions = {}): Promise<FaceTracker> {
-    expectObject(options, 'The options');
+    expectOptions(options, {
+      aligner: 1,
+      detector: 1,
+      finder: 1,
+      maxFaces: 1,
+      iterations: 1,
+      smoothing: 1,
+      detectEvery: 1,
+      lost: 1,
+    });
     const { aligner, detector, finder = {}, maxFaces } = options;
     if (aligner !== undefined) return new FaceTracker(options, aligner, detector);
     if (detector !== undefined) {
@@ -146,9 +155,9 @@ export class FaceTracker {
       throw new FullposeError('busy', 'The tracker is at work on a frame; await it, or drop this one.');
     }
     this.#checkTime(timestampMs);
-    expectObject(options, 'The options');
     // Boxes by themselves would be options without any.
     if (Array.isArray(options)) refuse('The options', options, 'an object with boxes');
+    expectOptions(options, { boxes: 1 });
     const { boxes } = options;
     if (boxes !== undefined) checkBoxes(boxes, 'The box');
     this.#busy = true;

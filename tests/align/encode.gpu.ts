@@ -168,6 +168,8 @@ export const encode = gpuSuite('encode', (test) => {
       [{ texture, boxes: [...BOXES, BOXES[0]] }, {}, /face count is 3; wanted a whole number from 1 to 2/],
       [{ texture, boxes: [BOXES[0], { ...BOXES[1], x0: 99 }] }, {}, /^Box 1: /],
       [{ texture, boxes, iterations: 4 }, {}, /iterations is 4/],
+      [{ texture, boxes, iteration: 1 }, {}, /no option "iteration"; wanted texture, iterations, boxes, crops\.$/],
+      [{ texture, boxes }, { face: output.faces }, /no option "face"; wanted faces, vertices, keys, crops\.$/],
       [{ texture, crops: { buffer: wrong, count: 1 } }, {}, /crops has a buffer of usage 128; wanted COPY_SRC/],
       [
         { texture, crops: { buffer: output.faces.buffer, count: 1.5 } },

@@ -1,4 +1,5 @@
 import { FaceAligner } from '../../src/align/aligner.js';
+import type { Face } from '../../src/align/face.js';
 import type { AlignOptions } from '../../src/align/options.js';
 import type { OutputName } from '../../src/align/outputs.js';
 import { InputError } from '../../src/engine/errors.js';
@@ -90,6 +91,21 @@ export const outputs = gpuSuite('outputs of a frame', (test) => {
     );
     await expectError(() => align({ outputs: 'depth' }), InputError, /outputs is "depth"/);
     await expectError(() => align({ mirror: 1 }), InputError, /mirror is 1; wanted true or false/);
+    await expectError(
+      () => align({ output: ['depth'] }),
+      InputError,
+      /no option "output"; wanted iterations, outputs, mirror, minConfidence\.$/,
+    );
+    const face: unknown = {};
+    const others: readonly ((options: object) => Promise<unknown>)[] = [
+      (options) => aligner.refine(picture(60, 60), [], options),
+      (options) => aligner.profile(picture(60, 60), [BOX], options),
+      (options) => aligner.texture(picture(60, 60), face as Face, options),
+      (options) => aligner.recover(options),
+    ];
+    for (const call of others) {
+      await expectError(() => call({ minConfidence: 0.5 }), InputError, /no option "minConfidence"; wanted/);
+    }
     for (const textureSize of [0, 15, 2049, 64.5]) {
       const call = () => FaceAligner.create({ weights: smallWeightBuffers(1), device, textureSize });
       await expectError(call, InputError, /textureSize is .*; wanted a whole number from 16 to 2048/);

@@ -370,6 +370,11 @@ export const faceDetector = gpuSuite('face detector', (test) => {
         /search is "nowhere"/,
       );
       await expectError(() => detector.detect(empty, JSON.parse('null')), InputError, /options are null/);
+      await expectError(
+        () => detector.detect(empty, JSON.parse('{"minConfidence":0.5}')),
+        InputError,
+        /no option "minConfidence"; wanted search, onProgress, signal\.$/,
+      );
     });
   });
 });

@@ -29,6 +29,12 @@ export const faceFinder = gpuSuite('face finder', (test) => {
     expectThat(faces[0]?.vertices instanceof Float32Array, 'no vertices');
     expectEqual((await finder.find(photo, { search: 'whole', minConfidence: 1 })).length, 0, 'sure faces');
     await expectError(() => finder.find(photo, { minConfidence: 2 }), InputError, /minConfidence is 2/);
+    const strange: object = { maxFaces: 2 };
+    await expectError(
+      () => finder.find(photo, strange),
+      InputError,
+      /no option "maxFaces"; wanted search, onProgress, signal, iterations, outputs, mirror, minConfidence\.$/,
+    );
     finder.destroy();
     await expectError(() => finder.find(photo), DeviceLostError, /destroy/);
   });

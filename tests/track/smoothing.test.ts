@@ -245,7 +245,11 @@ describe('checkSmoothing', () => {
     [{ scale: { minCutoff: 1 } }, /smoothing.scale is \{ minCutoff: 1, beta: undefined \}; wanted/],
     [{ translation: undefined }, /smoothing.translation is undefined; wanted an object/],
     [{ rotation: 2 }, /smoothing.rotation is 2; wanted an object/],
-    [{ colour: { minCutoff: 1, beta: 1 } }, /a part "?colour"?; wanted rotation, translation/],
+    [{ colour: { minCutoff: 1, beta: 1 } }, /no option "colour"; wanted rotation, translation/],
+    [
+      { rotation: { minCutoff: 1, beta: 1, derivativeCutoff: 1 } },
+      /no option "derivativeCutoff"; wanted minCutoff, beta\.$/,
+    ],
   ])('refuses %o', (options, message) => {
     const check: (value: object) => void = checkSmoothing;
     expect(() => check(options)).toThrow(InputError);

@@ -509,6 +509,8 @@ describe('FaceTracker', () => {
     [{ smoothing: [] }, /smoothing is \[\]; wanted true, false or an object/],
     [{ smoothing: { rotation: { minCutoff: -1, beta: 0 } } }, /smoothing.rotation/],
     [{ aligner: null }, /aligner is null; wanted an object/],
+    [{ smothing: true }, /no option "smothing"; wanted aligner, detector, finder, maxFaces, iterations, smoothing, /],
+    [{ lost: { frame: 2 } }, /no option "frame"; wanted confidence, frames\.$/],
   ])('refuses the options %o', async (options, message) => {
     // What untyped code may pass.
     const bad: unknown = { aligner: new FakeAligner(), ...options };
@@ -526,6 +528,8 @@ describe('FaceTracker', () => {
       /^The box is null; wanted an object/,
     );
     await expect(tracker.track(FRAME, 1, empty as object)).rejects.toThrow(/options are null; wanted an object/);
+    const strange: object = { box: [] };
+    await expect(tracker.track(FRAME, 1, strange)).rejects.toThrow('There is no option "box"; wanted boxes.');
     await expect(tracker.track(FRAME, 1, [] as object)).rejects.toThrow(/options are .*wanted an object with boxes/);
     tracker.destroy();
     tracker[Symbol.dispose]();
