@@ -285,9 +285,9 @@ def targets(table: dict[str, np.ndarray], yaw: np.ndarray) -> dict[str, np.ndarr
         shift = (markup[chosen, 17:, 0] - points3d[chosen, 17:, 0]).mean()
         markup[chosen, :, 0] -= shift
         print(f"{split[chosen][0]}: markup lies {shift:.2f} px to the right of the label network's points")
-    part, jaw = far_jaw(points3d, markup, manual, yaw)
+    faded, jaw = far_jaw(points3d, markup, manual, yaw)
     base = fuse(points3d, markup, split)
-    base += part * (jaw - base)
+    base += faded * (jaw - base)
     size = face_size(points3d)
     # MediaPipe's points in the markup's definition; a wrong face would spoil the map.
     fair = seen & manual
@@ -296,7 +296,7 @@ def targets(table: dict[str, np.ndarray], yaw: np.ndarray) -> dict[str, np.ndarr
     learn = LandmarkMap([mediapipe[fair], points3d[fair]], markup[fair], ridge=0.3)
     mapped = np.full((n, 68, 2), np.nan)
     mapped[seen] = learn(mediapipe[seen], points3d[seen])
-    mapped += part * (jaw - mapped)
+    mapped += faded * (jaw - mapped)
     # Openings: the teacher's own, times what separates its definition from the markup's. Through the origin, so that shut stays shut.
     length = lambda points, pairs: np.linalg.norm(apart(points[fair], pairs), axis=-1).mean(-1)
     lid = np.median(np.concatenate([length(markup, pairs) / length(mediapipe, pairs) for pairs in (LIDS[:2], LIDS[2:])]))

@@ -97,6 +97,18 @@ def read_jpegs(data: Path, image: np.ndarray) -> list[bytes]:
     return out
 
 
+def view_of(centre: np.ndarray, turn: float, side: float, size: int) -> np.ndarray:
+    """[2,3]: pixel of a crop -> pixel of a picture of `size` pixels that shows a square of it: its centre and side in pixels, turned by `turn` (radians, see Job.turn)."""
+    matrix = size / side * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    return np.column_stack([matrix, (size - 1) / 2 - matrix @ centre])
+
+
+def from_view(points: np.ndarray, view: np.ndarray) -> np.ndarray:
+    """MediaPipe's points [n,3] of the picture that `view` gives (pixels, edges at integers, larger z farther) -> as in the file."""
+    xy = (points[:, :2] - 0.5 - view[:, 2]) @ np.linalg.inv(view[:, :2]).T
+    return np.column_stack([xy, -points[:, 2] / np.hypot(*view[:, 0])])
+
+
 class Job:
     """What is to be shown and what came back. `next` and `take` are called from the server's threads."""
 
@@ -134,9 +146,7 @@ class Job:
 
     def view(self, i: int) -> np.ndarray:
         """[2,3]: pixel of crop i -> pixel of the picture that is shown (y down)."""
-        scale, turn = SIDE / VIEWS[self.tried[i]], self.turn[i]
-        matrix = scale * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-        return np.column_stack([matrix, (SIDE - 1) / 2 - matrix @ self.centre[i]])
+        return view_of(self.centre[i], self.turn[i], VIEWS[self.tried[i]], SIDE)
 
     def next(self) -> tuple[list[int], bytes]:
         with self.lock:
@@ -154,10 +164,7 @@ class Job:
     def take(self, rows: list[int], values: np.ndarray, names: str) -> None:
         for i, row in zip(rows, values.reshape(len(rows), 1 + 3 * POINTS + BLENDSHAPES)):
             if row[0] == 1:
-                points = row[1:1 + 3 * POINTS].reshape(POINTS, 3).astype(np.float64) * SIDE
-                view = self.view(i)
-                self.points[i, :, :2] = (points[:, :2] - 0.5 - view[:, 2]) @ np.linalg.inv(view[:, :2]).T
-                self.points[i, :, 2] = -points[:, 2] * VIEWS[self.tried[i]] / SIDE
+                self.points[i] = from_view(row[1:1 + 3 * POINTS].reshape(POINTS, 3).astype(np.float64) * SIDE, self.view(i))
                 self.blendshapes[i] = row[1 + 3 * POINTS:]
                 self.found[i] = True
             self.tried[i] += 1
@@ -232,8 +239,9 @@ def handler(job: Job, model: Path, bar: tqdm, done: threading.Event):
 class Networks:
     """The task's landmark and blendshape networks in OpenCV. One process, one thread."""
 
-    def __init__(self, model: Path):
+    def __init__(self, model: Path, data: Path):
         cv2.setNumThreads(1)
+        self.mirror_order = mirror_order(data)
         # From a path and not from memory: OpenCV 5 then takes the engine that is asked for, the one that gives all outputs.
         with zipfile.ZipFile(model) as task, tempfile.TemporaryDirectory() as folder:
             read = lambda name: cv2.dnn.readNetFromTFLite(task.extract(name, folder), cv2.dnn.ENGINE_CLASSIC)
@@ -242,42 +250,32 @@ class Networks:
     def points(self, crop: np.ndarray, centre: np.ndarray, turn: float, side: float) -> tuple[np.ndarray, float]:
         """crop u8 [192,192,3] BGR; the square to look at: its centre and side in pixels, turned by `turn` (radians, see Job.turn).
         Returns points [478,3] as in the file and the presence of a face (0..1)."""
-        view = view_of(centre, turn, side)
+        view = view_of(centre, turn, side, INPUT)
         shown = cv2.warpAffine(crop, view, (INPUT, INPUT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=GREY)
         self.landmarks.setInput(cv2.dnn.blobFromImage(shown, 1 / 255, swapRB=True))
         points, presence = self.landmarks.forward(["Identity", "Identity_1"])
-        points = points.reshape(POINTS, 3).astype(np.float64)
-        points[:, :2] = (points[:, :2] - 0.5 - view[:, 2]) @ np.linalg.inv(view[:, :2]).T
-        points[:, 2] *= -side / INPUT
-        return points, 1 / (1 + np.exp(-float(presence.ravel()[0])))
+        return from_view(points.reshape(POINTS, 3).astype(np.float64), view), 1 / (1 + np.exp(-float(presence.ravel()[0])))
 
     def blendshapes(self, points: np.ndarray, centre: np.ndarray, turn: float, side: float) -> np.ndarray:
         """Blendshapes [52] of points [478,>=2] in pixels of the crop, as they lie in the square."""
-        view = view_of(centre, turn, side)
+        view = view_of(centre, turn, side, INPUT)
         upright = points[SHAPE_POINTS, :2] @ view[:, :2].T + view[:, 2] + 0.5
         self.shapes.setInput(np.ascontiguousarray(upright[None], np.float32))
         return self.shapes.forward().ravel().copy()
 
-    def __call__(self, crop: np.ndarray, centre: np.ndarray, turn: float, side: float, order: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        """The mean points [478,3] of all LOOKS, their blendshapes [52] and the presence of a face in the first look. `order`: see mirror_order."""
+    def __call__(self, crop: np.ndarray, centre: np.ndarray, turn: float, side: float) -> tuple[np.ndarray, np.ndarray, float]:
+        """The mean points [478,3] of all LOOKS, their blendshapes [52] and the presence of a face in the first look."""
         mirrored = np.ascontiguousarray(crop[:, ::-1])
         looks, present = [], []
         for mirror, further, larger in LOOKS:
             middle = np.array([SIZE - 1 - centre[0], centre[1]]) if mirror else centre
             points, presence = self.points(mirrored if mirror else crop, middle, (-turn if mirror else turn) + further, side * larger)
             if mirror:
-                points = points[order] * [-1, 1, 1] + [SIZE - 1, 0, 0]
+                points = points[self.mirror_order] * [-1, 1, 1] + [SIZE - 1, 0, 0]
             looks.append(points)
             present.append(presence)
         mean = np.mean(looks, 0)
         return mean, self.blendshapes(mean, centre, turn, side), present[0]
-
-
-def view_of(centre: np.ndarray, turn: float, side: float) -> np.ndarray:
-    """[2,3]: pixel of a crop -> pixel of the landmark network's input, which shows the square."""
-    scale = INPUT / side
-    matrix = scale * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    return np.column_stack([matrix, (INPUT - 1) / 2 - matrix @ centre])
 
 
 def mirror_order(data: Path) -> np.ndarray:
@@ -302,20 +300,19 @@ def square(points3d: np.ndarray, turn: np.ndarray) -> tuple[np.ndarray, np.ndarr
 networks: Networks | None = None
 
 
-def look(work: tuple[int, bytes, np.ndarray, float, float, Path, np.ndarray]) -> tuple[int, np.ndarray, np.ndarray, float]:
+def look(work: tuple[int, bytes, np.ndarray, float, float, Path, Path]) -> tuple[int, np.ndarray, np.ndarray, float]:
     """One crop in a worker process."""
     global networks
-    i, jpeg, centre, turn, side, model, order = work
-    networks = networks or Networks(model)
-    return i, *networks(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), centre, turn, side, order)
+    i, jpeg, centre, turn, side, model, data = work
+    networks = networks or Networks(model, data)
+    return i, *networks(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), centre, turn, side)
 
 
 def run_opencv(data: Path, model: Path, processes: int, limit: int | None = None) -> Job:
     job = Job(data, limit)
     centre, side = square(job.points3d, job.turn)
     job.names[:] = SHAPE_NAMES
-    order = mirror_order(data)
-    work = ((int(i), job.jpegs[i], centre[i], job.turn[i], side[i], model, order) for i in job.pending())
+    work = ((int(i), job.jpegs[i], centre[i], job.turn[i], side[i], model, data) for i in job.pending())
     with Pool(processes) as pool, tqdm(total=len(job.image), initial=int(job.found.sum()), desc="FaceLandmarker", unit="crop", smoothing=0.05) as bar:
         for i, points, shapes, presence in pool.imap(look, work, chunksize=4):
             job.tried[i] = len(VIEWS)
@@ -334,8 +331,7 @@ def compare(data: Path, model: Path, count: int) -> None:
     job = Job(data, None)
     centre, side = square(job.points3d, job.turn)
     rows = np.random.default_rng(0).choice(np.where(job.found)[0], count, replace=False)
-    order = mirror_order(data)
-    done = [look((int(i), job.jpegs[i], centre[i], job.turn[i], side[i], model, order)) for i in rows]
+    done = [look((int(i), job.jpegs[i], centre[i], job.turn[i], side[i], model, data)) for i in rows]
     points, shapes = np.stack([d[1] for d in done]), np.stack([d[2] for d in done])
     gap = points[..., :2] - job.points[rows][..., :2]
     size = np.sqrt(np.ptp(job.points[rows][..., :2], axis=1).prod(-1))

@@ -58,9 +58,9 @@ export interface DetectOptions {
   /** Where to look (default: the detector's `search`). */
   readonly search?: Search;
   /** Called after every submit, of 32 looks at most. */
-  readonly onProgress?: (progress: SearchProgress) => void;
+  readonly onProgress?: ((progress: SearchProgress) => void) | undefined;
   /** Ends the search before its next submit: `detect` rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** How far a search has come. */

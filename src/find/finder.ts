@@ -112,12 +112,11 @@ export class FaceFinder extends Revivable<OnDevice> {
   ): Promise<FaceWith<Name>[]> {
     expectOptions(options, { ...DETECT_NAMES, ...ALIGN_NAMES, minConfidence: 1 });
     // Apart: either refuses the other's options.
-    const { search = 'everywhere', onProgress, signal, ...aligning } = options;
-    const { minConfidence = DEFAULT_MIN_CONFIDENCE, iterations, outputs, mirror, ...looking } = options;
+    const { search = 'everywhere', onProgress, signal, minConfidence = DEFAULT_MIN_CONFIDENCE, ...aligning } = options;
     const isUploaded = isTexture(source) || source instanceof UploadedPicture;
     const picture = isUploaded ? source : await this.aligner.upload(source);
     try {
-      const boxes = await this.detector.detect(picture, { ...looking, search });
+      const boxes = await this.detector.detect(picture, { search, onProgress, signal });
       return await this.aligner.align(picture, boxes, { ...aligning, minConfidence });
     } finally {
       if (picture !== source && picture instanceof UploadedPicture) picture.destroy();
